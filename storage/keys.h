@@ -1,0 +1,100 @@
+// Typed codec of every key: the only place that knows the bytes. All integers big-endian, tenant
+// first, so that a tenant is one contiguous range of every family. Grammar: docs/formats.md.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/types.h"
+
+namespace headrace::storage {
+
+// Families of the database. `log` is one family per month (and per dedicated tenant).
+// Numbers are persistent (WriteSets, goldens): never change one.
+enum class Table : uint8_t {
+  log = 0, offsets = 1, retry = 2, delayed = 3, dlq = 4, audit = 5, rollup = 6, dedup = 7, state = 8,
+};
+constexpr size_t kTableCount = 9;
+std::string_view to_string(Table table);
+
+// Kinds inside the log family: chunk rows sort before the batches, so scanning them touches no blob
+// of a batch.
+enum class LogKind : uint8_t { chunk = 1, batch = 2 };
+
+// Kinds inside `state`.
+enum class StateKind : uint8_t {
+  months = 1,      // topic, slice, partition, first offset → MonthRow
+  producers = 2,   // topic, slice, partition, producer id → producer ranges
+  log_start = 3,   // topic, slice, partition → first offset that still exists
+  catalog = 4,     // entity, id → catalog record (meta shard)
+  applied = 5,     // shard → last applied sequence (tenant 0)
+  epoch = 6,       // shard → current epoch (tenant 0)
+  epoch_start = 7, // topic, slice, partition, epoch → first offset appended in it
+  id_block = 8,    // id kind → next unallocated id (meta shard)
+  job = 9,         // intents and receipts of drops, replay jobs
+  health = 10,     // topic, slice, group → health row
+};
+
+// At most 47 bytes, no allocation. Compares like RocksDB's bytewise comparator.
+class Key {
+ public:
+  static constexpr size_t kCapacity = 47;
+
+  Key() = default;
+  explicit Key(std::string_view bytes);  // checks the length
+
+  std::string_view view() const { return {bytes_.data(), size_}; }
+  size_t size() const { return size_; }
+  bool operator==(const Key& other) const { return view() == other.view(); }
+  std::strong_ordering operator<=>(const Key& other) const {
+    return view().compare(other.view()) <=> 0;
+  }
+
+  template <class T>
+  Key& append(T integer);  // big-endian; signed numbers must not be negative
+
+  // The first key after every key that starts with this one.
+  Key after_prefix() const;
+
+ private:
+  std::array<char, kCapacity> bytes_{};
+  uint8_t size_ = 0;
+};
+
+Key tenant_prefix(TenantId tenant);
+
+// log
+Key log_prefix(LogKind kind, const PartitionKey& partition);
+Key log_key(LogKind kind, const PartitionKey& partition, Offset base_offset);
+struct LogKeyParts { LogKind kind; PartitionKey partition; Offset base_offset; };
+std::optional<LogKeyParts> parse_log_key(std::string_view key);
+
+// offsets: tenant, topic, slice, group, lane, partition
+Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice);
+Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group);
+Key offsets_key(const PartitionKey& partition, GroupId group, LaneId lane);
+struct OffsetsKeyParts { PartitionKey partition; GroupId group; LaneId lane; };
+std::optional<OffsetsKeyParts> parse_offsets_key(std::string_view key);
+
+// state
+Key state_prefix(TenantId tenant, StateKind kind);
+Key state_prefix(StateKind kind, const PartitionKey& partition);
+Key months_key(const PartitionKey& partition, Offset first_offset);
+Key producer_key(const PartitionKey& partition, ProducerId producer);
+Key log_start_key(const PartitionKey& partition);
+Key epoch_start_key(const PartitionKey& partition, Epoch epoch);
+Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id);
+Key applied_key(ShardId shard);
+Key epoch_key(ShardId shard);
+Key id_block_key(uint8_t id_kind);
+// The trailing 8-byte integer of months_key and producer_key.
+std::optional<int64_t> parse_trailing_i64(std::string_view key);
+
+// For logs, goldens and doctor: "log batch t1/topic2/s0/p3@42". Unknown keys print as hex.
+std::string to_text(Table table, std::string_view key);
+
+}  // namespace headrace::storage
