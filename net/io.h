@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "metrics/time.h"
 
@@ -68,6 +69,8 @@ class Io {
   virtual void receive_into(SocketId socket, std::span<std::byte> target) = 0;  // ≥ 1 byte of it
   // Gathers; `parts` and what they point to stay valid until on_sent or on_closed. ≤ kMaxSendParts.
   virtual void send(SocketId socket, std::span<const iovec> parts) = 0;
+  // Half-close: after what was sent the peer reads the end. No send may be outstanding or follow.
+  virtual void finish_sending(SocketId socket) = 0;
   virtual void close(SocketId socket) = 0;  // on_closed follows, once
 
   virtual void poll() = 0;                         // submit, reap, call back; never blocks
