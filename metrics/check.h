@@ -9,7 +9,7 @@ namespace headrace {
 
 }  // namespace headrace
 
-#define HR_CHECK(condition)                                         \
-  (static_cast<bool>(condition) ? static_cast<void>(0)              \
+#define HR_CHECK(condition)                            \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::headrace::check_failed(#condition, __FILE__, __LINE__))
 #define HR_UNREACHABLE(why) ::headrace::check_failed("unreachable: " why, __FILE__, __LINE__)

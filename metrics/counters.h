@@ -1,5 +1,5 @@
-// Node-wide counters, gauges and histograms. Each thread adds to a block of its own (relaxed atomics,
-// no sharing), the registry sums the blocks when somebody scrapes. Names: metrics.def.
+// Node-wide counters, gauges and histograms. Each thread adds to a block of its own (relaxed
+// atomics, no sharing), the registry sums the blocks when somebody scrapes. Names: metrics.def.
 #pragma once
 
 #include <atomic>
@@ -67,5 +67,6 @@ inline void record(Timing timing, int64_t duration_us) {
 // Sums over all threads; any thread may ask.
 uint64_t total(Counter counter);
 int64_t total(Gauge gauge);
+HistogramSnapshot total(Timing timing);
 
 }  // namespace headrace::metrics

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -18,7 +19,8 @@ enum class Format : uint8_t { text, json };
 
 struct Field {
   template <class T>
-  Field(std::string_view field_key, const T& field_value) : key(field_key), value(convert(field_value)) {}
+  Field(std::string_view field_key, const T& field_value)
+      : key(field_key), value(convert(field_value)) {}
 
   std::string_view key;
   std::variant<int64_t, uint64_t, double, bool, std::string_view> value;
@@ -26,17 +28,32 @@ struct Field {
  private:
   template <class T>
   static auto convert(const T& v) -> decltype(value) {
-    if constexpr (std::same_as<T, bool>) return v;
-    else if constexpr (std::signed_integral<T>) return static_cast<int64_t>(v);
-    else if constexpr (std::unsigned_integral<T>) return static_cast<uint64_t>(v);
-    else if constexpr (std::floating_point<T>) return static_cast<double>(v);
-    else return std::string_view(v);
+    if constexpr (std::same_as<T, bool>)
+      return v;
+    else if constexpr (std::signed_integral<T>)
+      return static_cast<int64_t>(v);
+    else if constexpr (std::unsigned_integral<T>)
+      return static_cast<uint64_t>(v);
+    else if constexpr (std::floating_point<T>)
+      return static_cast<double>(v);
+    else
+      return std::string_view(v);
   }
 };
 
+// Before configure(): level info; text when standard error is a terminal, JSON otherwise.
 void configure(Level least, Format format);
 Level level();
 void set_level(Level least);
+Format format_for_standard_error();  // what the above means by default
+
+// "debug info warn error fatal"; false for anything else.
+bool parse_level(std::string_view text, Level* level);
+std::string_view level_name(Level level);
+
+// One line without its newline, as write() prints it: for tests.
+std::string format_line(Format format, int64_t wall_us, Level level, std::string_view message,
+                        std::initializer_list<Field> fields);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields);
 

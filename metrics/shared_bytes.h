@@ -90,8 +90,7 @@ class SharedBytes {
 
  private:
   void release() {
-    if (block_ != nullptr &&
-        block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (block_ != nullptr && block_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       block_->~Block();
       std::free(block_);
     }
