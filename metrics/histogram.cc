@@ -19,6 +19,10 @@ namespace bh = boost::histogram;
 
 constexpr int kBins = HistogramSnapshot::kOctaves * HistogramSnapshot::kBinsPerOctave;
 
+// Whole microseconds are counted half a one up: none sits on the edge of a bin, where rounding
+// would decide.
+constexpr double kHalf = 0.5;
+
 using Axis = bh::axis::regular<double, bh::axis::transform::log>;
 using SafeCount = bh::accumulators::count<uint64_t, true>;
 
@@ -58,7 +62,7 @@ int64_t HistogramSnapshot::quantile_us(double q) const {
   if (slot > kBins) return max_us_;
   static const Axis axis = make_axis();
   const auto bin = axis.bin(static_cast<int>(slot) - 1);
-  const double middle = std::sqrt(bin.lower() * bin.upper());
+  const double middle = std::sqrt(bin.lower() * bin.upper()) - kHalf;
   return std::min(max_us_, static_cast<int64_t>(std::llround(middle)));
 }
 
@@ -79,8 +83,7 @@ Histogram::~Histogram() = default;
 
 void Histogram::record(int64_t duration_us) {
   duration_us = std::max<int64_t>(0, duration_us);
-  // Half a microsecond up: whole numbers never sit on the edge of a bin, where rounding decides.
-  bins_->counts(static_cast<double>(duration_us) + 0.5);
+  bins_->counts(static_cast<double>(duration_us) + kHalf);
   const auto relaxed = std::memory_order_relaxed;
   bins_->sum_us.store(bins_->sum_us.load(relaxed) + duration_us, relaxed);
   if (duration_us > bins_->max_us.load(relaxed)) bins_->max_us.store(duration_us, relaxed);
