@@ -1,0 +1,56 @@
+#include "bench/batch_pool.h"
+
+#include <random>
+#include <string>
+
+#include "metrics/big_endian.h"
+#include "metrics/check.h"
+#include "metrics/crc32c.h"
+#include "storage/batch.h"
+
+namespace headrace::bench {
+
+namespace {
+// Places in the header of a record batch (docs/formats.md).
+constexpr size_t kCrcAt = 17;
+constexpr size_t kAttributesAt = 21;
+constexpr size_t kBaseTimestampAt = 27;
+constexpr size_t kMaxTimestampAt = 35;
+
+SharedBytes build(uint32_t event_bytes, uint64_t batch_bytes, uint32_t count,
+                  std::mt19937_64* random, uint32_t* built) {
+  const storage::HeaderField type{"ce_type", kEventType};
+  storage::BatchBuilder builder;
+  std::string data(event_bytes, '\0');
+  size_t event_size = 0;
+  while (count == 0 || static_cast<uint32_t>(builder.count()) < count) {
+    if (count == 0 && !builder.empty() && builder.size() + event_size > batch_bytes) break;
+    for (char& byte : data) byte = static_cast<char>((*random)());
+    const size_t before = builder.size();
+    builder.add({.key = std::nullopt, .value = data, .timestamp_ms = 0, .headers = {&type, 1}});
+    event_size = builder.size() - before;
+  }
+  *built = static_cast<uint32_t>(builder.count());
+  return builder.finish();
+}
+}  // namespace
+
+BatchPool::BatchPool(size_t count, uint32_t event_bytes, uint64_t batch_bytes, uint64_t seed) {
+  HR_CHECK(count > 0);
+  std::mt19937_64 random(seed);
+  for (size_t i = 0; i < count; ++i) {
+    batches_.push_back(
+        build(event_bytes, batch_bytes, events_per_batch_, &random, &events_per_batch_));
+  }
+}
+
+std::span<const std::byte> BatchPool::stamp(size_t index, int64_t now_ms) {
+  SharedBytes& batch = batches_[index];
+  std::byte* bytes = batch.mutable_data();
+  store_be(bytes + kBaseTimestampAt, now_ms);
+  store_be(bytes + kMaxTimestampAt, now_ms);
+  store_be(bytes + kCrcAt, crc32c(batch.span().subspan(kAttributesAt)));
+  return batch.span();
+}
+
+}  // namespace headrace::bench

@@ -1,0 +1,34 @@
+// Prebuilt record batches, so that the load generator spends its share of the two cores on sending:
+// random payloads of the wanted size, one ce_type of 16 characters per event, uncompressed.
+// For every send the time is patched and the checksum computed again, as a producer must.
+//
+// One thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "metrics/shared_bytes.h"
+
+namespace headrace::bench {
+
+constexpr std::string_view kEventType = "bench.event.load";  // 16 characters
+static_assert(kEventType.size() == 16);
+
+class BatchPool {
+ public:
+  // `count` distinct batches of at most `batch_bytes` encoded bytes, at least one event each.
+  BatchPool(size_t count, uint32_t event_bytes, uint64_t batch_bytes, uint64_t seed);
+
+  size_t size() const { return batches_.size(); }
+  uint32_t events_per_batch() const { return events_per_batch_; }
+
+  // Stamps batch `index` with the time and a fresh checksum; the caller must not have it in flight.
+  std::span<const std::byte> stamp(size_t index, int64_t now_ms);
+
+ private:
+  std::vector<SharedBytes> batches_;
+  uint32_t events_per_batch_ = 0;
+};
+
+}  // namespace headrace::bench

@@ -1,0 +1,91 @@
+#include "client/admin.h"
+
+namespace headrace::client {
+
+using net::native::MessageType;
+
+namespace {
+CallOptions repeatable() {
+  CallOptions options;
+  options.repeatable = true;
+  return options;
+}
+}  // namespace
+
+Result<proto::MetadataOk> metadata(Client& client, const std::vector<std::string>& topics) {
+  proto::Metadata request;
+  for (const std::string& topic : topics) request.add_topics(topic);
+  return client.call<proto::MetadataOk>(MessageType::metadata, request, repeatable());
+}
+
+Result<proto::Topic> find_topic(Client& client, const std::string& name) {
+  const Result<proto::MetadataOk> found = metadata(client, {name});
+  if (!found.ok()) return found.error;
+  for (const proto::Topic& topic : found->topics()) {
+    if (topic.name() == name) return topic;
+  }
+  return Error{kErrorUnknownTopic, "unknown_topic", "no such topic: " + name, false, 0};
+}
+
+Result<proto::CreateTopicOk> create_topic(Client& client, const proto::CreateTopic& request) {
+  CallOptions options;
+  options.repeatable = request.if_missing();
+  return client.call<proto::CreateTopicOk>(MessageType::create_topic, request, options);
+}
+
+Result<proto::DescribeTopicOk> describe_topic(Client& client, const std::string& name) {
+  proto::DescribeTopic request;
+  request.set_name(name);
+  return client.call<proto::DescribeTopicOk>(MessageType::describe_topic, request, repeatable());
+}
+
+Result<proto::DeleteTopicOk> delete_topic(Client& client, const std::string& name) {
+  proto::DeleteTopic request;
+  request.set_name(name);
+  return client.call<proto::DeleteTopicOk>(MessageType::delete_topic, request);
+}
+
+Result<proto::ListOffsetsOk> list_offsets(Client& client, const std::string& topic,
+                                          uint32_t partition, const proto::Position& at) {
+  proto::ListOffsets request;
+  request.set_topic(topic);
+  request.set_partition(partition);
+  *request.mutable_at() = at;
+  return client.call<proto::ListOffsetsOk>(MessageType::list_offsets, request, repeatable());
+}
+
+Result<proto::ListGroupsOk> list_groups(Client& client) {
+  return client.call<proto::ListGroupsOk>(MessageType::list_groups, proto::ListGroups{},
+                                          repeatable());
+}
+
+Result<proto::DescribeGroupOk> describe_group(Client& client, const std::string& group) {
+  proto::DescribeGroup request;
+  request.set_group(group);
+  return client.call<proto::DescribeGroupOk>(MessageType::describe_group, request, repeatable());
+}
+
+Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group) {
+  proto::DeleteGroup request;
+  request.set_group(group);
+  return client.call<proto::DeleteGroupOk>(MessageType::delete_group, request);
+}
+
+Result<proto::CommitOffsetsOk> commit_offsets(Client& client, const proto::CommitOffsets& request) {
+  return client.call<proto::CommitOffsetsOk>(MessageType::commit_offsets, request, repeatable());
+}
+
+Result<proto::InitProducerOk> init_producer(Client& client) {
+  return client.call<proto::InitProducerOk>(MessageType::init_producer, proto::InitProducer{},
+                                            repeatable());
+}
+
+Result<proto::PublishOk> publish(Client& client, const proto::Publish& request,
+                                 SharedBytes payload) {
+  CallOptions options;
+  options.repeatable = request.has_producer_id();
+  options.payload = std::move(payload);
+  return client.call<proto::PublishOk>(MessageType::publish, request, std::move(options));
+}
+
+}  // namespace headrace::client

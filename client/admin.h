@@ -1,0 +1,40 @@
+// The broker's administrative calls: blocking, for any thread but the client's own. Reads are sent
+// again after a broken connection; changes are not, unless repeating them is harmless.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+
+namespace headrace::client {
+
+Result<proto::MetadataOk> metadata(Client& client, const std::vector<std::string>& topics = {});
+// The one topic; unknown_topic if there is none.
+Result<proto::Topic> find_topic(Client& client, const std::string& name);
+Result<proto::CreateTopicOk> create_topic(Client& client, const proto::CreateTopic& request);
+Result<proto::DescribeTopicOk> describe_topic(Client& client, const std::string& name);
+Result<proto::DeleteTopicOk> delete_topic(Client& client, const std::string& name);
+Result<proto::ListOffsetsOk> list_offsets(Client& client, const std::string& topic,
+                                          uint32_t partition, const proto::Position& at);
+
+Result<proto::ListGroupsOk> list_groups(Client& client);
+Result<proto::DescribeGroupOk> describe_group(Client& client, const std::string& group);
+Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group);
+Result<proto::CommitOffsetsOk> commit_offsets(Client& client, const proto::CommitOffsets& request);
+
+Result<proto::InitProducerOk> init_producer(Client& client);
+// `payload`: the events' values, one after the other. Sent again after a broken connection only if
+// the request has a producer id (the broker then recognises the repetition).
+Result<proto::PublishOk> publish(Client& client, const proto::Publish& request,
+                                 SharedBytes payload);
+
+// Codes of the broker's error table that client code decides by (docs/protocol.md).
+constexpr uint32_t kErrorOutOfOrderSequence = 30;
+constexpr uint32_t kErrorUnknownTopic = 40;
+constexpr uint32_t kErrorUnknownGroup = 42;
+constexpr uint32_t kErrorUnknownMember = 43;
+constexpr uint32_t kErrorOffsetOutOfRange = 47;
+constexpr uint32_t kErrorStaleGeneration = 48;
+
+}  // namespace headrace::client
