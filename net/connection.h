@@ -93,38 +93,41 @@ class Connection final : private SocketHandler {
  private:
   // open → farewell (flushing) → draining (nothing left to send) → closed; close() goes from any.
   enum class State : uint8_t { open, farewell, draining, closed };
+  enum class Receive : uint8_t { none, some, into_block };  // what is outstanding
 
   void on_received(std::span<const std::byte> bytes) override;
   void on_sent() override;
   void on_failed(int error) override;
   void on_closed() override;
 
-  void on_end_of_input();
-  void drain(size_t size);
-  void arm();
   bool may_deliver() const;
+  void arm();
   void split(std::span<const std::byte> bytes);
-  size_t take_header(std::span<const std::byte> bytes);
-  bool take_frame(std::span<const std::byte>* bytes);
-  bool begin_block();
+  bool take_header(std::span<const std::byte>* bytes);
+  bool begin_block(size_t available);
   void deliver();
   void fail(native::FrameError error);
-  void hold(std::span<const std::byte> bytes);
-  void begin_send();
+  void drain(size_t size);
   void push(SharedBytes part);
-  void after_output();
+  void begin_send();
+  void tell_output_level();
+  void begin_drain();
+
+  static constexpr size_t kKeptParts = 16;  // capacity an idle connection keeps
 
   Io& io_;
   const SocketId socket_;
   const ConnectionLimits limits_;
   FrameSink* const sink_;
   State state_ = State::open;
-  bool receiving_ = false;  // a receive is outstanding
+  Receive receive_ = Receive::none;
   bool paused_ = false;
-  bool refused_ = false;      // may_receive said no: waits for resume()
-  bool input_ended_ = false;  // end of input or frame error: nothing more is parsed
-  bool delivering_ = false;   // inside split(): resume() must not start another
-  bool sending_ = false;      // a send is outstanding
+  bool refused_ = false;       // may_receive said no: waits for resume()
+  bool frame_failed_ = false;  // nothing more is parsed
+  bool input_ended_ = false;   // the peer sends no more
+  bool end_reported_ = false;
+  bool splitting_ = false;  // inside split(): resume() must not start another
+  bool sending_ = false;    // a send is outstanding
   bool output_full_ = false;
   int error_ = 0;
 
@@ -132,15 +135,15 @@ class Connection final : private SocketHandler {
   std::array<std::byte, native::kFrameHeaderSize> header_bytes_;
   size_t header_filled_ = 0;
   native::FrameHeader header_;
-  SharedBytes block_;  // of header_.total_size(), empty until the header is complete
+  SharedBytes block_;  // of header_.total_size(); none until the header is complete
   size_t block_filled_ = 0;
-  std::vector<std::byte> held_;  // arrived while paused, not yet parsed
+  std::vector<std::byte> held_;  // arrived while paused, not parsed yet
 
-  std::vector<SharedBytes> output_;  // [0, in_flight_parts_) are being sent
-  size_t in_flight_parts_ = 0;
-  size_t in_flight_bytes_ = 0;
-  size_t output_bytes_ = 0;
+  std::vector<SharedBytes> queued_;    // since the last send began
+  std::vector<SharedBytes> outgoing_;  // from outgoing_at_: being sent, iovecs_ of them at a time
+  size_t outgoing_at_ = 0;
   std::vector<iovec> iovecs_;
+  size_t output_bytes_ = 0;
   size_t drained_bytes_ = 0;
   uint64_t received_bytes_ = 0;
   uint64_t sent_bytes_ = 0;

@@ -43,9 +43,9 @@ class SocketHandler {
   // `bytes` is valid during the call only (a buffer of the ring) for receive_some; for receive_into
   // it is what was filled of the target. Empty: the peer closed its side.
   virtual void on_received(std::span<const std::byte> bytes) = 0;
-  virtual void on_sent() = 0;              // everything given to send() has left
-  virtual void on_failed(int error) = 0;   // errno of a receive or send; the owner closes
-  virtual void on_closed() = 0;            // last callback: every operation has come back
+  virtual void on_sent() = 0;             // everything given to send() has left
+  virtual void on_failed(int error) = 0;  // errno of a receive or send; the owner closes
+  virtual void on_closed() = 0;           // last callback: every operation has come back
 };
 
 class AcceptHandler {
@@ -65,7 +65,7 @@ class Io {
   virtual void stop_accepting() = 0;
 
   virtual void attach(SocketId socket, SocketHandler* handler) = 0;
-  virtual void receive_some(SocketId socket) = 0;                            // ≤ kSmallReceive
+  virtual void receive_some(SocketId socket) = 0;                               // ≤ kSmallReceive
   virtual void receive_into(SocketId socket, std::span<std::byte> target) = 0;  // ≥ 1 byte of it
   // Gathers; `parts` and what they point to stay valid until on_sent or on_closed. ≤ kMaxSendParts.
   virtual void send(SocketId socket, std::span<const iovec> parts) = 0;
@@ -73,9 +73,9 @@ class Io {
   virtual void finish_sending(SocketId socket) = 0;
   virtual void close(SocketId socket) = 0;  // on_closed follows, once
 
-  virtual void poll() = 0;                         // submit, reap, call back; never blocks
-  virtual void wait(int64_t until_mono_us) = 0;    // sleep until an event, wake() or the time
-  virtual void wake() noexcept = 0;                // any thread: end the (next) wait
+  virtual void poll() = 0;                       // submit, reap, call back; never blocks
+  virtual void wait(int64_t until_mono_us) = 0;  // sleep until an event, wake() or the time
+  virtual void wake() noexcept = 0;              // any thread: end the (next) wait
 };
 
 constexpr size_t kSmallReceive = 16 * 1024;
