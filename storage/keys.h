@@ -4,11 +4,15 @@
 
 #include <array>
 #include <compare>
+#include <concepts>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
+#include "metrics/big_endian.h"
+#include "metrics/check.h"
 #include "storage/types.h"
 
 namespace headrace::storage {
@@ -16,7 +20,15 @@ namespace headrace::storage {
 // Families of the database. `log` is one family per month (and per dedicated tenant).
 // Numbers are persistent (WriteSets, goldens): never change one.
 enum class Table : uint8_t {
-  log = 0, offsets = 1, retry = 2, delayed = 3, dlq = 4, audit = 5, rollup = 6, dedup = 7, state = 8,
+  log = 0,
+  offsets = 1,
+  retry = 2,
+  delayed = 3,
+  dlq = 4,
+  audit = 5,
+  rollup = 6,
+  dedup = 7,
+  state = 8,
 };
 constexpr size_t kTableCount = 9;
 std::string_view to_string(Table table);
@@ -27,16 +39,16 @@ enum class LogKind : uint8_t { chunk = 1, batch = 2 };
 
 // Kinds inside `state`.
 enum class StateKind : uint8_t {
-  months = 1,      // topic, slice, partition, first offset → MonthRow
-  producers = 2,   // topic, slice, partition, producer id → producer ranges
-  log_start = 3,   // topic, slice, partition → first offset that still exists
-  catalog = 4,     // entity, id → catalog record (meta shard)
-  applied = 5,     // shard → last applied sequence (tenant 0)
-  epoch = 6,       // shard → current epoch (tenant 0)
-  epoch_start = 7, // topic, slice, partition, epoch → first offset appended in it
-  id_block = 8,    // id kind → next unallocated id (meta shard)
-  job = 9,         // intents and receipts of drops, replay jobs
-  health = 10,     // topic, slice, group → health row
+  months = 1,       // topic, slice, partition, first offset → MonthRow
+  producers = 2,    // topic, slice, partition, producer id → producer ranges
+  log_start = 3,    // topic, slice, partition → first offset that still exists
+  catalog = 4,      // entity, id → catalog record (meta shard)
+  applied = 5,      // shard → last applied sequence (tenant 0)
+  epoch = 6,        // shard → current epoch (tenant 0)
+  epoch_start = 7,  // topic, slice, partition, epoch → first offset appended in it
+  id_block = 8,     // id kind → next unallocated id (meta shard)
+  job = 9,          // intents and receipts of drops, replay jobs
+  health = 10,      // topic, slice, group → health row
 };
 
 // At most 47 bytes, no allocation. Compares like RocksDB's bytewise comparator.
@@ -54,10 +66,21 @@ class Key {
     return view().compare(other.view()) <=> 0;
   }
 
-  template <class T>
-  Key& append(T integer);  // big-endian; signed numbers must not be negative
+  template <std::integral T>
+  Key& append(T integer) {  // big-endian; signed numbers must not be negative
+    if constexpr (std::is_signed_v<T>) HR_CHECK(integer >= 0);
+    HR_CHECK(size_ + sizeof(T) <= kCapacity);
+    store_be(reinterpret_cast<std::byte*>(bytes_.data() + size_), integer);
+    size_ = static_cast<uint8_t>(size_ + sizeof(T));
+    return *this;
+  }
+  template <class Tag, class Rep>
+  Key& append(Id<Tag, Rep> id) {
+    return append(id.value());
+  }
 
-  // The first key after every key that starts with this one.
+  // The first key after every key that starts with this one; after an empty prefix or one of 0xff
+  // bytes only: 47 × 0xff, which is above every key that is made.
   Key after_prefix() const;
 
  private:
@@ -70,14 +93,22 @@ Key tenant_prefix(TenantId tenant);
 // log
 Key log_prefix(LogKind kind, const PartitionKey& partition);
 Key log_key(LogKind kind, const PartitionKey& partition, Offset base_offset);
-struct LogKeyParts { LogKind kind; PartitionKey partition; Offset base_offset; };
+struct LogKeyParts {
+  LogKind kind;
+  PartitionKey partition;
+  Offset base_offset;
+};
 std::optional<LogKeyParts> parse_log_key(std::string_view key);
 
 // offsets: tenant, topic, slice, group, lane, partition
 Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice);
 Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group);
 Key offsets_key(const PartitionKey& partition, GroupId group, LaneId lane);
-struct OffsetsKeyParts { PartitionKey partition; GroupId group; LaneId lane; };
+struct OffsetsKeyParts {
+  PartitionKey partition;
+  GroupId group;
+  LaneId lane;
+};
 std::optional<OffsetsKeyParts> parse_offsets_key(std::string_view key);
 
 // state

@@ -1,7 +1,7 @@
 // The Store in memory: what RocksStore promises, without a disk. Simulation and unit tests.
 //
-// Single-threaded: completions are posted by step(), so a simulator decides when (and a crash decides
-// whether) a set becomes written and synced. crash() keeps a prefix that contains every synced set.
+// Single-threaded: completions are posted by the stepping functions, so a simulator decides when
+// (and a crash decides whether) a set becomes written and synced.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "storage/store.h"
@@ -17,14 +19,15 @@ namespace headrace::storage {
 
 class MemStore final : public Store {
  public:
-  // Contents survive the Store object: give the same Disk to the next one, as a restart does.
+  // Contents survive the Store object: give the same Disk to the next one, as a restart does. What
+  // is unsynced then survives, too, unless crash() decided otherwise.
   struct Disk {
-    std::map<Place, std::map<Key, std::string>> rows;  // synced state
-    std::vector<WriteSet> unsynced;                    // applied in order on top
+    std::map<Place, std::map<Key, std::string>> rows;  // synced state; a log family is an entry
+    std::vector<WriteSet> unsynced;                    // written: to be applied in this order
     std::map<ShardId, uint64_t> applied;               // last synced sequence of each shard
   };
 
-  explicit MemStore(Disk* disk) : disk_(disk) {}
+  explicit MemStore(Disk* disk);
 
   void commit(Commit* commit) override;
   void read(Read* read) override;
@@ -32,7 +35,8 @@ class MemStore final : public Store {
   void maintain(Maintenance* work) override;
   Pressure pressure() const override;
 
-  // Everything submitted so far moves one stage on: submitted → written → synced and completed.
+  // One stage each: submitted → written, written → synced and completed, reads and scans answered.
+  // Maintenance runs in order between the commits and syncs those before it.
   void write_pending();
   void sync();
   void answer_reads();
@@ -40,26 +44,49 @@ class MemStore final : public Store {
   void settle();
   bool idle() const;
 
-  // Power cut: of the written and unsynced sets the first `keep` survive; the object is dead after.
+  // Power cut: of the written and unsynced sets the first `keep` survive. Nothing completes any
+  // more and the object must not be used.
   void crash(size_t keep);
   size_t unsynced() const { return disk_->unsynced.size(); }
 
-  // Faults for the simulator: the next commits answer this instead of being applied.
-  void fail_next_commit(Status status) { fail_next_ = status; }
+  // Faults for the simulator. The next set to be written answers `status`; only an `unknown` one
+  // may have been applied all the same. The sets of its shard that follow get the same answer,
+  // until the shard loads again, i.e. reads its applied row.
+  void fail_next_commit(Status status, bool applied = false);
   void set_budget(uint64_t bytes) { budget_bytes_ = bytes; }
   void set_disk_state(Pressure::Disk state) { disk_state_ = state; }
 
  private:
+  using Rows = std::map<Key, std::string>;
+  struct Fault {
+    Status status;
+    bool applied;
+  };
+
+  void write(Commit* commit);
+  void run(Maintenance* work);
+  Status apply_maintenance(const Maintenance& work);
+  Place family(const Place& place) const;
+  void apply(const WriteSet& set);
+  void apply(const Mutation& mutation);
+  void answer(Read* read);
+  void answer(Scan* scan);
+  const Rows* find_family(const Place& place) const;
+  template <class Iterator>
+  void take_rows(Scan* scan, Iterator at, Iterator end) const;
+  void loads_again(std::string_view key);
+
   Disk* disk_;
-  std::deque<Commit*> submitted_;
+  std::deque<std::variant<Commit*, Maintenance*>> submitted_;
   std::deque<Commit*> written_;
-  std::deque<Read*> reads_;
-  std::deque<Scan*> scans_;
-  std::deque<Maintenance*> maintenance_;
-  std::optional<Status> fail_next_;
+  std::deque<std::variant<Read*, Scan*>> reads_;
+  std::map<ShardId, uint64_t> written_sequence_;  // including what is not synced
+  std::map<ShardId, Status> failed_;
+  std::optional<Fault> fail_next_;
   uint64_t in_flight_bytes_ = 0;
   uint64_t budget_bytes_ = 64u << 20;
   Pressure::Disk disk_state_ = Pressure::Disk::ok;
+  bool dead_ = false;
 };
 
 }  // namespace headrace::storage

@@ -18,13 +18,20 @@ enum class Status : uint8_t {
 
 constexpr std::string_view to_string(Status status) {
   switch (status) {
-    case Status::ok: return "ok";
-    case Status::fenced: return "fenced";
-    case Status::unknown: return "unknown";
-    case Status::full: return "full";
-    case Status::corrupt: return "corrupt";
-    case Status::io_error: return "io_error";
-    case Status::gone: return "gone";
+    case Status::ok:
+      return "ok";
+    case Status::fenced:
+      return "fenced";
+    case Status::unknown:
+      return "unknown";
+    case Status::full:
+      return "full";
+    case Status::corrupt:
+      return "corrupt";
+    case Status::io_error:
+      return "io_error";
+    case Status::gone:
+      return "gone";
   }
   return "invalid";
 }

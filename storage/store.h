@@ -3,7 +3,8 @@
 //
 // Threads: any reactor may call; calls never block and never fail by themselves. Results come back
 // as completions posted to the sink named in the request, i.e. they run on the reactor that asked.
-// Ownership: the caller owns every request object and keeps it alive and unmoved until it completes.
+// Ownership: the caller owns every request object and keeps it alive and unmoved until it
+// completes.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +43,7 @@ struct Commit : Completion {
   WriteSet set;
   CompletionSink* sink = nullptr;
   Completion* written = nullptr;  // optional; not owned
-  Status status = Status::ok;     // out: ok, fenced, unknown or full. Anything else ends the process
+  Status status = Status::ok;  // out: ok, fenced, unknown or full. Anything else ends the process
 };
 
 constexpr int64_t kLazySyncMs = 100;
@@ -52,16 +53,16 @@ struct Read : Completion {
   struct Item {
     Place place;
     Key key;
-    SharedBytes value;    // out
-    bool found = false;   // out
+    SharedBytes value;   // out
+    bool found = false;  // out
   };
   std::vector<Item> items;
   CompletionSink* sink = nullptr;
   Status status = Status::ok;  // out; a missing key is not an error, a dropped month is `gone`
 };
 
-// Ordered rows of [from, to), or backwards from the last one below `to`. Sees one committed (synced)
-// state: never a row of a set that could still be lost.
+// Ordered rows of [from, to), or backwards from the last one below `to`. Sees one committed
+// (synced) state: never a row of a set that could still be lost.
 struct Scan : Completion {
   struct Row {
     Key key;

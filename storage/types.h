@@ -23,18 +23,22 @@ class Id {
 
 using TenantId = Id<struct TenantTag, uint32_t>;
 using TopicId = Id<struct TopicTag, uint32_t>;
-using SliceId = Id<struct SliceTag, uint16_t>;          // 0 until a topic may span shards
+using SliceId = Id<struct SliceTag, uint16_t>;  // 0 until a topic may span shards
 using PartitionId = Id<struct PartitionTag, uint32_t>;
 using GroupId = Id<struct GroupTag, uint32_t>;
-using LaneId = Id<struct LaneTag, uint32_t>;            // 0 live, else a replay or redrive job
+using LaneId = Id<struct LaneTag, uint32_t>;  // 0 live, else a replay or redrive job
 using ShardId = Id<struct ShardTag, uint16_t>;
-using Epoch = Id<struct EpochTag, uint32_t>;            // of a shard: +1 durably at every open
-using Offset = Id<struct OffsetTag, int64_t>;           // of an event in its partition, from 0
-using ProducerId = Id<struct ProducerTag, int64_t>;     // -1: not idempotent
-using Month = Id<struct MonthTag, uint32_t>;            // YYYYMM, UTC, by append time
+using Epoch = Id<struct EpochTag, uint32_t>;         // of a shard: +1 durably at every open
+using Offset = Id<struct OffsetTag, int64_t>;        // of an event in its partition, from 0
+using ProducerId = Id<struct ProducerTag, int64_t>;  // -1: not idempotent
+using Month = Id<struct MonthTag, uint32_t>;         // YYYYMM, UTC, by append time
 
-constexpr Offset operator+(Offset offset, int64_t n) { return Offset(offset.value() + n); }
-constexpr int64_t operator-(Offset a, Offset b) { return a.value() - b.value(); }
+constexpr Offset operator+(Offset offset, int64_t n) {
+  return Offset(offset.value() + n);
+}
+constexpr int64_t operator-(Offset a, Offset b) {
+  return a.value() - b.value();
+}
 
 // Tenant 0 is the node itself (shard epochs, applied sequences); tenant 1 is `default`.
 constexpr TenantId kNodeTenant{0};
@@ -63,12 +67,15 @@ enum class Durability : uint8_t {
 
 template <class Tag, class Rep>
 struct std::hash<headrace::Id<Tag, Rep>> {
-  size_t operator()(headrace::Id<Tag, Rep> id) const noexcept { return std::hash<Rep>{}(id.value()); }
+  size_t operator()(headrace::Id<Tag, Rep> id) const noexcept {
+    return std::hash<Rep>{}(id.value());
+  }
 };
 template <>
 struct std::hash<headrace::PartitionKey> {
   size_t operator()(const headrace::PartitionKey& key) const noexcept {
-    uint64_t mixed = (uint64_t{key.tenant.value()} << 32 | key.topic.value()) * 0x9e3779b97f4a7c15ULL;
+    uint64_t mixed =
+        (uint64_t{key.tenant.value()} << 32 | key.topic.value()) * 0x9e3779b97f4a7c15ULL;
     mixed ^= (uint64_t{key.slice.value()} << 32 | key.partition.value()) + (mixed >> 29);
     return mixed * 0xbf58476d1ce4e5b9ULL;
   }

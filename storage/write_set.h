@@ -5,6 +5,7 @@
 // Lives on: built by the shard's reactor, moved into the store, read-only from then on.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -18,7 +19,8 @@
 
 namespace headrace::storage {
 
-// Which family a key lives in. `month` and `tenant` choose the log family; other tables ignore month.
+// Which family a key lives in. `month` and `tenant` choose the log family; other tables ignore
+// both.
 struct Place {
   Table table = Table::state;
   Month month{0};
@@ -29,8 +31,8 @@ struct Place {
 
 // Fixed numbers: serialised.
 enum class Op : uint8_t {
-  put = 1,            // value = `value`
-  put_batch = 2,      // value = envelope, then `batch` (log table only)
+  put = 1,        // value = `value`
+  put_batch = 2,  // value = envelope, then `batch` (log table only)
   remove = 3,
   single_remove = 4,  // the key was written exactly once (retry family)
   remove_range = 5,   // [key, end)
@@ -44,13 +46,19 @@ struct Mutation {
   std::string value;  // put only
   Envelope envelope;  // put_batch only
   SharedBytes batch;  // put_batch only: record batch v2, base offset and epoch already patched
+
+  // Key and value as a budget counts them.
+  size_t bytes() const {
+    return key.size() + end.size() + value.size() +
+           (op == Op::put_batch ? kEnvelopeSize + batch.size() : 0);
+  }
 };
 
 class WriteSet {
  public:
   ShardId shard;
   Epoch epoch;
-  uint64_t sequence = 0;  // applied only if it is applied(shard) + 1
+  uint64_t sequence = 0;                       // applied only if it is applied(shard) + 1
   Durability durability = Durability::memory;  // the strongest asked for in it
 
   // A key written twice keeps the last value (H1). Appends are exempt from the look-up: offsets
@@ -66,15 +74,23 @@ class WriteSet {
   const std::vector<Mutation>& mutations() const { return mutations_; }
   void clear();
 
-  std::string serialize() const;                                   // docs/formats.md
+  std::string serialize() const;  // docs/formats.md
+  // nullopt unless `from` is exactly one serialised set with a valid checksum.
   static std::optional<WriteSet> parse(std::span<const std::byte> from);
-  std::string to_text() const;                                     // goldens: a line a mutation
+  std::string to_text() const;  // goldens: a line a mutation
 
  private:
   Mutation& replace_or_add(const Place& place, const Key& key);
+  Mutation& add(Op op, const Place& place, const Key& key);
+  size_t slot_of(const Place& place, const Key& key) const;
+  void grow_index();
 
   std::vector<Mutation> mutations_;
   size_t bytes_ = 0;
+  // Open-addressing hash of put and remove mutations: position + 1, 0 = free. Those before the last
+  // remove_range are not in it: replacing one of them in place would let the range remove it.
+  std::vector<uint32_t> index_;
+  size_t indexed_ = 0;
 };
 
 }  // namespace headrace::storage

@@ -1,0 +1,286 @@
+#include "storage/keys.h"
+
+#include <algorithm>
+
+namespace headrace::storage {
+namespace {
+
+// Reads fixed-width integers off the front of a key; `ok` turns false when it is too short.
+struct KeyReader {
+  std::string_view rest;
+  bool ok = true;
+
+  template <class T>
+  T take() {
+    if (rest.size() < sizeof(T)) {
+      ok = false;
+      return T{};
+    }
+    const T value = load_be<T>(reinterpret_cast<const std::byte*>(rest.data()));
+    rest.remove_prefix(sizeof(T));
+    return value;
+  }
+  template <class IdType>
+  IdType id() {
+    return IdType(take<typename IdType::rep>());
+  }
+  bool finished() const { return ok && rest.empty(); }
+};
+
+Key& append_partition(Key& key, const PartitionKey& partition) {
+  return key.append(partition.topic).append(partition.slice).append(partition.partition);
+}
+
+std::string hex(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text = "0x";
+  for (const char c : bytes) {
+    text += kDigits[static_cast<unsigned char>(c) >> 4];
+    text += kDigits[c & 15];
+  }
+  return text;
+}
+
+std::string text_of(const PartitionKey& partition) {
+  return "t" + std::to_string(partition.tenant.value()) + "/topic" +
+         std::to_string(partition.topic.value()) + "/s" + std::to_string(partition.slice.value()) +
+         "/p" + std::to_string(partition.partition.value());
+}
+
+std::string_view to_string(StateKind kind) {
+  switch (kind) {
+    case StateKind::months:
+      return "months";
+    case StateKind::producers:
+      return "producers";
+    case StateKind::log_start:
+      return "log_start";
+    case StateKind::catalog:
+      return "catalog";
+    case StateKind::applied:
+      return "applied";
+    case StateKind::epoch:
+      return "epoch";
+    case StateKind::epoch_start:
+      return "epoch_start";
+    case StateKind::id_block:
+      return "id_block";
+    case StateKind::job:
+      return "job";
+    case StateKind::health:
+      return "health";
+  }
+  return {};
+}
+
+PartitionKey take_partition(KeyReader& reader, TenantId tenant) {
+  PartitionKey partition{.tenant = tenant};
+  partition.topic = reader.id<TopicId>();
+  partition.slice = reader.id<SliceId>();
+  partition.partition = reader.id<PartitionId>();
+  return partition;
+}
+
+// Empty if the key is not one of ours.
+std::string state_text(std::string_view key) {
+  KeyReader reader{key};
+  const auto tenant = reader.id<TenantId>();
+  const auto kind = static_cast<StateKind>(reader.take<uint8_t>());
+  std::string text(to_string(kind));
+  if (!reader.ok || text.empty()) return {};
+  switch (kind) {
+    case StateKind::months:
+    case StateKind::producers:
+    case StateKind::log_start:
+    case StateKind::epoch_start: {
+      text += " " + text_of(take_partition(reader, tenant));
+      if (kind == StateKind::months) text += "@" + std::to_string(reader.take<int64_t>());
+      if (kind == StateKind::producers)
+        text += " producer " + std::to_string(reader.take<int64_t>());
+      if (kind == StateKind::epoch_start)
+        text += " epoch " + std::to_string(reader.take<uint32_t>());
+      break;
+    }
+    case StateKind::catalog: {
+      text += " t" + std::to_string(tenant.value()) + " entity " +
+              std::to_string(reader.take<uint8_t>());
+      text += " id " + std::to_string(reader.take<uint32_t>());
+      break;
+    }
+    case StateKind::applied:
+    case StateKind::epoch:
+      text += " shard " + std::to_string(reader.take<uint16_t>());
+      break;
+    case StateKind::id_block:
+      text += " kind " + std::to_string(reader.take<uint8_t>());
+      break;
+    default:
+      return {};
+  }
+  return reader.finished() ? text : std::string();
+}
+
+}  // namespace
+
+std::string_view to_string(Table table) {
+  switch (table) {
+    case Table::log:
+      return "log";
+    case Table::offsets:
+      return "offsets";
+    case Table::retry:
+      return "retry";
+    case Table::delayed:
+      return "delayed";
+    case Table::dlq:
+      return "dlq";
+    case Table::audit:
+      return "audit";
+    case Table::rollup:
+      return "rollup";
+    case Table::dedup:
+      return "dedup";
+    case Table::state:
+      return "state";
+  }
+  return "invalid";
+}
+
+Key::Key(std::string_view bytes) {
+  HR_CHECK(bytes.size() <= kCapacity);
+  std::copy(bytes.begin(), bytes.end(), bytes_.begin());
+  size_ = static_cast<uint8_t>(bytes.size());
+}
+
+Key Key::after_prefix() const {
+  Key next = *this;
+  while (next.size_ > 0 && static_cast<unsigned char>(next.bytes_[next.size_ - 1u]) == 0xff) {
+    next.bytes_[--next.size_] = 0;
+  }
+  if (next.size_ == 0) {
+    next.bytes_.fill(static_cast<char>(0xff));
+    next.size_ = kCapacity;
+    return next;
+  }
+  ++next.bytes_[next.size_ - 1u];
+  return next;
+}
+
+Key tenant_prefix(TenantId tenant) {
+  return Key().append(tenant);
+}
+
+Key log_prefix(LogKind kind, const PartitionKey& partition) {
+  Key key = tenant_prefix(partition.tenant).append(static_cast<uint8_t>(kind));
+  return append_partition(key, partition);
+}
+
+Key log_key(LogKind kind, const PartitionKey& partition, Offset base_offset) {
+  return log_prefix(kind, partition).append(base_offset);
+}
+
+std::optional<LogKeyParts> parse_log_key(std::string_view key) {
+  KeyReader reader{key};
+  const auto tenant = reader.id<TenantId>();
+  const auto kind = static_cast<LogKind>(reader.take<uint8_t>());
+  const LogKeyParts parts{kind, take_partition(reader, tenant), reader.id<Offset>()};
+  if (!reader.finished() || parts.base_offset.value() < 0) return std::nullopt;
+  if (kind != LogKind::chunk && kind != LogKind::batch) return std::nullopt;
+  return parts;
+}
+
+Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return tenant_prefix(tenant).append(topic).append(slice);
+}
+
+Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group) {
+  return offsets_prefix(tenant, topic, slice).append(group);
+}
+
+Key offsets_key(const PartitionKey& partition, GroupId group, LaneId lane) {
+  return offsets_prefix(partition.tenant, partition.topic, partition.slice, group)
+      .append(lane)
+      .append(partition.partition);
+}
+
+std::optional<OffsetsKeyParts> parse_offsets_key(std::string_view key) {
+  KeyReader reader{key};
+  OffsetsKeyParts parts;
+  parts.partition.tenant = reader.id<TenantId>();
+  parts.partition.topic = reader.id<TopicId>();
+  parts.partition.slice = reader.id<SliceId>();
+  parts.group = reader.id<GroupId>();
+  parts.lane = reader.id<LaneId>();
+  parts.partition.partition = reader.id<PartitionId>();
+  if (!reader.finished()) return std::nullopt;
+  return parts;
+}
+
+Key state_prefix(TenantId tenant, StateKind kind) {
+  return tenant_prefix(tenant).append(static_cast<uint8_t>(kind));
+}
+
+Key state_prefix(StateKind kind, const PartitionKey& partition) {
+  Key key = state_prefix(partition.tenant, kind);
+  return append_partition(key, partition);
+}
+
+Key months_key(const PartitionKey& partition, Offset first_offset) {
+  return state_prefix(StateKind::months, partition).append(first_offset);
+}
+
+Key producer_key(const PartitionKey& partition, ProducerId producer) {
+  return state_prefix(StateKind::producers, partition).append(producer);
+}
+
+Key log_start_key(const PartitionKey& partition) {
+  return state_prefix(StateKind::log_start, partition);
+}
+
+Key epoch_start_key(const PartitionKey& partition, Epoch epoch) {
+  return state_prefix(StateKind::epoch_start, partition).append(epoch);
+}
+
+Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id) {
+  return state_prefix(tenant, StateKind::catalog).append(entity).append(id);
+}
+
+Key applied_key(ShardId shard) {
+  return state_prefix(kNodeTenant, StateKind::applied).append(shard);
+}
+
+Key epoch_key(ShardId shard) {
+  return state_prefix(kNodeTenant, StateKind::epoch).append(shard);
+}
+
+Key id_block_key(uint8_t id_kind) {
+  return state_prefix(kNodeTenant, StateKind::id_block).append(id_kind);
+}
+
+std::optional<int64_t> parse_trailing_i64(std::string_view key) {
+  constexpr size_t kPrefixSize = 4 + 1 + 4 + 2 + 4;
+  if (key.size() != kPrefixSize + sizeof(int64_t)) return std::nullopt;
+  const auto value = load_be<int64_t>(reinterpret_cast<const std::byte*>(key.data()) + kPrefixSize);
+  return value < 0 ? std::nullopt : std::optional(value);
+}
+
+std::string to_text(Table table, std::string_view key) {
+  std::string text(to_string(table));
+  if (table == Table::log) {
+    if (const auto parts = parse_log_key(key)) {
+      return text + (parts->kind == LogKind::chunk ? " chunk " : " batch ") +
+             text_of(parts->partition) + "@" + std::to_string(parts->base_offset.value());
+    }
+  } else if (table == Table::offsets) {
+    if (const auto parts = parse_offsets_key(key)) {
+      return text + " " + text_of(parts->partition) + " group " +
+             std::to_string(parts->group.value()) + " lane " + std::to_string(parts->lane.value());
+    }
+  } else if (table == Table::state) {
+    const std::string known = state_text(key);
+    if (!known.empty()) return text + " " + known;
+  }
+  return text + " " + hex(key);
+}
+
+}  // namespace headrace::storage
