@@ -1,0 +1,48 @@
+// What the HTTP server gives to a handler and takes back; also what the client returns.
+// Plain values: any thread, no Beast.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace headrace::http {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct Request {
+  std::string method;  // "GET" for HEAD too: the server leaves the body out
+  std::string path;    // percent-decoded, starts with '/'
+  std::string query;   // as sent, without '?'
+  Headers headers;     // as sent; header() ignores case
+  std::string body;
+  std::string peer;  // "127.0.0.1:53124"
+  bool from_loopback = false;
+
+  // The first header of this name; nothing if there is none.
+  std::optional<std::string_view> header(std::string_view name) const;
+  // The first query parameter of this name, decoded; nothing if there is none or it does not
+  // decode.
+  std::optional<std::string> query_value(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  Headers headers;  // besides Content-Type, Content-Length and Connection
+  std::string body;
+};
+
+// RFC 9457: {"type":"about:blank","title":…,"status":…,"code":…,"detail":…}. `code` is the name in
+// the error table, `detail` says what to do about it.
+Response problem(int status, std::string_view code, std::string_view detail);
+
+// The words that go with a status code: "Not Found".
+std::string_view status_text(int status);
+
+// Nothing if a '%' is not followed by two hex digits. `plus_is_space` for query strings.
+std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space);
+
+}  // namespace headrace::http
