@@ -1,0 +1,90 @@
+// The one writer of the database. Takes the sets of all reactors, joins them into groups, writes
+// each group with one DB::Write and hands it to the syncer; when nothing else waits it syncs
+// inline, so that a lone request does not pay a thread hop.
+//
+// Order: sets of one shard keep theirs; between shards a group that cannot hold everything takes
+// sets without events first, then one set of each shard in turn. Maintenance is a barrier.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/rocks/group_writer.h"
+#include "storage/rocks/syncer.h"
+
+namespace headrace::storage {
+
+class Committer {
+ public:
+  // Runs a piece of maintenance between two groups; it may write through write_now().
+  using Maintain = std::function<void(Maintenance*)>;
+
+  Committer(const RocksOptions& options, rocksdb::DB* db, Families* families, Syncer* syncer,
+            PressureGauge* gauge, const Fatal* fatal, uint64_t last_group, Maintain maintain);
+  ~Committer();  // writes what was submitted; the syncer completes it
+
+  // Any thread.
+  void submit(Commit* commit);
+  void submit(Maintenance* work);
+  // The highest group whose rows a snapshot taken before this call can contain.
+  uint64_t last_started() const { return started_.load(std::memory_order_seq_cst); }
+
+  // Committer thread, from within Maintain: writes and syncs a range removal as a group of its own.
+  // False if the store died.
+  bool remove_range_now(const FamilyRef& family, const Key& from, const Key& to);
+
+ private:
+  struct Item {
+    Submitted set;  // or
+    Maintenance* work = nullptr;
+  };
+  struct ShardQueue {
+    std::deque<Submitted> sets;
+  };
+
+  void push(Item item);
+  void run();
+  bool take();  // waits for items; false at the end
+  void spin();
+  void distribute();
+  void enqueue(const Submitted& set);
+  void write_groups();
+  Group next_group();
+  void fill(Group* group, size_t bound, bool without_events);
+  bool write(Group group);
+  bool should_sync_inline(const Group& group) const;
+
+  const RocksOptions& options_;
+  rocksdb::DB* const db_;
+  Syncer* const syncer_;
+  PressureGauge* const gauge_;
+  const Fatal* const fatal_;
+  const Maintain maintain_;
+  GroupWriter writer_;
+  std::atomic<uint64_t> started_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Item> incoming_;
+  std::atomic<bool> has_incoming_{false};
+  bool sleeping_ = false;
+  bool stop_ = false;
+
+  // Committer thread only.
+  bool dead_ = false;
+  std::vector<Item> taken_;
+  std::unordered_map<ShardId, ShardQueue> queues_;
+  std::deque<ShardId> turn_;  // shards with queued sets, in round-robin order
+  size_t queued_bytes_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace headrace::storage
