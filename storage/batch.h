@@ -153,6 +153,7 @@ struct Summary {
   struct TypeCount {
     std::string type;
     uint32_t count = 0;
+    bool operator==(const TypeCount&) const = default;
   };
   std::vector<TypeCount> types;  // distinct ce_type values; "" counts the events without one
   bool types_unknown = false;    // more than fits, or never stated: every filter must look inside

@@ -1,0 +1,144 @@
+#include "storage/keys.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <tuple>
+
+namespace headrace::storage {
+namespace {
+
+PartitionKey any_partition() {
+  return {TenantId(*rc::gen::arbitrary<uint32_t>()), TopicId(*rc::gen::arbitrary<uint32_t>()),
+          SliceId(*rc::gen::arbitrary<uint16_t>()), PartitionId(*rc::gen::arbitrary<uint32_t>())};
+}
+
+Offset any_offset() {
+  return Offset(*rc::gen::nonNegative<int64_t>());
+}
+
+const PartitionKey kPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(3)};
+
+RC_GTEST_PROP(Keys, LogKeysParseBack, ()) {
+  const PartitionKey partition = any_partition();
+  const Offset offset = any_offset();
+  const LogKind kind = *rc::gen::element(LogKind::chunk, LogKind::batch);
+  const auto parts = parse_log_key(log_key(kind, partition, offset).view());
+  RC_ASSERT(parts.has_value());
+  RC_ASSERT(parts->kind == kind);
+  RC_ASSERT(parts->partition == partition);
+  RC_ASSERT(parts->base_offset == offset);
+}
+
+RC_GTEST_PROP(Keys, LogKeysSortByTenantKindPartitionOffset, ()) {
+  const PartitionKey a = any_partition();
+  const PartitionKey b = *rc::gen::element(a, any_partition());
+  const Offset at_a = any_offset();
+  const Offset at_b = any_offset();
+  const LogKind kind_a = *rc::gen::element(LogKind::chunk, LogKind::batch);
+  const LogKind kind_b = *rc::gen::element(LogKind::chunk, LogKind::batch);
+  const auto fields = [](const PartitionKey& partition, LogKind kind, Offset offset) {
+    return std::tuple(partition.tenant, kind, partition.topic, partition.slice, partition.partition,
+                      offset);
+  };
+  RC_ASSERT((log_key(kind_a, a, at_a) <=> log_key(kind_b, b, at_b)) ==
+            (fields(a, kind_a, at_a) <=> fields(b, kind_b, at_b)));
+}
+
+RC_GTEST_PROP(Keys, OffsetsKeysParseBackAndStayUnderTheirPrefixes, ()) {
+  const PartitionKey partition = any_partition();
+  const GroupId group(*rc::gen::arbitrary<uint32_t>());
+  const LaneId lane(*rc::gen::arbitrary<uint32_t>());
+  const Key key = offsets_key(partition, group, lane);
+  const auto parts = parse_offsets_key(key.view());
+  RC_ASSERT(parts.has_value());
+  RC_ASSERT(parts->partition == partition);
+  RC_ASSERT(parts->group == group);
+  RC_ASSERT(parts->lane == lane);
+  const Key topic = offsets_prefix(partition.tenant, partition.topic, partition.slice);
+  const Key of_group = offsets_prefix(partition.tenant, partition.topic, partition.slice, group);
+  RC_ASSERT(key.view().starts_with(topic.view()));
+  RC_ASSERT(key.view().starts_with(of_group.view()));
+}
+
+RC_GTEST_PROP(Keys, StateKeysStayUnderTheirPrefixes, ()) {
+  const PartitionKey partition = any_partition();
+  const auto tenant = tenant_prefix(partition.tenant);
+  const Offset offset = any_offset();
+  const Key months = months_key(partition, offset);
+  RC_ASSERT(months.view().starts_with(state_prefix(StateKind::months, partition).view()));
+  RC_ASSERT(months.view().starts_with(state_prefix(partition.tenant, StateKind::months).view()));
+  RC_ASSERT(months.view().starts_with(tenant.view()));
+  RC_ASSERT(parse_trailing_i64(months.view()) == offset.value());
+  const ProducerId producer(offset.value());
+  RC_ASSERT(parse_trailing_i64(producer_key(partition, producer).view()) == producer.value());
+}
+
+RC_GTEST_PROP(Keys, AfterPrefixIsTheLeastUpperBound, ()) {
+  const auto byte = rc::gen::element<char>('\0', 'a', '\xfe', '\xff');
+  const auto prefix = *rc::gen::resize(6, rc::gen::container<std::string>(byte));
+  const auto other = *rc::gen::resize(8, rc::gen::container<std::string>(byte));
+  const Key after = Key(prefix).after_prefix();
+  const bool below = Key(other) < after;
+  RC_ASSERT(below == (other.starts_with(prefix) || other < prefix));
+}
+
+TEST(Keys, ForeignKeysDoNotParse) {
+  const Key key = log_key(LogKind::batch, kPartition, Offset(42));
+  for (size_t size = 0; size < key.size(); ++size) {
+    EXPECT_FALSE(parse_log_key(key.view().substr(0, size))) << size;
+  }
+  EXPECT_FALSE(parse_log_key(std::string(key.view()) + "x"));
+  std::string other_kind(key.view());
+  other_kind[4] = 3;
+  EXPECT_FALSE(parse_log_key(other_kind));
+  std::string negative(key.view());
+  negative[15] = '\x80';
+  EXPECT_FALSE(parse_log_key(negative));
+  EXPECT_FALSE(parse_offsets_key(key.view()));
+  EXPECT_FALSE(parse_trailing_i64(log_start_key(kPartition).view()));
+}
+
+TEST(Keys, TextNamesWhatTheyAre) {
+  EXPECT_EQ(to_text(Table::log, log_key(LogKind::batch, kPartition, Offset(42)).view()),
+            "log batch t1/topic2/s0/p3@42");
+  EXPECT_EQ(to_text(Table::log, log_key(LogKind::chunk, kPartition, Offset(0)).view()),
+            "log chunk t1/topic2/s0/p3@0");
+  EXPECT_EQ(to_text(Table::offsets, offsets_key(kPartition, GroupId(7), LaneId(0)).view()),
+            "offsets t1/topic2/s0/p3 group 7 lane 0");
+  EXPECT_EQ(to_text(Table::state, months_key(kPartition, Offset(9)).view()),
+            "state months t1/topic2/s0/p3@9");
+  EXPECT_EQ(to_text(Table::state, producer_key(kPartition, ProducerId(5)).view()),
+            "state producers t1/topic2/s0/p3 producer 5");
+  EXPECT_EQ(to_text(Table::state, log_start_key(kPartition).view()),
+            "state log_start t1/topic2/s0/p3");
+  EXPECT_EQ(to_text(Table::state, epoch_start_key(kPartition, Epoch(4)).view()),
+            "state epoch_start t1/topic2/s0/p3 epoch 4");
+  EXPECT_EQ(to_text(Table::state, catalog_key(TenantId(1), 2, 3).view()),
+            "state catalog t1 entity 2 id 3");
+  EXPECT_EQ(to_text(Table::state, applied_key(ShardId(63)).view()), "state applied shard 63");
+  EXPECT_EQ(to_text(Table::state, epoch_key(ShardId(1)).view()), "state epoch shard 1");
+  EXPECT_EQ(to_text(Table::state, id_block_key(1).view()), "state id_block kind 1");
+  EXPECT_EQ(to_text(Table::log, "\x01\xff"), "log 0x01ff");
+  EXPECT_EQ(to_text(Table::state, std::string_view("\0\0\0\1\7", 5)), "state 0x0000000107");
+  EXPECT_EQ(to_text(Table::retry, "r"), "retry 0x72");
+}
+
+TEST(Keys, TablesHaveNames) {
+  EXPECT_EQ(to_string(Table::delayed), "delayed");
+  EXPECT_EQ(to_string(Table::dlq), "dlq");
+  EXPECT_EQ(to_string(Table::audit), "audit");
+  EXPECT_EQ(to_string(Table::rollup), "rollup");
+  EXPECT_EQ(to_string(Table::dedup), "dedup");
+  EXPECT_EQ(to_string(static_cast<Table>(kTableCount)), "invalid");
+}
+
+TEST(KeysDeathTest, NegativeNumbersAndLongKeysAreBugs) {
+  EXPECT_DEATH(log_key(LogKind::batch, kPartition, Offset(-1)), "check failed");
+  EXPECT_DEATH(Key(std::string(48, 'k')), "check failed");
+  Key full(std::string(47, 'k'));
+  EXPECT_DEATH(full.append(uint8_t{1}), "check failed");
+}
+
+}  // namespace
+}  // namespace headrace::storage
