@@ -23,13 +23,19 @@ const ErrorInfo& info(ErrorCode code) {
 
 ErrorCode from_store(storage::Status status) {
   switch (status) {
-    case storage::Status::ok: return ErrorCode::none;
-    case storage::Status::fenced: return ErrorCode::not_owner;
-    case storage::Status::unknown: return ErrorCode::outcome_unknown;
-    case storage::Status::full: return ErrorCode::disk_full;
-    case storage::Status::gone: return ErrorCode::offset_out_of_range;
+    case storage::Status::ok:
+      return ErrorCode::none;
+    case storage::Status::fenced:
+      return ErrorCode::not_owner;
+    case storage::Status::unknown:
+      return ErrorCode::outcome_unknown;
+    case storage::Status::full:
+      return ErrorCode::disk_full;
+    case storage::Status::gone:
+      return ErrorCode::offset_out_of_range;
     case storage::Status::corrupt:
-    case storage::Status::io_error: return ErrorCode::storage_error;
+    case storage::Status::io_error:
+      return ErrorCode::storage_error;
   }
   return ErrorCode::internal;
 }

@@ -30,14 +30,14 @@ ErrorCode from_store(storage::Status status);
 
 struct Error {
   ErrorCode code = ErrorCode::none;
-  std::string detail;            // to what, and what to do; empty: the table's text says it all
+  std::string detail;  // to what, and what to do; empty: the table's text says it all
   uint32_t retry_after_ms = 0;
 
   Error() = default;
   Error(ErrorCode error_code, std::string why = {}) : code(error_code), detail(std::move(why)) {}
 
   explicit operator bool() const { return code != ErrorCode::none; }
-  std::string message() const;   // "<text>: <detail>"
+  std::string message() const;  // "<text>: <detail>"
 };
 
 }  // namespace headrace::core

@@ -1,0 +1,87 @@
+// What exists: tenants, topics, group names. The meta shard owns the catalog and changes it by its
+// WriteSets; everybody else reads immutable snapshots.
+//
+// CatalogSnapshot lives on: any thread (immutable). Catalog (catalog_store.h) lives on: the reactor
+// that owns the meta shard.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "broker/core/error.h"
+#include "storage/types.h"
+
+namespace headrace::core {
+
+// Unset fields do not limit. Per partition, except months.
+struct Retention {
+  std::optional<int64_t> age_us;
+  std::optional<int64_t> bytes;
+  std::optional<int64_t> events;
+  std::optional<uint32_t> months;  // whole months kept beside the current one
+
+  bool operator==(const Retention&) const = default;
+  bool unlimited() const { return !age_us && !bytes && !events && !months; }
+};
+
+struct Topic {
+  enum class State : uint8_t { active = 0, deleting = 1 };  // persistent numbers
+
+  TenantId tenant;
+  TopicId id;
+  std::string name;
+  uint32_t partitions = 1;
+  Retention retention;
+  State state = State::active;
+  int64_t created_us = 0;
+  ShardId shard;
+
+  PartitionKey partition(PartitionId number) const { return {tenant, id, SliceId(0), number}; }
+};
+using TopicPtr = std::shared_ptr<const Topic>;
+
+struct GroupRecord {
+  enum class State : uint8_t { active = 0, deleting = 1 };
+
+  TenantId tenant;
+  GroupId id;
+  std::string name;
+  TopicId topic;
+  State state = State::active;
+  int64_t created_us = 0;
+};
+using GroupPtr = std::shared_ptr<const GroupRecord>;
+
+struct CatalogSnapshot {
+  using Name = std::pair<TenantId, std::string>;
+
+  uint64_t version = 0;
+  std::map<std::string, TenantId, std::less<>> tenants;
+  std::map<Name, TopicPtr> topics;
+  std::map<std::pair<TenantId, TopicId>, TopicPtr> topics_by_id;
+  std::map<Name, GroupPtr> groups;
+
+  TopicPtr topic(TenantId tenant, std::string_view name) const;
+  TopicPtr topic(TenantId tenant, TopicId id) const;
+  GroupPtr group(TenantId tenant, std::string_view name) const;
+};
+using CatalogPtr = std::shared_ptr<const CatalogSnapshot>;
+
+// 1-249 characters of A-Z a-z 0-9 . _ - ; `what` is "topic", "group" ... for the sentence.
+Error check_name(std::string_view what, std::string_view name);
+
+// Where a topic lives: a hash over the shards beside the meta shard.
+ShardId shard_of(TenantId tenant, TopicId topic, uint32_t shards);
+
+// Catalog records ↔ rows.
+std::string encode(const Topic& topic);
+std::optional<Topic> decode_topic(TenantId tenant, TopicId id, std::string_view row);
+std::string encode(const GroupRecord& group);
+std::optional<GroupRecord> decode_group(TenantId tenant, GroupId id, std::string_view row);
+
+}  // namespace headrace::core

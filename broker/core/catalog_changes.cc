@@ -1,0 +1,219 @@
+// The requests that change the catalog. Loading and snapshots: catalog_store.cc.
+#include "broker/core/catalog_store.h"
+#include "broker/limits.h"
+
+namespace headrace::core {
+namespace {
+
+constexpr uint8_t kProducerIds = 1;
+constexpr uint8_t kTopicIds = 2;
+constexpr uint8_t kGroupIds = 3;
+constexpr int64_t kProducerBlock = 1'000;
+
+template <class Map>
+size_t count_of(const Map& map, TenantId tenant) {
+  auto from = map.lower_bound({tenant, ""});
+  auto to = map.lower_bound({TenantId(tenant.value() + 1), ""});
+  return static_cast<size_t>(std::distance(from, to));
+}
+
+Error check_retention(const Retention& retention) {
+  auto negative = [](const auto& limit) { return limit.has_value() && *limit <= 0; };
+  if (negative(retention.age_us))
+    return Error(ErrorCode::invalid_request, "retention.age must be positive");
+  if (negative(retention.bytes))
+    return Error(ErrorCode::invalid_request, "retention.bytes must be positive");
+  if (negative(retention.events))
+    return Error(ErrorCode::invalid_request, "retention.events must be positive");
+  return {};
+}
+
+}  // namespace
+
+void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
+  const TenantId tenant = request->tenant.tenant();
+  auto refuse = [&](Error error) {
+    request->error = std::move(error);
+    ctx_->reply(std::move(request));
+  };
+  if (Error error = check_name("topic", request->name)) return refuse(std::move(error));
+  if (request->partitions == 0 || request->partitions > limits::kPartitionsPerTopic) {
+    return refuse(Error(ErrorCode::invalid_request,
+                        "partitions: 1 to " + std::to_string(limits::kPartitionsPerTopic) +
+                            ", got " + std::to_string(request->partitions)));
+  }
+  if (Error error = check_retention(request->retention)) return refuse(std::move(error));
+  if (TopicPtr existing = newest_->topic(tenant, request->name)) {
+    if (existing->state == Topic::State::deleting) {
+      return refuse(Error(ErrorCode::topic_deleting, request->name));
+    }
+    if (!request->if_missing || existing->partitions != request->partitions ||
+        existing->retention != request->retention) {
+      return refuse(Error(ErrorCode::topic_exists, request->name));
+    }
+    request->topic = existing;
+    return ctx_->reply_committed(std::move(request), newest_change());
+  }
+  if (count_of(newest_->topics, tenant) >= limits::kTopicsPerTenant) {
+    return refuse(Error(ErrorCode::limit_reached,
+                        std::to_string(limits::kTopicsPerTenant) + " topics per tenant"));
+  }
+  auto topic = std::make_shared<Topic>();
+  topic->tenant = tenant;
+  topic->id = TopicId(static_cast<uint32_t>(take_ids(kTopicIds, 1)));
+  topic->name = request->name;
+  topic->partitions = request->partitions;
+  topic->retention = request->retention;
+  topic->created_us = ctx_->now().wall_us;
+  topic->shard = shard_of(tenant, topic->id, shards_);
+  put_topic(topic);
+  request->topic = topic;
+  request->created = true;
+  ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+void CatalogStore::delete_topic(std::unique_ptr<DeleteTopic> request) {
+  TopicPtr topic = newest_->topic(request->tenant.tenant(), request->name);
+  if (topic == nullptr) {
+    request->error = Error(ErrorCode::unknown_topic, "'" + request->name + "'");
+    return ctx_->reply(std::move(request));
+  }
+  request->id = topic->id;
+  if (topic->state != Topic::State::deleting) {
+    auto marked = std::make_shared<Topic>(*topic);
+    marked->state = Topic::State::deleting;
+    put_topic(marked);
+    ctx_->writes(this).strengthen(Durability::durable);
+    purge(marked);
+  }
+  deleting_.push_back(std::move(request));
+}
+
+// The owner removes the data only after the mark is durable: the request waits for the set.
+void CatalogStore::purge(const TopicPtr& topic) {
+  auto request = std::make_unique<PurgeTopic>(Access::node(topic->tenant));
+  request->topic = topic;
+  request->shard = topic->shard;
+  purges_.push_back({ctx_->sequence(), std::move(request)});
+  ctx_->writes(this);
+}
+
+void CatalogStore::purge(const GroupPtr& group, const TopicPtr& topic) {
+  auto request = std::make_unique<PurgeGroup>(Access::node(group->tenant));
+  request->topic = topic;
+  request->group = group;
+  request->only_if_empty = group->state != GroupRecord::State::deleting;
+  request->shard = topic->shard;
+  purges_.push_back({ctx_->sequence(), std::move(request)});
+  ctx_->writes(this);
+}
+
+void CatalogStore::ensure_group(std::unique_ptr<EnsureGroup> request) {
+  const TenantId tenant = request->tenant.tenant();
+  auto refuse = [&](Error error) {
+    request->error = std::move(error);
+    ctx_->reply(std::move(request));
+  };
+  if (Error error = check_name("group", request->name)) return refuse(std::move(error));
+  if (GroupPtr existing = newest_->group(tenant, request->name)) {
+    if (existing->topic != request->topic->id) {
+      return refuse(Error(ErrorCode::group_topic_mismatch, request->name));
+    }
+    request->group = existing;
+    return ctx_->reply_committed(std::move(request), newest_change());
+  }
+  TopicPtr topic = newest_->topic(tenant, request->topic->id);
+  if (topic == nullptr || topic->state != Topic::State::active) {
+    return refuse(Error(ErrorCode::unknown_topic, "'" + request->topic->name + "'"));
+  }
+  if (count_of(newest_->groups, tenant) >= limits::kGroupsPerTenant) {
+    return refuse(Error(ErrorCode::limit_reached,
+                        std::to_string(limits::kGroupsPerTenant) + " groups per tenant"));
+  }
+  auto group = std::make_shared<GroupRecord>();
+  group->tenant = tenant;
+  group->id = GroupId(static_cast<uint32_t>(take_ids(kGroupIds, 1)));
+  group->name = request->name;
+  group->topic = topic->id;
+  group->created_us = ctx_->now().wall_us;
+  put_group(group);
+  request->group = group;
+  ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+// The owner says whether it has members; only then is the name given up.
+void CatalogStore::delete_group(std::unique_ptr<DeleteGroup> request) {
+  GroupPtr group = newest_->group(request->tenant.tenant(), request->name);
+  TopicPtr topic = group == nullptr ? nullptr : newest_->topic(group->tenant, group->topic);
+  if (topic == nullptr) {
+    request->error = Error(ErrorCode::unknown_group, "'" + request->name + "'");
+    return ctx_->reply(std::move(request));
+  }
+  purge(group, topic);
+  deleting_.push_back(std::move(request));
+}
+
+void CatalogStore::init_producer(std::unique_ptr<InitProducer> request) {
+  if (next_producer_ == producer_block_end_) {
+    next_producer_ = take_ids(kProducerIds, kProducerBlock);
+    producer_block_end_ = next_producer_ + kProducerBlock;
+    producer_block_sequence_ = ctx_->sequence();
+    ctx_->writes(this).strengthen(Durability::durable);
+  }
+  request->producer = ProducerId(next_producer_++);
+  request->producer_epoch = 0;
+  ctx_->reply_committed(std::move(request), producer_block_sequence_);
+}
+
+// Owners' answers: the data is gone, so the row can go; or it could not go yet.
+void CatalogStore::on_reply(RequestPtr reply) {
+  if (reply->kind == Request::Kind::purge_topic) {
+    auto& purged = as<PurgeTopic>(*reply);
+    TopicPtr topic = newest_->topic(purged.topic->tenant, purged.topic->id);
+    if (!purged.error && topic != nullptr) remove_topic(*topic);
+    finish_deletes(purged.error, [&](const Request& waiting) {
+      return waiting.kind == Request::Kind::delete_topic &&
+             static_cast<const DeleteTopic&>(waiting).id == purged.topic->id;
+    });
+    return;
+  }
+  auto& purged = as<PurgeGroup>(*reply);
+  GroupPtr group = newest_->group(purged.group->tenant, purged.group->name);
+  if (!purged.error && group != nullptr && group->id == purged.group->id) remove_group(*group);
+  finish_deletes(purged.error, [&](const Request& waiting) {
+    return waiting.kind == Request::Kind::delete_group &&
+           waiting.tenant.tenant() == purged.group->tenant &&
+           static_cast<const DeleteGroup&>(waiting).name == purged.group->name;
+  });
+}
+
+template <class Matches>
+void CatalogStore::finish_deletes(const Error& error, Matches&& matches) {
+  std::vector<RequestPtr> still_waiting;
+  for (auto& request : deleting_) {
+    if (!matches(*request)) {
+      still_waiting.push_back(std::move(request));
+      continue;
+    }
+    request->error = error;
+    if (error) {
+      ctx_->reply(std::move(request));
+    } else {
+      ctx_->reply_committed(std::move(request), Durability::durable);
+    }
+  }
+  deleting_ = std::move(still_waiting);
+}
+
+void CatalogStore::drop(const Error& error) {
+  for (auto* queue : {&waiting_, &deleting_}) {
+    for (auto& request : *queue) {
+      request->error = error;
+      ctx_->reply(std::move(request));
+    }
+    queue->clear();
+  }
+  purges_.clear();
+}
+
+}  // namespace headrace::core

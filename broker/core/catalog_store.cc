@@ -1,0 +1,309 @@
+#include "broker/core/catalog_store.h"
+
+#include "broker/limits.h"
+#include "metrics/big_endian.h"
+#include "metrics/log.h"
+#include "records.pb.h"
+
+namespace headrace::core {
+namespace {
+
+// Entities of catalog rows; persistent numbers.
+constexpr uint8_t kTenantEntity = 1;  // kept under the node's tenant, so that all are found
+constexpr uint8_t kTopicEntity = 2;
+constexpr uint8_t kGroupEntity = 3;
+// Kinds of id blocks: the entity's number, and producers. Ids are unique in the whole node.
+constexpr uint8_t kProducerIds = 1;
+constexpr uint8_t kIdKinds[] = {kProducerIds, kTopicEntity, kGroupEntity};
+
+storage::Place state_place(TenantId tenant) {
+  return {storage::Table::state, Month(0), tenant};
+}
+
+struct EntityKey {
+  uint8_t entity;
+  uint32_t id;
+};
+// catalog_key ends with entity u8, id u32.
+std::optional<EntityKey> parse_entity(std::string_view key) {
+  if (key.size() < 5) return std::nullopt;
+  const auto* tail = reinterpret_cast<const std::byte*>(key.data() + key.size() - 5);
+  return EntityKey{static_cast<uint8_t>(tail[0]), load_be<uint32_t>(tail + 1)};
+}
+
+}  // namespace
+
+// ---- loading: id blocks, tenants, then each tenant's topics and groups
+
+struct CatalogStore::LoadIds final : storage::Read {
+  void run() override {
+    std::unique_ptr<LoadIds> self(this);
+    auto alive = owner.lock();
+    if (alive == nullptr) return;
+    if (status != storage::Status::ok) return alive->fail(status);
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (items[i].found && items[i].value.size() != sizeof(int64_t)) {
+        return alive->fail(storage::Status::corrupt);
+      }
+      alive->ids_[kIdKinds[i]] = items[i].found ? load_be<int64_t>(items[i].value.data()) : 1;
+    }
+    alive->load_tenants();
+  }
+  std::weak_ptr<CatalogStore> owner;
+};
+
+struct CatalogStore::LoadTenants final : storage::Scan {
+  void run() override {
+    std::unique_ptr<LoadTenants> self(this);
+    auto alive = owner.lock();
+    if (alive == nullptr) return;
+    if (status != storage::Status::ok) return alive->fail(status);
+    alive->tenants_loaded(rows);
+  }
+  std::weak_ptr<CatalogStore> owner;
+};
+
+struct CatalogStore::LoadEntities final : storage::Scan {
+  void run() override {
+    std::unique_ptr<LoadEntities> self(this);
+    auto alive = owner.lock();
+    if (alive == nullptr) return;
+    if (status != storage::Status::ok) return alive->fail(status);
+    alive->entities_loaded(place.tenant, rows);
+    if (!more) return alive->load_next_tenant();
+    self.release();  // the same scan goes on behind the last row
+    from = storage::Key(std::string(rows.back().key.view()) + '\0');
+    rows.clear();
+    alive->ctx_->store().scan(this);
+  }
+  std::weak_ptr<CatalogStore> owner;
+};
+
+void CatalogStore::load() {
+  auto* read = new LoadIds;
+  read->owner = weak_from_this();
+  read->sink = ctx_->sink();
+  for (uint8_t kind : kIdKinds) {
+    read->items.push_back({state_place(kNodeTenant), storage::id_block_key(kind), {}, false});
+  }
+  ctx_->store().read(read);
+}
+
+void CatalogStore::load_tenants() {
+  auto* scan = new LoadTenants;
+  scan->owner = weak_from_this();
+  scan->place = state_place(kNodeTenant);
+  scan->from = storage::state_prefix(kNodeTenant, storage::StateKind::catalog);
+  scan->to = scan->from.after_prefix();
+  scan->max_rows = 100'000;
+  scan->sink = ctx_->sink();
+  ctx_->store().scan(scan);
+}
+
+void CatalogStore::tenants_loaded(const std::vector<storage::Scan::Row>& rows) {
+  if (rows.empty()) return bootstrap();
+  for (const auto& row : rows) {
+    const auto key = parse_entity(row.key.view());
+    records::Tenant tenant;
+    if (!key || key->entity != kTenantEntity ||
+        !tenant.ParseFromArray(row.value.data(), static_cast<int>(row.value.size()))) {
+      return fail(storage::Status::corrupt);
+    }
+    newest_->tenants[tenant.name()] = TenantId(key->id);
+    to_load_.push_back(TenantId(key->id));
+  }
+  load_next_tenant();
+}
+
+void CatalogStore::load_next_tenant() {
+  if (to_load_.empty()) return become_ready();
+  auto* scan = new LoadEntities;
+  scan->owner = weak_from_this();
+  scan->place = state_place(to_load_.front());
+  to_load_.pop_front();
+  scan->from = storage::state_prefix(scan->place.tenant, storage::StateKind::catalog);
+  scan->to = scan->from.after_prefix();
+  scan->sink = ctx_->sink();
+  ctx_->store().scan(scan);
+}
+
+void CatalogStore::entities_loaded(TenantId tenant, const std::vector<storage::Scan::Row>& rows) {
+  for (const auto& row : rows) {
+    const auto key = parse_entity(row.key.view());
+    if (!key) continue;
+    if (key->entity == kTopicEntity) {
+      auto topic = decode_topic(tenant, TopicId(key->id), row.value.view());
+      if (!topic) return fail(storage::Status::corrupt);
+      auto shared = std::make_shared<const Topic>(std::move(*topic));
+      newest_->topics[{tenant, shared->name}] = shared;
+      newest_->topics_by_id[{tenant, shared->id}] = shared;
+    } else if (key->entity == kGroupEntity) {
+      auto group = decode_group(tenant, GroupId(key->id), row.value.view());
+      if (!group) return fail(storage::Status::corrupt);
+      auto shared = std::make_shared<const GroupRecord>(std::move(*group));
+      newest_->groups[{tenant, shared->name}] = shared;
+    }
+  }
+}
+
+void CatalogStore::fail(storage::Status status) {
+  log::error("the catalog does not load; topics and groups cannot be used",
+             {{"status", storage::to_string(status)}});
+  state_ = State::failed;
+  drop(Error(from_store(status), "loading the catalog"));
+}
+
+void CatalogStore::become_ready() {
+  state_ = State::ready;
+  // After a crash-only reload the reactors may hold a snapshot with a higher version.
+  newest_->version = ctx_->catalog()->version + 1;
+  ctx_->publish_catalog(std::make_shared<const CatalogSnapshot>(*newest_));
+  for (const auto& [name, topic] : newest_->topics) {
+    if (topic->state == Topic::State::deleting) purge(topic);
+  }
+  for (const auto& [name, group] : newest_->groups) {
+    if (group->state != GroupRecord::State::deleting) continue;
+    if (auto topic = newest_->topic(group->tenant, group->topic)) purge(group, topic);
+  }
+  auto waiting = std::move(waiting_);
+  waiting_.clear();
+  for (auto& request : waiting) handle(std::move(request));
+}
+
+void CatalogStore::bootstrap() {
+  auto& catalog = stage();
+  records::Tenant row;
+  row.set_name("default");
+  row.set_created_us(ctx_->now().wall_us);
+  row.set_dedicated(true);
+  ctx_->writes(this).put(state_place(kNodeTenant),
+                         storage::catalog_key(kNodeTenant, kTenantEntity, kDefaultTenant.value()),
+                         row.SerializeAsString());
+  catalog.tenants["default"] = kDefaultTenant;
+  auto topic = std::make_shared<Topic>();
+  topic->tenant = kDefaultTenant;
+  topic->id = TopicId(static_cast<uint32_t>(take_ids(kTopicEntity, 1)));
+  topic->name = "default";
+  topic->created_us = ctx_->now().wall_us;
+  topic->shard = shard_of(topic->tenant, topic->id, shards_);
+  put_topic(topic);
+  ctx_->writes(this).strengthen(Durability::durable);
+  // Ready once this is durable: on_committed.
+}
+
+// ---- changes
+
+void CatalogStore::handle(RequestPtr request) {
+  if (state_ == State::loading && waiting_.size() < limits::kRequestsWhileLoading) {
+    waiting_.push_back(std::move(request));
+    return;
+  }
+  if (state_ != State::ready) {
+    request->error = Error(ErrorCode::loading, "the catalog");
+    ctx_->reply(std::move(request));
+    return;
+  }
+  Request* raw = request.release();
+  switch (raw->kind) {
+    case Request::Kind::create_topic:
+      return create_topic(std::unique_ptr<CreateTopic>(&as<CreateTopic>(*raw)));
+    case Request::Kind::delete_topic:
+      return delete_topic(std::unique_ptr<DeleteTopic>(&as<DeleteTopic>(*raw)));
+    case Request::Kind::ensure_group:
+      return ensure_group(std::unique_ptr<EnsureGroup>(&as<EnsureGroup>(*raw)));
+    case Request::Kind::delete_group:
+      return delete_group(std::unique_ptr<DeleteGroup>(&as<DeleteGroup>(*raw)));
+    case Request::Kind::init_producer:
+      return init_producer(std::unique_ptr<InitProducer>(&as<InitProducer>(*raw)));
+    default:
+      HR_UNREACHABLE("not a request of the catalog");
+  }
+}
+
+CatalogSnapshot& CatalogStore::stage() {
+  const uint64_t sequence = ctx_->sequence();
+  if (staged_.empty() || staged_.back().sequence != sequence) {
+    newest_ = std::make_shared<CatalogSnapshot>(*newest_);
+    ++newest_->version;
+    staged_.push_back({sequence, newest_});
+    ctx_->writes(this);
+  }
+  return *newest_;
+}
+
+void CatalogStore::on_committed(Ctx&, uint64_t sequence) {
+  while (!staged_.empty() && staged_.front().sequence <= sequence) {
+    auto snapshot = std::move(staged_.front().snapshot);
+    staged_.pop_front();
+    if (state_ == State::loading) {
+      become_ready();
+    } else {
+      // Never changed again: a later set staged a copy.
+      ctx_->publish_catalog(std::move(snapshot));
+    }
+  }
+  while (!purges_.empty() && purges_.front().after_sequence <= sequence) {
+    auto request = std::move(purges_.front().request);
+    purges_.pop_front();
+    ctx_->submit(std::move(request));
+  }
+}
+
+uint64_t CatalogStore::newest_change() const {
+  return staged_.empty() ? 0 : staged_.back().sequence;
+}
+
+int64_t CatalogStore::take_ids(uint8_t id_kind, int64_t count) {
+  int64_t& next = ids_[id_kind];
+  const int64_t first = next;
+  next += count;
+  std::string row(sizeof(next), '\0');
+  store_be(reinterpret_cast<std::byte*>(row.data()), next);
+  ctx_->writes(this).put(state_place(kNodeTenant), storage::id_block_key(id_kind), std::move(row));
+  return first;
+}
+
+void CatalogStore::put_topic(const TopicPtr& topic) {
+  auto& catalog = stage();
+  ctx_->writes(this).put(state_place(topic->tenant),
+                         storage::catalog_key(topic->tenant, kTopicEntity, topic->id.value()),
+                         encode(*topic));
+  catalog.topics[{topic->tenant, topic->name}] = topic;
+  catalog.topics_by_id[{topic->tenant, topic->id}] = topic;
+}
+
+void CatalogStore::remove_topic(const Topic& topic) {
+  auto& catalog = stage();
+  auto& writes = ctx_->writes(this);
+  writes.remove(state_place(topic.tenant),
+                storage::catalog_key(topic.tenant, kTopicEntity, topic.id.value()));
+  for (auto at = catalog.groups.begin(); at != catalog.groups.end();) {
+    const GroupRecord& group = *at->second;
+    if (group.tenant != topic.tenant || group.topic != topic.id) {
+      ++at;
+      continue;
+    }
+    writes.remove(state_place(group.tenant),
+                  storage::catalog_key(group.tenant, kGroupEntity, group.id.value()));
+    at = catalog.groups.erase(at);
+  }
+  catalog.topics.erase({topic.tenant, topic.name});
+  catalog.topics_by_id.erase({topic.tenant, topic.id});
+}
+
+void CatalogStore::put_group(const GroupPtr& group) {
+  auto& catalog = stage();
+  ctx_->writes(this).put(state_place(group->tenant),
+                         storage::catalog_key(group->tenant, kGroupEntity, group->id.value()),
+                         encode(*group));
+  catalog.groups[{group->tenant, group->name}] = group;
+}
+
+void CatalogStore::remove_group(const GroupRecord& group) {
+  auto& catalog = stage();
+  ctx_->writes(this).remove(state_place(group.tenant),
+                            storage::catalog_key(group.tenant, kGroupEntity, group.id.value()));
+  catalog.groups.erase({group.tenant, group.name});
+}
+
+}  // namespace headrace::core

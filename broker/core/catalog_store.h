@@ -1,0 +1,86 @@
+// The owner of the catalog: loads it, changes it by WriteSets, publishes snapshots. Deleting is
+// two-step with a visible state (deleting → data removed by the owner shard → gone) and is resumed
+// after a restart.
+//
+// Lives on: the meta shard. A snapshot is published only when its change is durable; changes made
+// and not yet durable are in `staged_` and already count for uniqueness.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/core/ctx.h"
+
+namespace headrace::core {
+
+class CatalogStore final : public Committable, public std::enable_shared_from_this<CatalogStore> {
+ public:
+  explicit CatalogStore(Ctx* ctx, uint32_t shards) : ctx_(ctx), shards_(shards) {}
+
+  void load();                      // first start: makes tenant and topic `default`
+  void handle(RequestPtr request);  // waits while loading (bounded, then loading)
+
+  void on_committed(Ctx& ctx, uint64_t sequence) override;
+  void on_reply(RequestPtr request);  // purge_topic, purge_group have been answered
+  void drop(const Error& error);      // the shard drops its objects
+
+ private:
+  enum class State : uint8_t { loading, ready, failed };
+  struct LoadIds;
+  struct LoadTenants;
+  struct LoadEntities;
+
+  void load_tenants();
+  void tenants_loaded(const std::vector<storage::Scan::Row>& rows);
+  void entities_loaded(TenantId tenant, const std::vector<storage::Scan::Row>& rows);
+  void load_next_tenant();
+  void become_ready();
+  void fail(storage::Status status);
+  void bootstrap();
+
+  void create_topic(std::unique_ptr<CreateTopic> request);
+  void delete_topic(std::unique_ptr<DeleteTopic> request);
+  void ensure_group(std::unique_ptr<EnsureGroup> request);
+  void delete_group(std::unique_ptr<DeleteGroup> request);
+  void init_producer(std::unique_ptr<InitProducer> request);
+
+  int64_t take_ids(uint8_t id_kind, int64_t count);  // never reused: the row goes with the set
+  void put_topic(const TopicPtr& topic);
+  void remove_topic(const Topic& topic);
+  void put_group(const GroupPtr& group);
+  void remove_group(const GroupRecord& group);
+  void purge(const TopicPtr& topic);
+  void purge(const GroupPtr& group, const TopicPtr& topic);
+  template <class Matches>
+  void finish_deletes(const Error& error, Matches&& matches);
+  uint64_t newest_change() const;  // sequence of the newest staged set, 0 when all is durable
+  CatalogSnapshot& stage();        // the newest state, to be changed; published when durable
+
+  Ctx* const ctx_;
+  const uint32_t shards_;
+  State state_ = State::loading;
+  std::vector<RequestPtr> waiting_;
+  std::deque<TenantId> to_load_;
+  std::shared_ptr<CatalogSnapshot> newest_ = std::make_shared<CatalogSnapshot>();
+  struct Staged {
+    uint64_t sequence;
+    std::shared_ptr<CatalogSnapshot> snapshot;
+  };
+  std::deque<Staged> staged_;
+  std::map<uint8_t, int64_t> ids_;  // id kind → next unallocated
+  struct Purge {
+    uint64_t after_sequence;  // sent when this set is durable
+    RequestPtr request;
+  };
+  std::deque<Purge> purges_;
+  std::vector<RequestPtr> deleting_;  // delete requests whose data is being removed
+  int64_t next_producer_ = 0;
+  int64_t producer_block_end_ = 0;
+  uint64_t producer_block_sequence_ = 0;
+};
+
+}  // namespace headrace::core

@@ -1,0 +1,108 @@
+#include "broker/core/cold_read.h"
+
+#include "metrics/counters.h"
+
+namespace headrace::core {
+namespace {
+
+// What both steps share; owned by whichever of the two is on its way.
+struct Job {
+  std::unique_ptr<Fetch> request;
+  PartitionKey partition;
+  storage::Place place;
+  Offset visible_end;
+  Ctx* ctx;
+
+  void fail(storage::Status status) {
+    request->error = Error(from_store(status), "reading " + request->topic->name + " at " +
+                                                   std::to_string(request->offset.value()));
+    ctx->reply(std::move(request));
+  }
+};
+
+struct ReadBatches final : storage::Read {
+  void run() override {
+    std::unique_ptr<ReadBatches> self(this);
+    if (status != storage::Status::ok) return job.fail(status);
+    size_t bytes = 0;
+    for (const Item& item : items) {
+      // A hole can only be retention that came meanwhile.
+      if (!item.found) break;
+      const auto envelope = storage::Envelope::decode(item.value.span());
+      if (!envelope || item.value.size() < storage::kEnvelopeSize + storage::kBatchHeaderSize) {
+        return job.fail(storage::Status::corrupt);
+      }
+      bytes += item.value.size();
+      job.request->batches.push_back(
+          {item.value.slice(storage::kEnvelopeSize, item.value.size() - storage::kEnvelopeSize),
+           envelope->append_time_us});
+    }
+    if (job.request->batches.empty()) return job.fail(storage::Status::gone);
+    metrics::add(metrics::Counter::fetch_bytes, bytes);
+    job.ctx->reply(std::move(job.request));
+  }
+  Job job;
+};
+
+// Reads of `row`'s batches from the wanted offset on, as many as the request takes.
+void read_batches(Job job, const storage::ChunkRow& row, Offset base) {
+  auto* read = new ReadBatches;
+  size_t bytes = 0;
+  for (const auto& batch : row.batches) {
+    const Offset first = base + batch.offset_delta;
+    const Offset next = first + batch.record_count;
+    if (next <= job.request->offset) continue;
+    if (next > job.visible_end) break;
+    if (bytes > 0 && bytes + batch.size > job.request->max_bytes) break;
+    bytes += batch.size;
+    read->items.push_back(
+        {job.place, storage::log_key(storage::LogKind::batch, job.partition, first), {}, false});
+  }
+  if (read->items.empty()) {
+    delete read;
+    return job.fail(storage::Status::corrupt);
+  }
+  read->sink = job.ctx->sink();
+  read->job = std::move(job);
+  read->job.ctx->store().read(read);
+}
+
+struct FindChunk final : storage::Scan {
+  void run() override {
+    std::unique_ptr<FindChunk> self(this);
+    if (status != storage::Status::ok) return job.fail(status);
+    if (rows.empty()) return job.fail(storage::Status::gone);
+    const auto key = storage::parse_log_key(rows.front().key.view());
+    const auto row = storage::ChunkRow::decode(rows.front().value.view());
+    if (!key || !row) return job.fail(storage::Status::corrupt);
+    if (key->base_offset + row->last_offset_delta < job.request->offset) {
+      return job.fail(storage::Status::gone);
+    }
+    read_batches(std::move(job), *row, key->base_offset);
+  }
+  Job job;
+};
+
+}  // namespace
+
+void ColdRead::begin(std::unique_ptr<Fetch> request, const LogIndex& index, Offset visible_end,
+                     Ctx* ctx) {
+  Job job{std::move(request), index.partition(), {}, visible_end, ctx};
+  const auto* month = index.month_of(job.request->offset);
+  if (month == nullptr) return job.fail(storage::Status::gone);
+  job.place = index.log_place(month->row.month);
+  if (job.request->offset >= index.chunked_end()) {
+    return read_batches(std::move(job), index.open_chunk().so_far(), index.chunked_end());
+  }
+  auto* scan = new FindChunk;
+  scan->place = job.place;
+  scan->from = storage::log_prefix(storage::LogKind::chunk, job.partition);
+  scan->to = storage::log_key(storage::LogKind::chunk, job.partition, job.request->offset + 1);
+  scan->reverse = true;
+  scan->max_rows = 1;
+  scan->sink = ctx->sink();
+  scan->job = std::move(job);
+  ctx->store().scan(scan);
+}
+
+}  // namespace headrace::core

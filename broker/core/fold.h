@@ -1,0 +1,30 @@
+// The open batch of a partition: single events of one turn become one record batch, so that a
+// thousand small publishes cost one row and one checksum.
+//
+// Lives on: owner shard, inside its Partition, within one turn.
+#pragma once
+
+#include "broker/limits.h"
+#include "storage/batch.h"
+#include "storage/types.h"
+
+namespace headrace::core {
+
+class Fold {
+ public:
+  bool empty() const { return builder_.empty(); }
+  int32_t count() const { return builder_.count(); }
+
+  // Whether an event of this size may still join. One larger than a fold gets a batch of its own.
+  bool takes(size_t event_bytes) const {
+    return builder_.empty() || (builder_.count() < limits::kFoldEvents &&
+                                builder_.size() + event_bytes <= limits::kFoldBytes);
+  }
+  void add(const storage::EventFields& event) { builder_.add(event); }
+  SharedBytes seal() { return builder_.finish(); }
+
+ private:
+  storage::BatchBuilder builder_;
+};
+
+}  // namespace headrace::core

@@ -1,0 +1,74 @@
+// Where the events of one partition are: its months, its open chunk, where it begins and where the
+// next event goes. Writes the rows that say so into the WriteSet of the append.
+//
+// Lives on: owner shard, inside its Partition; filled by PartitionLoad.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "broker/core/api.h"
+#include "storage/chunk.h"
+#include "storage/month.h"
+#include "storage/write_set.h"
+
+namespace headrace::core {
+
+class LogIndex {
+ public:
+  struct MonthSpan {
+    Offset first_offset;
+    storage::MonthRow row;
+  };
+
+  explicit LogIndex(const PartitionKey& partition) : partition_(partition) {}
+
+  const PartitionKey& partition() const { return partition_; }
+  Offset log_start() const { return log_start_; }
+  Offset next_offset() const { return next_offset_; }
+  int64_t last_append_us() const { return months_.empty() ? 0 : months_.back().row.last_append_us; }
+  const std::vector<MonthSpan>& months() const { return months_; }
+  // The month whose span holds `offset`; nullptr if no month does.
+  const MonthSpan* month_of(Offset offset) const;
+  const storage::ChunkBuilder& open_chunk() const { return chunk_; }
+  // Chunk rows exist for offsets below this.
+  Offset chunked_end() const { return chunk_.empty() ? next_offset_ : chunk_.base_offset(); }
+
+  storage::Place log_place(Month month) const {
+    return {storage::Table::log, month, partition_.tenant};
+  }
+
+  // Counts one batch and adds its rows: the batch itself, and what it closes or begins. The batch
+  // has its base offset already (next_offset()); append times never go back.
+  void append(SharedBytes batch, const storage::BatchHeader& header,
+              const storage::Summary& summary, int64_t append_time_us, Month month,
+              storage::WriteSet* writes);
+
+  // Loading, in this order.
+  void load_month(Offset first_offset, const storage::MonthRow& row);
+  bool load_log_start(std::string_view row);  // false: does not parse
+  void load_batch(const storage::BatchHeader& header, const storage::Summary& summary,
+                  int64_t append_time_us);
+
+  // Retention: everything below `to` goes; `bytes` of it lie in the month that holds `to`.
+  void trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes);
+
+  int64_t total_bytes() const;
+
+ private:
+  void close_chunk(storage::WriteSet* writes);
+  void put_month(const MonthSpan& span, storage::WriteSet* writes) const;
+  void count(const storage::BatchHeader& header, const storage::Summary& summary,
+             int64_t append_time_us);
+
+  const PartitionKey partition_;
+  std::vector<MonthSpan> months_;  // by first offset; the last one is being written
+  storage::ChunkBuilder chunk_;
+  Offset log_start_;
+  int64_t trimmed_bytes_ = 0;  // of the first month: gone, but still in its row's count
+  Offset next_offset_;
+};
+
+}  // namespace headrace::core

@@ -1,0 +1,398 @@
+#include "broker/core/objects.h"
+
+#include <algorithm>
+
+#include "broker/core/retention.h"
+#include "broker/limits.h"
+
+namespace headrace::core {
+namespace {
+
+template <class T>
+std::unique_ptr<T> cast(RequestPtr request) {
+  T* typed = &as<T>(*request);
+  request.release();
+  return std::unique_ptr<T>(typed);
+}
+
+}  // namespace
+
+ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us)
+    : id_(id), ctx_(ctx), retention_interval_us_(retention_interval_us) {
+  if (id == kMetaShard) catalog_ = std::make_shared<CatalogStore>(ctx, shards);
+  housekeeping_.objects = this;
+}
+
+ShardObjects::~ShardObjects() {
+  ctx_->disarm(&housekeeping_);
+}
+
+void ShardObjects::start() {
+  if (catalog_ != nullptr) catalog_->load();
+  ctx_->arm(&housekeeping_, ctx_->now().mono_us + retention_interval_us_);
+}
+
+void ShardObjects::seal() {
+  for (Partition* partition : folding_) partition->seal();
+  folding_.clear();
+}
+
+void ShardObjects::on_reply(RequestPtr request) {
+  HR_CHECK(catalog_ != nullptr);
+  catalog_->on_reply(std::move(request));
+}
+
+// ---- who answers what
+
+void ShardObjects::handle(RequestPtr request) {
+  switch (request->kind) {
+    case Request::Kind::publish_batch: {
+      auto& typed = as<PublishBatch>(*request);
+      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+        partition->publish(cast<PublishBatch>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::publish_events:
+      return publish_events(cast<PublishEvents>(std::move(request)));
+    case Request::Kind::fetch: {
+      auto& typed = as<Fetch>(*request);
+      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+        partition->fetch(cast<Fetch>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::list_offsets: {
+      auto& typed = as<ListOffsets>(*request);
+      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+        partition->list_offsets(cast<ListOffsets>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::describe_topic:
+      return describe_topic(cast<DescribeTopic>(std::move(request)));
+    case Request::Kind::describe_group:
+      return describe_group(cast<DescribeGroup>(std::move(request)));
+    case Request::Kind::purge_topic:
+      return purge_topic(cast<PurgeTopic>(std::move(request)));
+    case Request::Kind::shard_stats:
+      return shard_stats(cast<ShardStats>(std::move(request)));
+    case Request::Kind::create_topic:
+    case Request::Kind::delete_topic:
+    case Request::Kind::ensure_group:
+    case Request::Kind::delete_group:
+    case Request::Kind::init_producer:
+      HR_CHECK(catalog_ != nullptr);
+      return catalog_->handle(std::move(request));
+    case Request::Kind::join_group:
+    case Request::Kind::heartbeat:
+    case Request::Kind::leave_group:
+    case Request::Kind::commit_offsets:
+    case Request::Kind::purge_group:
+      return handle_group(std::move(request));
+  }
+  HR_UNREACHABLE("a request of no kind");
+}
+
+void ShardObjects::handle_group(RequestPtr request) {
+  switch (request->kind) {
+    case Request::Kind::join_group: {
+      auto& typed = as<JoinGroup>(*request);
+      if (auto* group = ready_group(typed.group, typed.topic, request)) {
+        group->join(cast<JoinGroup>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::heartbeat: {
+      auto& typed = as<Heartbeat>(*request);
+      if (auto* group = ready_group(typed.group, typed.topic, request)) {
+        group->heartbeat(cast<Heartbeat>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::leave_group: {
+      auto& typed = as<LeaveGroup>(*request);
+      if (auto* group = ready_group(typed.group, typed.topic, request)) {
+        group->leave(cast<LeaveGroup>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::commit_offsets: {
+      auto& typed = as<CommitOffsets>(*request);
+      if (auto* group = ready_group(typed.group, typed.topic, request)) {
+        group->commit(cast<CommitOffsets>(std::move(request)));
+      }
+      return;
+    }
+    default:
+      break;
+  }
+  auto& typed = as<PurgeGroup>(*request);
+  if (auto* group = ready_group(typed.group, typed.topic, request)) {
+    group->purge(cast<PurgeGroup>(std::move(request)));
+  }
+}
+
+// ---- objects, loaded when first asked for
+
+std::shared_ptr<Partition> ShardObjects::open(const TopicPtr& topic, PartitionId number) {
+  auto& partition = partitions_[topic->partition(number)];
+  if (partition == nullptr || partition->state() == Partition::State::failed) {
+    partition = std::make_shared<Partition>(topic, number, ctx_);
+    partition->load([this, raw = partition.get()] { loaded(std::move(raw->waiting())); });
+  }
+  return partition;
+}
+
+void ShardObjects::loaded(std::vector<RequestPtr> waiting) {
+  for (auto& request : waiting) dispatch(std::move(request));
+}
+
+// A partition that can answer now; nullptr if the request has been taken (waits, or was refused).
+Partition* ShardObjects::ready_partition(const TopicPtr& topic, PartitionId number,
+                                         RequestPtr& request) {
+  auto refuse = [&](ErrorCode code, std::string why) -> Partition* {
+    request->error = Error(code, std::move(why));
+    ctx_->reply(std::move(request));
+    return nullptr;
+  };
+  if (number.value() >= topic->partitions) {
+    return refuse(ErrorCode::unknown_partition,
+                  topic->name + " has " + std::to_string(topic->partitions) +
+                      " partitions, asked for " + std::to_string(number.value()));
+  }
+  auto known = partitions_.find(topic->partition(number));
+  if (known != partitions_.end() && known->second->state() == Partition::State::ready) {
+    return known->second.get();
+  }
+  if (known != partitions_.end() && known->second->state() == Partition::State::closed) {
+    return refuse(ErrorCode::unknown_topic, "'" + topic->name + "' was deleted");
+  }
+  if (known != partitions_.end() && known->second->state() == Partition::State::failed &&
+      request->waited) {
+    return refuse(ErrorCode::storage_error, "loading " + topic->name);
+  }
+  auto partition = open(topic, number);
+  if (partition->waiting().size() >= limits::kRequestsWhileLoading) {
+    return refuse(ErrorCode::loading, "too many requests wait for " + topic->name);
+  }
+  request->waited = true;
+  partition->waiting().push_back(std::move(request));
+  return nullptr;
+}
+
+bool ShardObjects::all_ready(const TopicPtr& topic, RequestPtr& request) {
+  for (uint32_t i = 0; i < topic->partitions; ++i) {
+    if (ready_partition(topic, PartitionId(i), request) == nullptr) return false;
+  }
+  return true;
+}
+
+Group* ShardObjects::ready_group(const GroupPtr& record, const TopicPtr& topic,
+                                 RequestPtr& request) {
+  auto& entry = groups_[record->id];
+  if (entry.group != nullptr && entry.group->state() == Group::State::ready) {
+    return entry.group.get();
+  }
+  if (entry.group != nullptr && entry.group->state() == Group::State::failed && request->waited) {
+    request->error = Error(ErrorCode::storage_error, "loading group " + record->name);
+    ctx_->reply(std::move(request));
+    return nullptr;
+  }
+  if (entry.group == nullptr || entry.group->state() == Group::State::failed) {
+    entry.group = std::make_shared<Group>(record, topic, ctx_);
+    entry.group->load([this, id = record->id] {
+      auto at = groups_.find(id);
+      if (at != groups_.end()) loaded(std::exchange(at->second.waiting, {}));
+    });
+  }
+  if (entry.waiting.size() >= limits::kRequestsWhileLoading) {
+    request->error = Error(ErrorCode::loading, "too many requests wait for group " + record->name);
+    ctx_->reply(std::move(request));
+    return nullptr;
+  }
+  request->waited = true;
+  entry.waiting.push_back(std::move(request));
+  return nullptr;
+}
+
+void ShardObjects::dispatch(RequestPtr request) {
+  handle(std::move(request));
+}
+
+// ---- what concerns several partitions
+
+void ShardObjects::publish_events(std::unique_ptr<PublishEvents> typed) {
+  RequestPtr request = std::move(typed);
+  auto& publish = as<PublishEvents>(*request);
+  // Completely checked before the first change: every partition is there.
+  for (const auto& item : publish.items) {
+    if (item.error) continue;
+    if (ready_partition(publish.topic, item.partition, request) == nullptr) return;
+  }
+  const bool one_lane = publish.atomic || publish.producer != kNoProducer;
+  if (one_lane) {
+    Partition& partition =
+        *partitions_.at(publish.topic->partition(publish.items.front().partition));
+    partition.add_atomic(publish);
+    folding_.push_back(&partition);
+    if (publish.error) return ctx_->reply(std::move(request));
+    if (publish.items.front().duplicate) {
+      return ctx_->reply_committed(std::move(request), publish.original_sequence);
+    }
+  } else {
+    for (size_t i = 0; i < publish.items.size(); ++i) {
+      if (publish.items[i].error) continue;
+      Partition& partition = *partitions_.at(publish.topic->partition(publish.items[i].partition));
+      partition.add(publish, i);
+      if (folding_.empty() || folding_.back() != &partition) folding_.push_back(&partition);
+    }
+  }
+  ctx_->reply_committed(std::move(request), publish.durability);
+}
+
+void ShardObjects::describe_topic(std::unique_ptr<DescribeTopic> typed) {
+  RequestPtr request = std::move(typed);
+  auto& describe = as<DescribeTopic>(*request);
+  if (!all_ready(describe.topic, request)) return;
+  for (uint32_t i = 0; i < describe.topic->partitions; ++i) {
+    describe.partitions.push_back(
+        partitions_.at(describe.topic->partition(PartitionId(i)))->stats());
+  }
+  ctx_->reply(std::move(request));
+}
+
+void ShardObjects::describe_group(std::unique_ptr<DescribeGroup> typed) {
+  RequestPtr request = std::move(typed);
+  auto& describe = as<DescribeGroup>(*request);
+  if (!all_ready(describe.topic, request)) return;
+  Group* group = ready_group(describe.group, describe.topic, request);
+  if (group == nullptr) return;
+  describe.stats = with_lag(group->stats());
+  ctx_->reply(std::move(request));
+}
+
+// Lag of a group whose partitions are known here; those not loaded count as read to the end.
+GroupStats ShardObjects::with_lag(GroupStats stats) {
+  for (auto& row : stats.partitions) {
+    auto known = partitions_.find(stats.topic->partition(row.partition));
+    if (known == partitions_.end() || known->second->state() != Partition::State::ready) continue;
+    const Partition& partition = *known->second;
+    row.visible_end = partition.visible_end();
+    const Offset next = std::max(row.committed, partition.index().log_start());
+    row.lag_events = std::max<int64_t>(row.visible_end - next, 0);
+    if (row.lag_events > 0) {
+      const int64_t appended_us = partition.append_time_hint_us(next);
+      if (appended_us > 0) {
+        row.lag_seconds =
+            static_cast<double>(std::max<int64_t>(ctx_->now().wall_us - appended_us, 0)) /
+            static_cast<double>(kMicrosPerSecond);
+      }
+    }
+    stats.lag_events += row.lag_events;
+    stats.lag_seconds = std::max(stats.lag_seconds, row.lag_seconds);
+  }
+  return stats;
+}
+
+void ShardObjects::purge_topic(std::unique_ptr<PurgeTopic> typed) {
+  RequestPtr request = std::move(typed);
+  auto& purge = as<PurgeTopic>(*request);
+  const TopicPtr topic = purge.topic;
+  for (uint32_t i = 0; i < topic->partitions; ++i) {
+    auto known = partitions_.find(topic->partition(PartitionId(i)));
+    if (known != partitions_.end() && known->second->state() == Partition::State::closed) continue;
+    if (ready_partition(topic, PartitionId(i), request) == nullptr) return;
+  }
+  for (uint32_t i = 0; i < topic->partitions; ++i) {
+    auto& partition = partitions_.at(topic->partition(PartitionId(i)));
+    if (partition->state() != Partition::State::closed) partition->purge();
+  }
+  for (auto at = groups_.begin(); at != groups_.end();) {
+    auto& [id, entry] = *at;
+    if (entry.group->topic()->id != topic->id) {
+      ++at;
+      continue;
+    }
+    ctx_->forget(entry.group.get());
+    for (auto& waiting : entry.waiting) {
+      waiting->error = Error(ErrorCode::unknown_group, "its topic was deleted");
+      ctx_->reply(std::move(waiting));
+    }
+    at = groups_.erase(at);
+  }
+  const auto prefix = storage::offsets_prefix(topic->tenant, topic->id, SliceId(0));
+  ctx_->writes(nullptr).remove_range({storage::Table::offsets, Month(0), topic->tenant}, prefix,
+                                     prefix.after_prefix());
+  ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+void ShardObjects::shard_stats(std::unique_ptr<ShardStats> request) {
+  const TenantId tenant = request->tenant.tenant();
+  for (const auto& [key, partition] : partitions_) {
+    if (key.tenant != tenant || partition->state() != Partition::State::ready) continue;
+    request->partitions.push_back({partition->topic(), partition->stats()});
+  }
+  for (const auto& [id, entry] : groups_) {
+    if (entry.group == nullptr || entry.group->state() != Group::State::ready) continue;
+    if (entry.group->record()->tenant != tenant) continue;
+    request->groups.push_back(with_lag(entry.group->stats()));
+  }
+  ctx_->reply(std::move(request));
+}
+
+// ---- housekeeping and the end
+
+void ShardObjects::keep_house() {
+  ctx_->arm(&housekeeping_, ctx_->now().mono_us + retention_interval_us_);
+  for (const auto& [name, topic] : ctx_->catalog()->topics) {
+    if (topic->shard != id_ || topic->state != Topic::State::active) continue;
+    if (topic->retention.unlimited()) continue;
+    for (uint32_t i = 0; i < topic->partitions; ++i) open(topic, PartitionId(i));
+  }
+  forget_closed();
+  for (const auto& [key, partition] : partitions_) {
+    if (partition->state() != Partition::State::ready) continue;
+    partition->expire_producers();
+    if (retention_running_ || partition->topic()->retention.unlimited()) continue;
+    retention_queue_.push_back(partition);
+  }
+  if (!retention_running_) next_retention_pass();
+}
+
+// One partition after the other: retention is never in a hurry.
+void ShardObjects::next_retention_pass() {
+  retention_running_ = false;
+  while (!retention_queue_.empty()) {
+    auto partition = retention_queue_.back().lock();
+    retention_queue_.pop_back();
+    if (partition == nullptr || partition->state() != Partition::State::ready) continue;
+    retention_running_ = true;
+    return RetentionPass::begin(partition, ctx_, [this] { next_retention_pass(); });
+  }
+}
+
+void ShardObjects::forget_closed() {
+  std::erase_if(partitions_, [&](const auto& entry) {
+    return entry.second->state() == Partition::State::closed &&
+           entry.second->touched_sequence <= ctx_->committed_sequence();
+  });
+}
+
+void ShardObjects::drop(const Error& error) {
+  ctx_->disarm(&housekeeping_);
+  for (auto& [key, partition] : partitions_) {
+    if (partition->state() != Partition::State::closed) partition->close(error);
+  }
+  for (auto& [id, entry] : groups_) {
+    for (auto& request : entry.waiting) {
+      request->error = error;
+      ctx_->reply(std::move(request));
+    }
+    entry.waiting.clear();
+  }
+  if (catalog_ != nullptr) catalog_->drop(error);
+  folding_.clear();
+}
+
+}  // namespace headrace::core

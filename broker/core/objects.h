@@ -1,0 +1,73 @@
+// The objects of one shard and who answers what: partitions and groups by key, the catalog on the
+// meta shard. Loads them when they are first asked for; requests wait for the load.
+//
+// Lives on: the shard's reactor. Dropped as a whole when a commit fails (crash-only).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/core/catalog_store.h"
+#include "broker/core/ctx.h"
+#include "broker/core/group.h"
+#include "broker/core/partition.h"
+
+namespace headrace::core {
+
+class ShardObjects {
+ public:
+  ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us);
+  ~ShardObjects();
+
+  void start();  // the shard is ready
+  void handle(RequestPtr request);
+  void on_reply(RequestPtr request);  // to something the objects asked another shard
+  void seal();                        // the turn ends
+  void drop(const Error& error);      // answers everything that waits
+
+  const std::unordered_map<PartitionKey, std::shared_ptr<Partition>>& partitions() const {
+    return partitions_;
+  }
+
+ private:
+  struct Housekeeping final : Timer {
+    void on_timer(Time) override { objects->keep_house(); }
+    ShardObjects* objects = nullptr;
+  };
+
+  Partition* ready_partition(const TopicPtr& topic, PartitionId number, RequestPtr& request);
+  Group* ready_group(const GroupPtr& record, const TopicPtr& topic, RequestPtr& request);
+  std::shared_ptr<Partition> open(const TopicPtr& topic, PartitionId number);
+  bool all_ready(const TopicPtr& topic, RequestPtr& request);
+  void handle_group(RequestPtr request);
+  void publish_events(std::unique_ptr<PublishEvents> request);
+  void describe_topic(std::unique_ptr<DescribeTopic> request);
+  void describe_group(std::unique_ptr<DescribeGroup> request);
+  void purge_topic(std::unique_ptr<PurgeTopic> request);
+  void shard_stats(std::unique_ptr<ShardStats> request);
+  GroupStats with_lag(GroupStats stats);
+  void loaded(std::vector<RequestPtr> waiting);
+  void keep_house();
+  void forget_closed();
+  void next_retention_pass();
+  void dispatch(RequestPtr request);
+
+  const ShardId id_;
+  Ctx* const ctx_;
+  const int64_t retention_interval_us_;
+  std::unordered_map<PartitionKey, std::shared_ptr<Partition>> partitions_;
+  struct LoadingGroup {
+    std::shared_ptr<Group> group;
+    std::vector<RequestPtr> waiting;
+  };
+  std::unordered_map<GroupId, LoadingGroup> groups_;
+  std::shared_ptr<CatalogStore> catalog_;  // meta shard only
+  std::vector<Partition*> folding_;        // touched this turn by single events
+  Housekeeping housekeeping_;
+  std::vector<std::weak_ptr<Partition>> retention_queue_;  // of this round, last first
+  bool retention_running_ = false;
+};
+
+}  // namespace headrace::core

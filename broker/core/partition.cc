@@ -1,0 +1,315 @@
+#include "broker/core/partition.h"
+
+#include <algorithm>
+
+#include "broker/core/cold_read.h"
+#include "broker/core/partition_load.h"
+#include "broker/core/time_lookup.h"
+#include "metrics/counters.h"
+
+namespace headrace::core {
+namespace {
+
+size_t encoded_size(const storage::EventFields& event) {
+  size_t size = 32 + (event.key ? event.key->size() : 0) + (event.value ? event.value->size() : 0);
+  for (const auto& header : event.headers) {
+    size += 8 + header.key.size() + (header.value ? header.value->size() : 0);
+  }
+  return size;
+}
+
+}  // namespace
+
+Partition::Partition(TopicPtr topic, PartitionId number, Ctx* ctx)
+    : topic_(std::move(topic)),
+      number_(number),
+      ctx_(ctx),
+      index_(topic_->partition(number)),
+      tail_(ctx->tail().open()),
+      fetches_([this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }) {}
+
+Partition::~Partition() {
+  ctx_->tail().close(*tail_);
+}
+
+void Partition::load(std::function<void()> loaded) {
+  PartitionLoad::begin(shared_from_this(), ctx_, std::move(loaded));
+}
+
+// ---- publish
+
+// Not before anything appended earlier, whatever the wall clock does.
+int64_t Partition::append_time() {
+  return std::max(ctx_->now().wall_us, index_.last_append_us());
+}
+
+void Partition::append(SharedBytes batch, storage::BatchHeader header,
+                       const storage::Summary& summary) {
+  const int64_t time_us = append_time();
+  const Offset base = index_.next_offset();
+  storage::patch_batch(batch.mutable_data(), base, ctx_->epoch());
+  header.base_offset = base.value();
+
+  auto& writes = ctx_->writes(this);
+  if (!epoch_noted_) {
+    epoch_noted_ = true;
+    std::string row(sizeof(int64_t), '\0');
+    store_be(reinterpret_cast<std::byte*>(row.data()), base.value());
+    writes.put({storage::Table::state, Month(0), topic_->tenant},
+               storage::epoch_start_key(index_.partition(), ctx_->epoch()), std::move(row));
+  }
+  const auto month = ctx_->writable_month(storage::month_of(time_us));
+  HR_CHECK(month.has_value());  // the node makes the first month before it serves
+  index_.append(batch, header, summary, time_us, *month, &writes);
+  ctx_->tail().append(tail_, TailBatch{base, base + (header.record_count - 1),
+                                       StoredBatch{std::move(batch), time_us}, ctx_->sequence()});
+  uncommitted_.push_back({ctx_->sequence(), index_.next_offset()});
+  metrics::add(metrics::Counter::publish_batches);
+  metrics::add(metrics::Counter::publish_events, static_cast<uint64_t>(header.record_count));
+  metrics::add(metrics::Counter::publish_bytes, header.total_size());
+}
+
+void Partition::publish(std::unique_ptr<PublishBatch> request) {
+  seal();  // what was published before comes before
+  const ProducerStamp stamp{ProducerId(request->header.producer_id), request->header.producer_epoch,
+                            request->header.base_sequence, request->header.record_count};
+  if (stamp.id != kNoProducer) {
+    const auto verdict = producers_.check(stamp);
+    if (verdict.kind == Producers::Verdict::Kind::refused) {
+      request->error = verdict.error;
+      return ctx_->reply(std::move(request));
+    }
+    if (verdict.kind == Producers::Verdict::Kind::duplicate) {
+      metrics::add(metrics::Counter::publish_duplicates);
+      request->base_offset = verdict.base_offset;
+      request->append_time_us = verdict.append_time_us;
+      request->duplicate = true;
+      return ctx_->reply_committed(std::move(request), verdict.write_sequence);
+    }
+  }
+  request->base_offset = index_.next_offset();
+  request->append_time_us = append_time();
+  append(std::move(request->batch), request->header, request->summary);
+  if (stamp.id != kNoProducer) {
+    producers_.record(stamp, request->base_offset, request->append_time_us, ctx_->sequence(),
+                      index_.partition(), &ctx_->writes(this));
+  }
+  const Durability durability = request->durability;
+  ctx_->reply_committed(std::move(request), durability);
+}
+
+void Partition::add(PublishEvents& request, size_t item) {
+  auto& event = request.items[item];
+  if (request.durability != fold_durability_ || !fold_.takes(encoded_size(event.fields))) seal();
+  fold_durability_ = request.durability;
+  ctx_->writes(this);
+  event.offset = index_.next_offset() + fold_.count();
+  request.append_time_us = append_time();
+  fold_.add(event.fields);
+}
+
+// A publish with a producer stamp, or an atomic one: all its items are for this partition.
+void Partition::add_atomic(PublishEvents& request) {
+  const ProducerStamp stamp{request.producer, request.producer_epoch, request.sequence,
+                            static_cast<int32_t>(request.items.size())};
+  if (stamp.id != kNoProducer) {
+    const auto verdict = producers_.check(stamp);
+    if (verdict.kind == Producers::Verdict::Kind::refused) {
+      request.error = verdict.error;
+      return;
+    }
+    if (verdict.kind == Producers::Verdict::Kind::duplicate) {
+      metrics::add(metrics::Counter::publish_duplicates);
+      for (size_t i = 0; i < request.items.size(); ++i) {
+        request.items[i].offset = verdict.base_offset + static_cast<int64_t>(i);
+        request.items[i].duplicate = true;
+      }
+      request.append_time_us = verdict.append_time_us;
+      request.original_sequence = verdict.write_sequence;
+      return;
+    }
+  }
+  // One batch holds an atomic publish: it is sealed by itself, before and after.
+  if (request.atomic) seal();
+  for (size_t i = 0; i < request.items.size(); ++i) {
+    if (!request.atomic) {
+      add(request, i);
+      continue;
+    }
+    request.items[i].offset = index_.next_offset() + fold_.count();
+    fold_.add(request.items[i].fields);
+  }
+  request.append_time_us = append_time();
+  const Offset base = request.items.front().offset;
+  auto& writes = ctx_->writes(this);
+  if (request.atomic) seal();
+  if (stamp.id != kNoProducer) {
+    producers_.record(stamp, base, request.append_time_us, ctx_->sequence(), index_.partition(),
+                      &writes);
+  }
+}
+
+void Partition::seal() {
+  if (fold_.empty()) return;
+  SharedBytes batch = fold_.seal();
+  const auto header = storage::read_header(batch.span());
+  HR_CHECK(header.has_value());
+  storage::Summary summary;
+  const auto records = batch.span().subspan(storage::kBatchHeaderSize);
+  const auto error = storage::walk(records, *header, &summary);
+  HR_CHECK(error == storage::BatchError::ok);  // we built it
+  append(std::move(batch), *header, summary);
+}
+
+void Partition::on_committed(Ctx&, uint64_t sequence) {
+  const Offset before = visible_end_;
+  while (!uncommitted_.empty() && uncommitted_.front().sequence <= sequence) {
+    visible_end_ = uncommitted_.front().end;
+    uncommitted_.pop_front();
+  }
+  ctx_->tail().on_committed(*tail_, sequence);
+  if (visible_end_ != before) pump();
+}
+
+// ---- read
+
+void Partition::pump() {
+  if (fetches_.size() == 0) return;
+  for (auto& fetch : fetches_.take_all(*ctx_)) serve(std::move(fetch));
+}
+
+void Partition::fetch(std::unique_ptr<Fetch> request) {
+  if (request->offset < index_.log_start() || request->offset > visible_end_) {
+    request->log_start = index_.log_start();
+    request->visible_end = visible_end_;
+    request->error = Error(ErrorCode::offset_out_of_range,
+                           std::to_string(request->offset.value()) + " is not within " +
+                               std::to_string(index_.log_start().value()) + " to " +
+                               std::to_string(visible_end_.value()));
+    return ctx_->reply(std::move(request));
+  }
+  serve(std::move(request));
+}
+
+void Partition::serve(std::unique_ptr<Fetch> request) {
+  request->log_start = index_.log_start();
+  request->visible_end = visible_end_;
+  if (request->offset < visible_end_ && tail_->find(request->offset) == tail_->size()) {
+    metrics::add(metrics::Counter::fetch_cold_reads);
+    return ColdRead::begin(std::move(request), index_, visible_end_, ctx_);
+  }
+  fill_from_tail(*request);
+  size_t bytes = 0;
+  for (const auto& batch : request->batches) bytes += batch.bytes.size();
+  if (bytes < request->min_bytes && request->deadline_mono_us > ctx_->now().mono_us) {
+    request->batches.clear();
+    if (fetches_.size() >= limits::kFetchWaitersPerPartition) {
+      request->error = Error(ErrorCode::busy, "too many fetches wait on the partition");
+      return ctx_->reply(std::move(request));
+    }
+    return fetches_.park(*ctx_, std::move(request));
+  }
+  metrics::add(metrics::Counter::fetch_bytes, bytes);
+  ctx_->reply(std::move(request));
+}
+
+void Partition::fill_from_tail(Fetch& request) const {
+  size_t bytes = 0;
+  for (size_t i = tail_->find(request.offset); i < tail_->size(); ++i) {
+    const TailBatch& batch = (*tail_)[i];
+    if (batch.last >= visible_end_) break;
+    if (bytes > 0 && bytes + batch.batch.bytes.size() > request.max_bytes) break;
+    bytes += batch.batch.bytes.size();
+    request.batches.push_back(batch.batch);
+  }
+}
+
+void Partition::expire_fetch(std::unique_ptr<Fetch> request) {
+  request->log_start = index_.log_start();
+  request->visible_end = visible_end_;
+  fill_from_tail(*request);  // less than min_bytes is better than nothing
+  ctx_->reply(std::move(request));
+}
+
+void Partition::list_offsets(std::unique_ptr<ListOffsets> request) {
+  if (std::holds_alternative<Earliest>(request->at)) {
+    request->offset = index_.log_start();
+  } else if (std::holds_alternative<Latest>(request->at)) {
+    request->offset = visible_end_;
+  } else if (const auto* offset = std::get_if<Offset>(&request->at)) {
+    request->offset = std::clamp(*offset, index_.log_start(), visible_end_);
+  } else {
+    return TimeLookup::begin(std::move(request), index_, visible_end_, ctx_);
+  }
+  ctx_->reply(std::move(request));
+}
+
+int64_t Partition::append_time_hint_us(Offset offset) const {
+  const size_t at = tail_->find(offset);
+  if (at < tail_->size()) return (*tail_)[at].batch.append_time_us;
+  const auto* span = index_.month_of(offset);
+  return span == nullptr ? 0 : span->row.first_append_us;
+}
+
+PartitionStats Partition::stats() const {
+  PartitionStats stats;
+  stats.partition = number_;
+  stats.log_start = index_.log_start();
+  stats.visible_end = visible_end_;
+  stats.bytes = index_.total_bytes();
+  for (const auto& span : index_.months()) {
+    stats.months.push_back({span.row.month, span.first_offset, static_cast<int64_t>(span.row.bytes),
+                            static_cast<int64_t>(span.row.events)});
+  }
+  if (!index_.months().empty()) {
+    stats.first_append_us = index_.months().front().row.first_append_us;
+    stats.last_append_us = index_.months().back().row.last_append_us;
+  }
+  return stats;
+}
+
+// ---- housekeeping and the end
+
+void Partition::expire_producers() {
+  if (!producers_.anything_to_expire(ctx_->now().wall_us)) return;
+  producers_.expire(ctx_->now().wall_us, index_.partition(), &ctx_->writes(this));
+}
+
+void Partition::trim(Offset to, int64_t bytes_in_month) {
+  metrics::add(metrics::Counter::retention_events_dropped,
+               static_cast<uint64_t>(std::max<int64_t>(to - index_.log_start(), 0)));
+  index_.trim(to, bytes_in_month, &ctx_->writes(this));
+}
+
+void Partition::purge() {
+  seal();
+  auto& writes = ctx_->writes(this);
+  const PartitionKey& key = index_.partition();
+  for (const auto& span : index_.months()) {
+    for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk}) {
+      const auto prefix = storage::log_prefix(kind, key);
+      writes.remove_range(index_.log_place(span.row.month), prefix, prefix.after_prefix());
+    }
+  }
+  const storage::Place state{storage::Table::state, Month(0), key.tenant};
+  for (auto kind : {storage::StateKind::months, storage::StateKind::producers,
+                    storage::StateKind::log_start, storage::StateKind::epoch_start}) {
+    const auto prefix = storage::state_prefix(kind, key);
+    writes.remove_range(state, prefix, prefix.after_prefix());
+  }
+  close(Error(ErrorCode::unknown_topic, "'" + topic_->name + "' was deleted"));
+}
+
+void Partition::close(const Error& error) {
+  state_ = State::closed;
+  auto answer = [&](RequestPtr request) {
+    request->error = error;
+    ctx_->reply(std::move(request));
+  };
+  for (auto& fetch : fetches_.take_all(*ctx_)) answer(std::move(fetch));
+  for (auto& request : waiting_) answer(std::move(request));
+  waiting_.clear();
+  ctx_->tail().close(*tail_);
+}
+
+}  // namespace headrace::core

@@ -1,0 +1,92 @@
+// One ordering lane of a topic: assigns offsets, keeps the order, moves the visible end when the
+// store has synced, and answers readers from the tail or from the store.
+//
+// Lives on: the shard of its topic. Crash-only: load() is the only way to a state; a failed commit
+// drops the object. Shared only so that reads on their way can find out that it is gone.
+// Invariants: log_start <= visible_end <= next_offset; offsets are dense; append times never go
+// back; what is visible is durable.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "broker/core/ctx.h"
+#include "broker/core/fetch_queue.h"
+#include "broker/core/fold.h"
+#include "broker/core/log_index.h"
+#include "broker/core/producers.h"
+#include "broker/core/tail.h"
+
+namespace headrace::core {
+
+class Partition final : public Committable, public std::enable_shared_from_this<Partition> {
+ public:
+  enum class State : uint8_t { loading, ready, failed, closed };
+
+  Partition(TopicPtr topic, PartitionId number, Ctx* ctx);
+  ~Partition() override;
+
+  void load(std::function<void()> loaded);  // `loaded` runs when the state is known
+  State state() const { return state_; }
+
+  // Requests that must wait for load; the owner takes them back when it is done.
+  std::vector<RequestPtr>& waiting() { return waiting_; }
+
+  void publish(std::unique_ptr<PublishBatch> request);
+  // One item of a publish of single events. Its offset is final; the set of the turn carries it.
+  void add(PublishEvents& request, size_t item);
+  // Items [from, from + count) as one batch with consecutive offsets.
+  void add_atomic(PublishEvents& request);
+  void fetch(std::unique_ptr<Fetch> request);
+  void list_offsets(std::unique_ptr<ListOffsets> request);
+  void seal();                     // the turn ends: the open fold becomes a batch
+  void purge();                    // removes everything; closed afterwards
+  void close(const Error& error);  // answers whoever waits
+  void expire_producers();
+  void trim(Offset to, int64_t bytes_in_month);
+
+  void on_committed(Ctx& ctx, uint64_t sequence) override;
+
+  const TopicPtr& topic() const { return topic_; }
+  PartitionId number() const { return number_; }
+  Offset visible_end() const { return visible_end_; }
+  const LogIndex& index() const { return index_; }
+  PartitionStats stats() const;
+  // Append time of the first visible event at or after `offset`, as far as memory knows; 0 if not.
+  int64_t append_time_hint_us(Offset offset) const;
+
+ private:
+  friend struct PartitionLoad;
+
+  void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary);
+  int64_t append_time();
+  bool answer_duplicate(const ProducerStamp& stamp, Producers::Verdict* verdict);
+  void serve(std::unique_ptr<Fetch> request);
+  void fill_from_tail(Fetch& request) const;
+  void expire_fetch(std::unique_ptr<Fetch> request);
+  void pump();
+
+  TopicPtr topic_;
+  const PartitionId number_;
+  Ctx* const ctx_;
+  State state_ = State::loading;
+  LogIndex index_;
+  Producers producers_;
+  std::shared_ptr<PartitionTail> tail_;
+  Fold fold_;
+  Durability fold_durability_ = Durability::durable;
+  FetchQueue fetches_;
+  std::vector<RequestPtr> waiting_;
+  Offset visible_end_;
+  struct Uncommitted {
+    uint64_t sequence;
+    Offset end;
+  };
+  std::deque<Uncommitted> uncommitted_;
+  bool epoch_noted_ = false;
+};
+
+}  // namespace headrace::core

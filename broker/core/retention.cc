@@ -1,0 +1,144 @@
+#include "broker/core/retention.h"
+
+#include "broker/core/partition.h"
+#include "metrics/log.h"
+
+namespace headrace::core {
+namespace {
+
+int64_t months_between(Month older, Month newer) {
+  const auto count = [](Month m) { return int64_t{m.value() / 100} * 12 + m.value() % 100; };
+  return count(newer) - count(older);
+}
+
+// Frees the space of a trimmed range; nobody waits for it.
+struct Compaction final : storage::Maintenance {
+  void run() override { delete this; }
+};
+
+}  // namespace
+
+bool may_go(const Retention& retention, const RetentionQuestion& question) {
+  if (retention.age_us && question.chunk_last_append_us < question.now_us - *retention.age_us) {
+    return true;
+  }
+  if (retention.bytes && question.kept_bytes >= *retention.bytes) return true;
+  if (retention.events && question.kept_events >= *retention.events) return true;
+  // A month in the future is a clock's mistake: never act on it (hard case H11).
+  const int64_t age_months = months_between(question.chunk_month, question.current_month);
+  return retention.months && age_months > int64_t{*retention.months};
+}
+
+namespace {
+
+struct Pass final : storage::Scan {
+  void run() override {
+    auto partition = owner.lock();
+    if (partition == nullptr || partition->state() != Partition::State::ready ||
+        status != storage::Status::ok) {
+      return finish(partition.get());
+    }
+    for (const Row& row : rows) {
+      if (!take(*partition, row)) return finish(partition.get());
+    }
+    if (more) {
+      from = storage::Key(std::string(rows.back().key.view()) + '\0');
+      return scan();
+    }
+    next_month(*partition);
+  }
+
+  void next_month(Partition& partition) {
+    const auto& months = partition.index().months();
+    // The open chunk stays; so the newest month is looked at, but never emptied.
+    if (month >= months.size()) return finish(&partition);
+    const auto& span = months[month++];
+    chunk_month = span.row.month;
+    bytes_in_month = 0;
+    place = partition.index().log_place(span.row.month);
+    const auto& key = partition.index().partition();
+    from = storage::log_key(storage::LogKind::chunk, key,
+                            std::max(span.first_offset, partition.index().log_start()));
+    to = storage::log_prefix(storage::LogKind::chunk, key).after_prefix();
+    scan();
+  }
+
+  bool take(const Partition& partition, const Row& row) {
+    const auto key = storage::parse_log_key(row.key.view());
+    const auto chunk = storage::ChunkRow::decode(row.value.view());
+    if (!key || !chunk) {
+      log::error("retention stops at a chunk row that does not parse",
+                 {{"topic", partition.topic()->name}, {"partition", partition.number().value()}});
+      return false;
+    }
+    const Offset end = key->base_offset + chunk->last_offset_delta + 1;
+    const auto bytes = static_cast<int64_t>(chunk->total_bytes);
+    RetentionQuestion question;
+    question.now_us = ctx->now().wall_us;
+    question.current_month = storage::month_of(question.now_us);
+    question.chunk_month = chunk_month;
+    question.chunk_last_append_us = chunk->last_append_us;
+    question.kept_bytes = partition.index().total_bytes() - gone_bytes - bytes;
+    question.kept_events = partition.visible_end() - end;
+    if (end > partition.visible_end() || !may_go(partition.topic()->retention, question)) {
+      return false;
+    }
+    gone_bytes += bytes;
+    bytes_in_month += bytes;
+    cut = end;
+    cut_place = place;
+    cut_bytes_in_month = bytes_in_month;
+    return true;
+  }
+
+  void finish(Partition* partition) {
+    std::unique_ptr<Pass> self(this);
+    if (partition != nullptr && partition->state() == Partition::State::ready && gone_bytes > 0 &&
+        cut > partition->index().log_start()) {
+      auto* compaction = new Compaction;
+      compaction->kind = storage::Maintenance::Kind::compact_range;
+      compaction->place = cut_place;
+      compaction->month = cut_place.month;
+      compaction->tenant = cut_place.tenant;
+      const auto& key = partition->index().partition();
+      compaction->from = storage::log_key(storage::LogKind::batch, key, Offset(0));
+      compaction->to = storage::log_key(storage::LogKind::batch, key, cut);
+      compaction->sink = ctx->sink();
+      partition->trim(cut, cut_bytes_in_month);
+      ctx->store().maintain(compaction);
+    }
+    // Alive partition, alive shard objects: only then is there somebody to tell.
+    if (partition != nullptr) done();
+  }
+
+  void scan() {
+    rows.clear();
+    more = false;
+    sink = ctx->sink();
+    ctx->store().scan(this);
+  }
+
+  std::weak_ptr<Partition> owner;
+  Ctx* ctx = nullptr;
+  std::function<void()> done;
+  size_t month = 0;
+  Month chunk_month;
+  int64_t gone_bytes = 0;
+  int64_t bytes_in_month = 0;
+  Offset cut;
+  storage::Place cut_place;
+  int64_t cut_bytes_in_month = 0;
+};
+
+}  // namespace
+
+void RetentionPass::begin(std::shared_ptr<Partition> partition, Ctx* ctx,
+                          std::function<void()> done) {
+  auto* pass = new Pass;
+  pass->owner = partition;
+  pass->ctx = ctx;
+  pass->done = std::move(done);
+  pass->next_month(*partition);
+}
+
+}  // namespace headrace::core

@@ -1,0 +1,35 @@
+// What may go from the front of a partition: whole chunks that are too old, too many bytes, too
+// many events or in too old a month. A pass looks at chunk rows only, then moves the log start in
+// one WriteSet; the space comes back by compaction of the range afterwards.
+//
+// Lives on: the shard's reactor; a pass owns itself. At most one per partition at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "broker/core/catalog.h"
+#include "broker/core/ctx.h"
+#include "broker/core/log_index.h"
+#include "storage/chunk.h"
+
+namespace headrace::core {
+
+class Partition;
+
+struct RetentionPass {
+  static void begin(std::shared_ptr<Partition> partition, Ctx* ctx, std::function<void()> done);
+};
+
+// Pure: may this chunk go? `kept_*` is what would be left behind it.
+struct RetentionQuestion {
+  int64_t now_us = 0;
+  Month current_month;
+  Month chunk_month;
+  int64_t chunk_last_append_us = 0;
+  int64_t kept_bytes = 0;
+  int64_t kept_events = 0;
+};
+bool may_go(const Retention& retention, const RetentionQuestion& question);
+
+}  // namespace headrace::core
