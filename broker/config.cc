@@ -1,0 +1,410 @@
+#include "broker/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <numeric>
+#include <sstream>
+
+#include "metrics/quantity.h"
+#include "net/io.h"
+
+// Without exceptions: a syntax error is a value here.
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+namespace headrace::broker {
+namespace {
+
+using namespace config_units;
+
+struct Section {
+  std::string_view name;
+  std::string_view doc;
+};
+
+constexpr Section kSections[] = {
+#define HR_SECTION(name, doc) {#name, doc},
+#define HR_END(name)
+#define HR_NUMBER(section, key, default_value, least, most, doc)
+#define HR_DURATION(section, key, default_us, least, most, doc)
+#define HR_SIZE(section, key, default_bytes, least, most, doc)
+#define HR_FLAG(section, key, default_value, doc)
+#define HR_CHOICE(section, key, default_value, choices, doc)
+#define HR_ADDRESS(section, key, default_value, doc)
+#define HR_TEXT(section, key, default_value, doc)
+#include "broker/config.def"
+#undef HR_SECTION
+#undef HR_NUMBER
+#undef HR_DURATION
+#undef HR_SIZE
+#undef HR_FLAG
+#undef HR_CHOICE
+#undef HR_ADDRESS
+#undef HR_TEXT
+};
+
+#define HR_ROW(section, key, member, kind, least, most, choices, doc)                           \
+  ConfigField{#section, #key, ConfigKind::kind, least, most, choices, doc, [](Config* config) { \
+                return ConfigField::Member(&config->section.member);                            \
+              }},
+const std::vector<ConfigField> kFields = {
+#define HR_SECTION(name, doc)
+#define HR_NUMBER(section, key, default_value, least, most, doc) \
+  HR_ROW(section, key, key, number, least, most, "", doc)
+#define HR_DURATION(section, key, default_us, least, most, doc) \
+  HR_ROW(section, key, key##_us, duration, least, most, "", doc)
+#define HR_SIZE(section, key, default_bytes, least, most, doc) \
+  HR_ROW(section, key, key##_bytes, size, least, most, "", doc)
+#define HR_FLAG(section, key, default_value, doc) HR_ROW(section, key, key, flag, 0, 1, "", doc)
+#define HR_CHOICE(section, key, default_value, choices, doc) \
+  HR_ROW(section, key, key, choice, 0, 0, choices, doc)
+#define HR_ADDRESS(section, key, default_value, doc) \
+  HR_ROW(section, key, key, address, 0, 0, "", doc)
+#define HR_TEXT(section, key, default_value, doc) HR_ROW(section, key, key, text, 0, 0, "", doc)
+#include "broker/config.def"
+};
+
+std::string upper(std::string text) {
+  for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return text;
+}
+
+std::string quoted(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
+
+bool one_of(std::string_view choices, std::string_view word) {
+  while (!choices.empty()) {
+    const std::string_view choice = choices.substr(0, choices.find(' '));
+    if (choice == word) return true;
+    choices.remove_prefix(std::min(choices.size(), choice.size() + 1));
+  }
+  return false;
+}
+
+std::optional<int64_t> parse_whole(std::string_view text) {
+  int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, failure] = std::from_chars(text.data(), end, number);
+  if (failure != std::errc() || at != end || text.empty()) return std::nullopt;
+  return number;
+}
+
+std::string_view shape(ConfigKind kind) {
+  switch (kind) {
+    case ConfigKind::number:
+      return "a whole number";
+    case ConfigKind::duration:
+      return kDurationExample;
+    case ConfigKind::size:
+      return kSizeExample;
+    case ConfigKind::flag:
+      return "true or false";
+    case ConfigKind::choice:
+      return "one of the choices";
+    case ConfigKind::address:
+      return "HOST:PORT with a numeric host";
+    case ConfigKind::text:
+      return "text that is not empty";
+  }
+  return "";
+}
+
+std::string print_bound(ConfigKind kind, int64_t value) {
+  if (kind == ConfigKind::duration) return format_duration_us(value);
+  if (kind == ConfigKind::size) return format_size(value);
+  return std::to_string(value);
+}
+
+std::string print_value(const ConfigField& field, const Config& config) {
+  const auto member = field.member(const_cast<Config*>(&config));
+  if (const auto* number = std::get_if<int64_t*>(&member)) return print_bound(field.kind, **number);
+  if (const auto* flag = std::get_if<bool*>(&member)) return **flag ? "true" : "false";
+  return **std::get_if<std::string*>(&member);
+}
+
+// Sets the field from its text; false if the text has the wrong shape or is out of range.
+bool assign_text(const ConfigField& field, std::string_view text, Config* config) {
+  const auto member = field.member(config);
+  if (auto* const* number = std::get_if<int64_t*>(&member)) {
+    const auto parsed = field.kind == ConfigKind::duration ? parse_duration_us(text)
+                        : field.kind == ConfigKind::size   ? parse_size(text)
+                                                           : parse_whole(text);
+    if (!parsed || *parsed < field.least || *parsed > field.most) return false;
+    **number = *parsed;
+    return true;
+  }
+  if (auto* const* flag = std::get_if<bool*>(&member)) {
+    if (text != "true" && text != "false") return false;
+    **flag = text == "true";
+    return true;
+  }
+  if (field.kind == ConfigKind::choice && !one_of(field.choices, text)) return false;
+  net::Endpoint endpoint;
+  std::string ignored;
+  if (field.kind == ConfigKind::address && !net::parse_endpoint(text, &endpoint, &ignored)) {
+    return false;
+  }
+  if (text.empty() || text.find('\0') != text.npos) return false;
+  **std::get_if<std::string*>(&member) = std::string(text);
+  return true;
+}
+
+const ConfigField* find_field(std::string_view name) {
+  for (const ConfigField& field : kFields) {
+    if (field.name() == name) return &field;
+  }
+  return nullptr;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+std::string nearest(std::string_view name, std::string (ConfigField::*spelling)() const) {
+  const auto closest = std::min_element(
+      kFields.begin(), kFields.end(), [&](const ConfigField& a, const ConfigField& b) {
+        return edit_distance((a.*spelling)(), name) < edit_distance((b.*spelling)(), name);
+      });
+  return ((*closest).*spelling)();
+}
+
+// Collects what is wrong while the sources are laid over each other.
+class Loader {
+ public:
+  explicit Loader(std::vector<std::string>* errors) : errors_(errors) {}
+
+  void read_file(const std::string& path) {
+    toml::parse_result parsed = toml::parse_file(path);
+    if (!parsed) {
+      const toml::parse_error& failure = parsed.error();
+      const auto line = failure.source().begin.line;
+      complain((line > 0 ? path + ":" + std::to_string(line) : path) + ": " +
+               std::string(failure.description()));
+      return;
+    }
+    for (const auto& [section, node] : parsed.table()) {
+      const std::string at = path + ":" + std::to_string(node.source().begin.line);
+      if (const toml::table* keys = node.as_table()) {
+        read_section(path, section.str(), *keys);
+      } else {
+        unknown(std::string(section.str()), at);
+      }
+    }
+  }
+
+  void read_environment(const std::vector<std::pair<std::string, std::string>>& variables) {
+    for (const auto& [variable, text] : variables) {
+      const auto same = [&](const ConfigField& f) { return f.environment() == variable; };
+      const auto field = std::find_if(kFields.begin(), kFields.end(), same);
+      if (field != kFields.end()) {
+        set(*field, text, "environment " + variable);
+      } else if (names_a_section(variable)) {
+        complain("environment " + variable + ": there is no such setting; the nearest is " +
+                 nearest(variable, &ConfigField::environment));
+      }
+    }
+  }
+
+  void read_flags(const std::vector<std::pair<std::string, std::string>>& flags) {
+    for (const auto& [name, text] : flags) {
+      const ConfigField* field = find_field(name);
+      if (field == nullptr)
+        unknown(name, "command line");
+      else
+        set(*field, text, "flag " + field->flag());
+    }
+  }
+
+  // What one field alone cannot say.
+  void check_relations() {
+    if (config.storage.disk_low_bytes != 0 &&
+        config.storage.disk_critical_bytes >= config.storage.disk_low_bytes) {
+      complain("storage.disk_critical " + format_size(config.storage.disk_critical_bytes) +
+               " must be below storage.disk_low " + format_size(config.storage.disk_low_bytes));
+    }
+    if (config.limits.handshake_us > config.limits.idle_us) {
+      complain("limits.handshake " + format_duration_us(config.limits.handshake_us) +
+               " must not be above limits.idle " + format_duration_us(config.limits.idle_us));
+    }
+    net::Endpoint native;
+    net::Endpoint http;
+    std::string ignored;
+    const bool both = net::parse_endpoint(config.broker.listen, &native, &ignored) &&
+                      net::parse_endpoint(config.http.listen, &http, &ignored);
+    if (both && native.port != 0 && native.port == http.port && native.host == http.host) {
+      complain("broker.listen and http.listen are the same address " + config.broker.listen);
+    }
+  }
+
+  Config config;
+
+ private:
+  void read_section(const std::string& path, std::string_view section, const toml::table& keys) {
+    for (const auto& [key, node] : keys) {
+      const std::string name = std::string(section) + "." + std::string(key.str());
+      const std::string at = path + ":" + std::to_string(node.source().begin.line);
+      const ConfigField* field = find_field(name);
+      if (field == nullptr) {
+        unknown(name, at);
+      } else if (const auto text = text_of(node)) {
+        set(*field, *text, at);
+      } else {
+        complain(at + ": " + name + " must be " + std::string(shape(field->kind)));
+      }
+    }
+  }
+
+  static std::optional<std::string> text_of(const toml::node& node) {
+    if (const auto* text = node.as_string()) return text->get();
+    if (const auto* number = node.as_integer()) return std::to_string(number->get());
+    if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+    return std::nullopt;
+  }
+
+  static bool names_a_section(std::string_view variable) {
+    return std::any_of(std::begin(kSections), std::end(kSections), [&](const Section& section) {
+      const std::string prefix = "HEADRACE_" + upper(std::string(section.name)) + "_";
+      return variable.substr(0, prefix.size()) == prefix;
+    });
+  }
+
+  void set(const ConfigField& field, std::string_view text, const std::string& source) {
+    if (assign_text(field, text, &config)) return;
+    complain(source + ": " + field.name() + " = " + quoted(text) + " is not " +
+             std::string(shape(field.kind)) + "; allowed: " + field.allowed() + ", default " +
+             print_value(field, Config()));
+  }
+
+  void unknown(const std::string& name, const std::string& source) {
+    complain(source + ": there is no setting " + quoted(name) + "; the nearest is " +
+             quoted(nearest(name, &ConfigField::name)));
+  }
+
+  void complain(std::string sentence) { errors_->push_back(std::move(sentence)); }
+
+  std::vector<std::string>* errors_;
+};
+
+std::string toml_string(const std::string& text) {
+  std::ostringstream out;
+  out << toml::toml_formatter(toml::value<std::string>(text));
+  return out.str();
+}
+
+bool is_quoted_in_toml(ConfigKind kind) {
+  return kind != ConfigKind::number && kind != ConfigKind::flag;
+}
+
+}  // namespace
+
+const std::vector<ConfigField>& config_fields() {
+  return kFields;
+}
+
+std::string ConfigField::name() const {
+  return std::string(section) + "." + std::string(key);
+}
+
+std::string ConfigField::environment() const {
+  return "HEADRACE_" + upper(std::string(section)) + "_" + upper(std::string(key));
+}
+
+std::string ConfigField::flag() const {
+  std::string flag = section == "broker" ? "--" : "--" + std::string(section) + "-";
+  flag += key;
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
+std::string ConfigField::allowed() const {
+  switch (kind) {
+    case ConfigKind::number:
+    case ConfigKind::duration:
+    case ConfigKind::size:
+      return print_bound(kind, least) + " .. " + print_bound(kind, most);
+    case ConfigKind::choice:
+      return std::string(choices);
+    default:
+      return std::string(shape(kind));
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> environment_of_process() {
+  constexpr std::string_view kPrefix = "HEADRACE_";
+  std::vector<std::pair<std::string, std::string>> found;
+  for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
+    const std::string_view line = *at;
+    const size_t equals = line.find('=');
+    if (equals == line.npos || line.substr(0, kPrefix.size()) != kPrefix) continue;
+    found.emplace_back(line.substr(0, equals), line.substr(equals + 1));
+  }
+  return found;
+}
+
+std::optional<Config> load_config(const ConfigSources& sources, std::vector<std::string>* errors) {
+  const size_t before = errors->size();
+  Loader loader(errors);
+  if (!sources.file.empty()) loader.read_file(sources.file);
+  loader.read_environment(sources.environment);
+  loader.read_flags(sources.flags);
+  if (errors->size() == before) loader.check_relations();
+  if (errors->size() != before) return std::nullopt;
+  return loader.config;
+}
+
+std::string config_as_toml(const Config& config) {
+  std::string text;
+  for (const Section& section : kSections) {
+    if (!text.empty()) text += "\n";
+    text += "# " + std::string(section.doc) + "\n[" + std::string(section.name) + "]\n";
+    for (const ConfigField& field : kFields) {
+      if (field.section != section.name) continue;
+      const std::string value = print_value(field, config);
+      const std::string initial = print_value(field, Config());
+      text += "# " + std::string(field.doc) + ". Allowed: " + field.allowed() + "; default " +
+              initial + "\n" + std::string(field.key) + " = ";
+      text += is_quoted_in_toml(field.kind) ? toml_string(value) : value;
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+std::string configuration_page() {
+  std::string page =
+      "# Configuration\n\n"
+      "Generated from `broker/config.def`; a test compares the two.\n\n"
+      "Sources, each over the one before: defaults, the TOML file of `--config`, environment\n"
+      "variables, flags of `headrace serve`. `headrace config` prints what results. An unknown\n"
+      "name or a value out of range stops the start with a message that names the field.\n"
+      "Durations are a whole number with `us ms s m h d`, sizes with `B KiB MiB GiB TiB`.\n"
+      "Secrets have no flags.\n";
+  for (const Section& section : kSections) {
+    page += "\n## " + std::string(section.name) + "\n\n" + std::string(section.doc) + "\n\n";
+    page += "| key | default | allowed | environment, flag | what it does |\n";
+    page += "|---|---|---|---|---|\n";
+    for (const ConfigField& field : kFields) {
+      if (field.section != section.name) continue;
+      page += "| `" + std::string(field.key) + "` | `" + print_value(field, Config()) + "` | " +
+              field.allowed() + " | `" + field.environment() + "` `" + field.flag() + "` | " +
+              std::string(field.doc) + " |\n";
+    }
+  }
+  return page;
+}
+
+}  // namespace headrace::broker
