@@ -126,6 +126,7 @@ struct PublishEvents final : RequestOf<Request::Kind::publish_events> {
   int32_t sequence = -1;
   // out
   int64_t append_time_us = 0;
+  Epoch epoch;                     // of the shard: part of computed event ids
   uint64_t original_sequence = 0;  // all are duplicates of what this set holds
 };
 

@@ -230,6 +230,7 @@ void ShardObjects::publish_events(std::unique_ptr<PublishEvents> typed) {
     if (item.error) continue;
     if (ready_partition(publish.topic, item.partition, request) == nullptr) return;
   }
+  publish.epoch = ctx_->epoch();
   const bool one_lane = publish.atomic || publish.producer != kNoProducer;
   if (one_lane) {
     Partition& partition =

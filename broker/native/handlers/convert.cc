@@ -1,0 +1,119 @@
+#include "broker/native/handlers/convert.h"
+
+namespace headrace::native {
+
+proto::Durability to_proto(Durability durability) {
+  switch (durability) {
+    case Durability::memory:
+      return proto::MEMORY;
+    case Durability::written:
+      return proto::WRITTEN;
+    case Durability::durable:
+      return proto::DURABLE;
+  }
+  HR_UNREACHABLE("durability");
+}
+
+std::optional<Durability> from_proto(proto::Durability durability) {
+  switch (durability) {
+    case proto::MEMORY:
+      return Durability::memory;
+    case proto::WRITTEN:
+      return Durability::written;
+    case proto::DURABLE:
+      return Durability::durable;
+    default:
+      return std::nullopt;
+  }
+}
+
+core::Position from_proto(const proto::Position& position) {
+  switch (position.at_case()) {
+    case proto::Position::kLatest:
+      return core::Latest{};
+    case proto::Position::kOffset:
+      return Offset(position.offset());
+    case proto::Position::kTimeUs:
+      return core::AppendedAt(position.time_us());
+    default:
+      return core::Earliest{};
+  }
+}
+
+core::Retention from_proto(const proto::Retention& retention) {
+  core::Retention out;
+  if (retention.has_age_ms()) {
+    // Longer than any clock: no limit in practice, but no overflow either.
+    constexpr int64_t kLongestMs = INT64_MAX / kMicrosPerMilli / 4;
+    out.age_us = std::min(retention.age_ms(), kLongestMs) * kMicrosPerMilli;
+  }
+  if (retention.has_bytes()) out.bytes = retention.bytes();
+  if (retention.has_events()) out.events = retention.events();
+  if (retention.has_months()) out.months = retention.months();
+  return out;
+}
+
+void to_proto(const core::Topic& topic, proto::Topic* message) {
+  message->set_name(topic.name);
+  message->set_id(topic.id.value());
+  message->set_partitions(topic.partitions);
+  message->set_state(topic.state == core::Topic::State::active ? "active" : "deleting");
+  auto* retention = message->mutable_retention();
+  if (topic.retention.age_us) retention->set_age_ms(*topic.retention.age_us / kMicrosPerMilli);
+  if (topic.retention.bytes) retention->set_bytes(*topic.retention.bytes);
+  if (topic.retention.events) retention->set_events(*topic.retention.events);
+  if (topic.retention.months) retention->set_months(*topic.retention.months);
+}
+
+void to_proto(const core::GroupStats& stats, proto::DescribeGroupOk* message) {
+  message->set_group(stats.group->name);
+  message->set_kind("positional");
+  message->set_topic(stats.topic->name);
+  message->set_state(stats.members.empty() ? "empty" : "active");
+  message->set_generation(stats.generation);
+  message->set_lag_events(stats.lag_events);
+  message->set_lag_seconds(stats.lag_seconds);
+  for (const auto& member : stats.members) {
+    auto* row = message->add_members();
+    row->set_member(member.member);
+    row->set_client(member.client);
+    for (PartitionId partition : member.partitions) row->add_partitions(partition.value());
+  }
+  for (const auto& partition : stats.partitions) {
+    auto* row = message->add_partitions();
+    row->set_partition(partition.partition.value());
+    row->set_committed(partition.committed.value());
+    row->set_visible_end(partition.visible_end.value());
+    row->set_lag_events(partition.lag_events);
+    row->set_lag_seconds(partition.lag_seconds);
+  }
+}
+
+core::Error from_batch(storage::BatchError error) {
+  using storage::BatchError;
+  switch (error) {
+    case BatchError::ok:
+      return {};
+    case BatchError::bad_crc:
+      return core::Error(core::ErrorCode::corrupt_batch);
+    case BatchError::reserved_header:
+      return core::Error(core::ErrorCode::reserved_header);
+    default:
+      return core::Error(core::ErrorCode::invalid_batch, std::string(storage::to_string(error)));
+  }
+}
+
+PartitionId partition_of_key(std::string_view key, uint32_t partitions) {
+  uint64_t hash = 0xcbf29ce484222325ULL;
+  for (char c : key) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ULL;
+  return PartitionId(static_cast<uint32_t>(hash % partitions));
+}
+
+std::string default_event_id(TopicId topic, PartitionId partition, Offset offset, Epoch epoch) {
+  std::string id = "t" + std::to_string(topic.value()) + "-" + std::to_string(partition.value()) +
+                   "-" + std::to_string(offset.value());
+  if (epoch.value() > 1) id += "@" + std::to_string(epoch.value());
+  return id;
+}
+
+}  // namespace headrace::native

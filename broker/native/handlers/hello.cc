@@ -1,0 +1,40 @@
+// hello: fixes the tenant and agrees on codecs. ping: keeps a silent connection open.
+#include <array>
+
+#include "broker/native/handlers.h"
+#include "broker/native/server.h"
+
+namespace headrace::native {
+
+void handle_hello(Session& session, net::native::Frame&& frame) {
+  proto::Hello hello;
+  if (!session.parse(frame, &hello)) return;
+  const std::string tenant = hello.tenant().empty() ? "default" : hello.tenant();
+  const auto& tenants = session.reactor().catalog()->tenants;
+  // Before the catalog is loaded only the default tenant is known to exist.
+  if (tenant != "default" && !tenants.contains(tenant)) {
+    return session.farewell(core::Error(core::ErrorCode::unknown_tenant));
+  }
+  if (tenant != "default") return session.farewell(core::Error(core::ErrorCode::unknown_tenant));
+  session.greet(core::Access::anonymous(), hello.client().substr(0, limits::kNameMax));
+
+  const ServerOptions& options = session.server().options();
+  proto::HelloOk ok;
+  ok.set_server("headrace/" + options.version);
+  ok.set_cluster_id(options.cluster_id);
+  for (const auto& name : hello.codecs()) {
+    if (storage::parse_codec(name)) ok.add_codecs(name);
+  }
+  ok.set_max_message_bytes(net::native::kMaxMessageSize);
+  ok.set_max_payload_bytes(options.max_batch_bytes);
+  ok.set_max_in_flight_bytes(static_cast<uint32_t>(options.in_flight_bytes_per_connection));
+  ok.set_idle_timeout_ms(static_cast<uint32_t>(options.idle_us / kMicrosPerMilli));
+  ok.set_ping_interval_ms(static_cast<uint32_t>(options.idle_us / 3 / kMicrosPerMilli));
+  session.reply(frame.header, ok);
+}
+
+void handle_ping(Session& session, net::native::Frame&& frame) {
+  session.reply(frame.header, proto::Pong());
+}
+
+}  // namespace headrace::native

@@ -1,0 +1,82 @@
+#include "broker/native/server.h"
+
+#include "metrics/counters.h"
+
+namespace headrace::native {
+
+Server::Server(runtime::Reactor* reactor, const ServerOptions& options)
+    : reactor_(reactor), options_(options) {
+  reactor->set_front_end(this);
+}
+
+Server::~Server() = default;
+
+int Server::listen(const net::Endpoint& wanted, net::Endpoint* bound) {
+  return reactor_->io().listen(wanted, this, bound);
+}
+
+Session* Server::find(uint64_t origin) {
+  auto at = sessions_.find(origin);
+  return at == sessions_.end() || at->second->closed() ? nullptr : at->second.get();
+}
+
+void Server::on_accepted(net::SocketId socket, const net::Endpoint& peer) {
+  const uint64_t origin = next_origin_++;
+  auto session = std::make_unique<Session>(this, socket, peer, origin);
+  Session* raw = session.get();
+  sessions_.emplace(origin, std::move(session));
+  metrics::add(metrics::Counter::connections_opened);
+  metrics::add(metrics::Gauge::connections, 1);
+  if (sessions_.size() > options_.max_connections) {
+    metrics::add(metrics::Counter::connections_refused);
+    raw->farewell(core::Error(core::ErrorCode::limit_reached,
+                              std::to_string(options_.max_connections) + " connections"));
+    return;
+  }
+  raw->start();
+}
+
+void Server::on_reply(core::RequestPtr request) {
+  if (Session* session = find(request->origin)) session->on_answer(std::move(request));
+}
+
+void Server::on_turn(const Time& now) {
+  // Whoever was paused asks again whether it may go on: in the order they were paused, so that
+  // room is shared fairly.
+  std::vector<uint64_t> paused = std::move(paused_);
+  paused_.clear();
+  for (uint64_t origin : paused) {
+    if (Session* session = find(origin)) session->update_flow();
+  }
+  if (now.mono_us < next_second_mono_us_) return;
+  next_second_mono_us_ = now.mono_us + kMicrosPerSecond / 2;
+  for (auto& [origin, session] : sessions_) {
+    if (!session->closed()) session->on_second(now);
+  }
+}
+
+void Server::flush() {
+  for (size_t i = 0; i < dirty_.size(); ++i) {
+    auto at = sessions_.find(dirty_[i]);
+    if (at == sessions_.end()) continue;
+    if (at->second->closed()) {
+      sessions_.erase(at);
+      metrics::add(metrics::Gauge::connections, -1);
+      continue;
+    }
+    at->second->flush();
+  }
+  dirty_.clear();
+}
+
+void Server::begin_drain() {
+  draining_ = true;
+  reactor_->io().stop_accepting();
+  for (auto& [origin, session] : sessions_) session->begin_drain();
+}
+
+void Server::close_all() {
+  for (auto& [origin, session] : sessions_) session->close();
+}
+
+}  // namespace headrace::native

@@ -1,0 +1,66 @@
+// The native listener of one reactor: its sessions, their timeouts, and the way back for answers.
+//
+// Lives on: the reactor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/native/session.h"
+#include "broker/runtime/reactor.h"
+#include "net/io.h"
+
+namespace headrace::native {
+
+struct ServerOptions {
+  std::string version;
+  std::string cluster_id;
+  size_t max_connections = 20'000;
+  size_t in_flight_bytes_per_connection = limits::kInFlightBytesPerConnection;
+  int64_t handshake_us = limits::kHandshakeUs;
+  int64_t idle_us = limits::kIdleUs;
+  uint32_t max_batch_bytes = limits::kBatchBytesMax;
+};
+
+class Server final : public runtime::FrontEnd, public core::Requester, public net::AcceptHandler {
+ public:
+  Server(runtime::Reactor* reactor, const ServerOptions& options);
+  ~Server() override;
+
+  // 0 or an errno.
+  int listen(const net::Endpoint& wanted, net::Endpoint* bound);
+
+  runtime::Reactor& reactor() { return *reactor_; }
+  const ServerOptions& options() const { return options_; }
+  void mark_dirty(Session* session) { dirty_.push_back(session->origin()); }
+  void mark_paused(Session* session) { paused_.push_back(session->origin()); }
+  size_t sessions() const { return sessions_.size(); }
+
+  // runtime::FrontEnd
+  void on_turn(const Time& now) override;
+  void flush() override;
+  void begin_drain() override;
+  bool drained() const override { return sessions_.empty(); }
+  void close_all() override;
+  // core::Requester
+  void on_reply(core::RequestPtr request) override;
+  // net::AcceptHandler
+  void on_accepted(net::SocketId socket, const net::Endpoint& peer) override;
+
+ private:
+  Session* find(uint64_t origin);
+
+  runtime::Reactor* const reactor_;
+  const ServerOptions options_;
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  uint64_t next_origin_ = 1;
+  std::vector<uint64_t> dirty_;   // have output
+  std::vector<uint64_t> paused_;  // may be able to go on
+  int64_t next_second_mono_us_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace headrace::native

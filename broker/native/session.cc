@@ -1,0 +1,258 @@
+#include "broker/native/session.h"
+
+#include "broker/limits.h"
+#include "broker/native/handlers.h"
+#include "broker/native/server.h"
+#include "metrics/counters.h"
+#include "metrics/log.h"
+
+namespace headrace::native {
+namespace {
+
+constexpr int64_t kFarewellUs = 1 * kMicrosPerSecond;  // for the peer to read why, and close
+
+bool is_publish(uint16_t type) {
+  return type == static_cast<uint16_t>(Session::MessageType::publish) ||
+         type == static_cast<uint16_t>(Session::MessageType::publish_batch);
+}
+
+net::ConnectionLimits connection_limits() {
+  net::ConnectionLimits limits;
+  limits.max_output_bytes = limits::kOutputBytesPerConnection;
+  return limits;
+}
+
+}  // namespace
+
+Session::Session(Server* server, net::SocketId socket, const net::Endpoint& peer, uint64_t origin)
+    : server_(server),
+      peer_(peer),
+      origin_(origin),
+      connection_(server->reactor().io(), socket, connection_limits(), this),
+      opened_mono_us_(server->reactor().now().mono_us),
+      heard_mono_us_(opened_mono_us_) {}
+
+runtime::Reactor& Session::reactor() {
+  return server_->reactor();
+}
+
+// ---- frames in
+
+void Session::on_frame(net::native::Frame&& frame) {
+  if (connection_.closing()) return;
+  heard_mono_us_ = now().mono_us;
+  const auto header = frame.header;
+  const Handler* handler = find_handler(header.type);
+  if (handler == nullptr) {
+    return fail(header, core::Error(core::ErrorCode::unknown_message, std::to_string(header.type)));
+  }
+  const bool hello = header.type == static_cast<uint16_t>(MessageType::hello);
+  if (hello == greeted()) {
+    return farewell(hello ? core::Error(core::ErrorCode::invalid_request, "hello comes once")
+                          : core::Error(core::ErrorCode::hello_required));
+  }
+  handler->run(*this, std::move(frame));
+  if (is_publish(header.type)) saw_publish_ = true;
+  update_flow();
+}
+
+bool Session::may_receive(const net::native::FrameHeader& header) {
+  if (!is_publish(header.type) || reactor().takes_publishes()) return true;
+  server_->mark_paused(this);
+  return false;
+}
+
+void Session::on_frame_error(net::native::FrameError error) {
+  metrics::add(metrics::Counter::protocol_errors);
+  const bool large = error == net::native::FrameError::message_too_large ||
+                     error == net::native::FrameError::payload_too_large;
+  farewell(core::Error(large ? core::ErrorCode::too_large : core::ErrorCode::bad_frame,
+                       std::string(net::native::to_string(error))));
+}
+
+void Session::on_end_of_input(bool inside_frame) {
+  if (inside_frame) metrics::add(metrics::Counter::protocol_errors);
+  input_ended_ = true;
+  maybe_finish();
+}
+
+// ---- questions and answers
+
+void Session::ask(core::RequestPtr request, size_t bytes, Answer answer) {
+  uint32_t ticket;
+  if (free_tickets_.empty()) {
+    ticket = static_cast<uint32_t>(questions_.size());
+    questions_.emplace_back();
+  } else {
+    ticket = free_tickets_.back();
+    free_tickets_.pop_back();
+  }
+  const bool wait = request->kind == core::Request::Kind::fetch;
+  questions_[ticket] = {std::move(answer), bytes, wait};
+  ++outstanding_;
+  outstanding_waits_ += wait ? 1 : 0;
+  outstanding_bytes_ += bytes;
+  request->requester = server_;
+  request->origin = origin_;
+  request->ticket = ticket;
+  request->received_mono_us = now().mono_us;
+  reactor().submit(std::move(request));
+}
+
+void Session::on_answer(core::RequestPtr request) {
+  const uint32_t ticket = request->ticket;
+  Question question = std::move(questions_[ticket]);
+  questions_[ticket] = {};
+  free_tickets_.push_back(ticket);
+  --outstanding_;
+  outstanding_waits_ -= question.abandonable ? 1 : 0;
+  outstanding_bytes_ -= question.bytes;
+  if (question.bytes > 0) {
+    metrics::record(metrics::Timing::publish_latency, now().mono_us - request->received_mono_us);
+  }
+  question.answer(*this, std::move(request));
+  update_flow();
+  if (input_ended_ || draining_) maybe_finish();
+}
+
+void Session::send(MessageType type, uint8_t flags, uint32_t request_id,
+                   const google::protobuf::MessageLite& message,
+                   std::span<const SharedBytes> payload) {
+  if (connection_.closing()) return;
+  if (message.ByteSizeLong() > net::native::kMaxMessageSize) {
+    net::native::FrameHeader to;
+    to.type = static_cast<uint16_t>(type);
+    to.request_id = request_id;
+    return fail(to, core::Error(core::ErrorCode::too_large, "the answer: ask for less at once"));
+  }
+  size_t payload_size = 0;
+  for (const auto& part : payload) payload_size += part.size();
+  connection_.send(net::native::encode_frame(type, flags, request_id, message,
+                                             static_cast<uint32_t>(payload_size)),
+                   payload);
+  server_->mark_dirty(this);
+}
+
+void Session::fail(const net::native::FrameHeader& to, const core::Error& error) {
+  const auto& row = core::info(error.code);
+  proto::Error message;
+  message.set_code(static_cast<uint32_t>(error.code));
+  message.set_name(std::string(row.name));
+  message.set_message(error.message());
+  message.set_retryable(row.retryable);
+  message.set_retry_after_ms(error.retry_after_ms);
+  send(static_cast<MessageType>(to.type), net::native::kFlagError, to.request_id, message, {});
+}
+
+void Session::farewell(const core::Error& error) {
+  if (connection_.closing()) return;
+  log::debug("closing a connection", {{"peer", peer_.to_string()}, {"why", error.message()}});
+  fail(net::native::FrameHeader{}, error);
+  farewell_mono_us_ = now().mono_us;
+  connection_.close_after_flush();
+  server_->mark_dirty(this);
+}
+
+// ---- what the tenant has
+
+core::TopicPtr Session::topic(const std::string& name, core::Error* error) {
+  const core::CatalogPtr& catalog = reactor().catalog();
+  if (cached_catalog_ != catalog || cached_topic_ == nullptr || cached_topic_->name != name) {
+    cached_catalog_ = catalog;
+    cached_topic_ = catalog->topic(tenant_->tenant(), name);
+  }
+  if (cached_topic_ == nullptr) {
+    *error = core::check_name("topic", name);
+    if (!*error) *error = core::Error(core::ErrorCode::unknown_topic, "'" + name + "'");
+    return nullptr;
+  }
+  if (cached_topic_->state != core::Topic::State::active) {
+    *error = core::Error(core::ErrorCode::topic_deleting, name);
+    return nullptr;
+  }
+  return cached_topic_;
+}
+
+core::GroupPtr Session::group(const std::string& name, core::Error* error) {
+  auto found = reactor().catalog()->group(tenant_->tenant(), name);
+  if (found == nullptr) {
+    *error = core::check_name("group", name);
+    if (!*error) *error = core::Error(core::ErrorCode::unknown_group, "'" + name + "'");
+  }
+  return found;
+}
+
+core::Error Session::may_publish() const {
+  if (draining_) return core::Error(core::ErrorCode::shutting_down);
+  if (server_->reactor().pressure().disk != storage::Pressure::Disk::ok) {
+    core::Error error(core::ErrorCode::disk_full);
+    error.retry_after_ms = 1'000;
+    return error;
+  }
+  return {};
+}
+
+// ---- flow, silence and the end
+
+// Receiving rests while the connection has too much under way, its peer does not read, or the store
+// is behind and it publishes.
+void Session::update_flow() {
+  const bool store_behind = saw_publish_ && !reactor().takes_publishes();
+  const bool full = outstanding_ >= limits::kRequestsPerConnection ||
+                    outstanding_bytes_ >= server_->options().in_flight_bytes_per_connection ||
+                    connection_.output_full();
+  if (store_behind) server_->mark_paused(this);  // nothing else would wake it
+  if (store_behind || full) {
+    connection_.pause();
+    return;
+  }
+  saw_publish_ = false;
+  connection_.resume();
+}
+
+void Session::on_output_drained() {
+  update_flow();
+  for (auto& [id, subscription] : subscriptions_) subscription->pump(*this);
+}
+
+void Session::on_second(const Time& now) {
+  if (farewell_mono_us_ != 0) {
+    if (now.mono_us - farewell_mono_us_ > kFarewellUs) connection_.close();
+    return;
+  }
+  const int64_t silent_us = now.mono_us - heard_mono_us_;
+  const bool late = !greeted() && now.mono_us - opened_mono_us_ > server_->options().handshake_us;
+  // Only whole frames count: bytes that never make one are no sign of life. A paused connection
+  // cannot be heard.
+  const bool silent = silent_us > server_->options().idle_us && !connection_.paused();
+  if (!late && !silent) return;
+  metrics::add(metrics::Counter::connections_timed_out);
+  farewell(core::Error(core::ErrorCode::timed_out, late ? "no hello within the handshake time"
+                                                        : "no frame within the idle time"));
+}
+
+void Session::begin_drain() {
+  draining_ = true;
+  maybe_finish();
+}
+
+// Says goodbye once nothing is owed any more but waits for events.
+void Session::maybe_finish() {
+  if (outstanding_ > outstanding_waits_ || connection_.closing()) return;
+  if (draining_) {
+    farewell(core::Error(core::ErrorCode::shutting_down));
+  } else if (input_ended_) {
+    farewell_mono_us_ = now().mono_us;
+    connection_.close_after_flush();
+    server_->mark_dirty(this);
+  }
+}
+
+void Session::on_closed(int) {
+  closed_ = true;
+  for (auto& [id, subscription] : subscriptions_) subscription->cancel();
+  subscriptions_.clear();
+  server_->mark_dirty(this);
+}
+
+}  // namespace headrace::native
