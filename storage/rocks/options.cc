@@ -54,6 +54,8 @@ rocksdb::DBOptions make_db_options(const RocksOptions& options) {
   db.stats_persist_period_sec = 0;
   // A background error ends the process (exit_codes.h); RocksDB must not retry behind our back.
   db.max_bgerror_resume_count = 0;
+  // Table files are opened one after the other: threads for each family would only be started.
+  db.max_file_opening_threads = 1;
   db.keep_log_file_num = 4;
   db.max_log_file_size = 8u << 20;
   return db;

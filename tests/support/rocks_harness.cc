@@ -8,7 +8,7 @@
 
 #include "metrics/check.h"
 
-namespace headrace::testing {
+namespace headrace::test {
 
 TemporaryDirectory::TemporaryDirectory() {
   std::string name = (std::filesystem::temp_directory_path() / "headrace-test-XXXXXX").string();
@@ -49,6 +49,11 @@ bool TestSink::run_posted() {
   return any;
 }
 
+void TestSink::discard_posted() {
+  const std::lock_guard lock(mutex_);
+  first_ = last_ = nullptr;
+}
+
 void TestSink::run_until(const std::function<bool()>& done) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (!done()) {
@@ -68,6 +73,7 @@ storage::RocksOptions small_rocks_options(const std::string& data_dir) {
   options.state_memtable_bytes = 256u << 10;
   options.max_total_wal_bytes = 8u << 20;
   options.block_cache_bytes = 1u << 20;
+  options.direct_io_for_flush = false;  // what was just written is read back from memory
   options.ballast_bytes = 0;
   options.disk_low_bytes = 1;
   options.disk_critical_bytes = 1;
@@ -124,4 +130,4 @@ ReadResult read(storage::Store& store, TestSink& sink, const storage::Place& pla
   return {request.status, request.items[0].found, std::string(request.items[0].value.view())};
 }
 
-}  // namespace headrace::testing
+}  // namespace headrace::test

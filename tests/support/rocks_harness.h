@@ -1,5 +1,6 @@
-// A RocksStore in a directory of its own, with real threads, and the small helpers tests of it need:
-// an inbox that tests wait on, sets that write one batch. No sleeping: tests wait for conditions.
+// A RocksStore in a directory of its own, with real threads, and the small helpers tests of it
+// need: an inbox that tests wait on, sets that write one batch. No sleeping: tests wait for
+// conditions.
 #pragma once
 
 #include <condition_variable>
@@ -12,7 +13,7 @@
 #include "storage/rocks/rocks_store.h"
 #include "storage/store.h"
 
-namespace headrace::testing {
+namespace headrace::test {
 
 // Removed with everything in it at the end of the scope.
 class TemporaryDirectory {
@@ -34,6 +35,8 @@ class TestSink final : public storage::CompletionSink {
   void post(storage::Completion* completion) noexcept override;
   // Runs what was posted; true if there was anything.
   bool run_posted();
+  // A crash: what was posted is never run.
+  void discard_posted();
   // Runs completions as they come until `done`; aborts the test process after a minute.
   void run_until(const std::function<bool()>& done);
 
@@ -80,4 +83,4 @@ struct ReadResult {
 ReadResult read(storage::Store& store, TestSink& sink, const storage::Place& place,
                 const storage::Key& key);
 
-}  // namespace headrace::testing
+}  // namespace headrace::test

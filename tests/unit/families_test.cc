@@ -1,27 +1,30 @@
 // Months, dedicated and pooled tenants, drops: what the Store promises about families.
+#include "storage/rocks/families.h"
+
 #include <gtest/gtest.h>
 
-#include "storage/rocks/families.h"
 #include "tests/support/rocks_harness.h"
 
 namespace headrace::storage {
 namespace {
 
-using testing::commit;
-using testing::create_month;
-using testing::drop_month;
-using testing::open_store;
-using testing::read;
-using testing::small_rocks_options;
-using testing::TemporaryDirectory;
-using testing::TestSink;
+using test::commit;
+using test::create_month;
+using test::drop_month;
+using test::open_store;
+using test::read;
+using test::small_rocks_options;
+using test::TemporaryDirectory;
+using test::TestSink;
 
 constexpr Month kMay{202605};
 constexpr Month kJune{202606};
 constexpr TenantId kPooledTenant{7};
 constexpr TenantId kDedicatedTenant{8};
 
-Place log_place(Month month, TenantId tenant) { return {Table::log, month, tenant}; }
+Place log_place(Month month, TenantId tenant) {
+  return {Table::log, month, tenant};
+}
 Key batch_key(TenantId tenant, int64_t offset) {
   return log_key(LogKind::batch, {tenant, TopicId(1), SliceId(0), PartitionId(0)}, Offset(offset));
 }
@@ -37,7 +40,7 @@ class FamiliesTest : public ::testing::Test {
     set.put(log_place(month, tenant), batch_key(tenant, offset), std::move(value));
     return commit(*store_, sink_, std::move(set));
   }
-  testing::ReadResult get(Month month, TenantId tenant, int64_t offset) {
+  test::ReadResult get(Month month, TenantId tenant, int64_t offset) {
     return read(*store_, sink_, log_place(month, tenant), batch_key(tenant, offset));
   }
 
@@ -49,8 +52,7 @@ class FamiliesTest : public ::testing::Test {
 };
 
 TEST(FamilyNames, RoundTripAndRefuseOthers) {
-  for (const LogFamily& family :
-       {LogFamily{kMay, kPooled}, LogFamily{kJune, kDedicatedTenant}}) {
+  for (const LogFamily& family : {LogFamily{kMay, kPooled}, LogFamily{kJune, kDedicatedTenant}}) {
     EXPECT_EQ(parse_log_family_name(log_family_name(family)), family);
   }
   EXPECT_EQ(log_family_name({kMay, kPooled}), "log-202605");
