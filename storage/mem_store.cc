@@ -94,6 +94,10 @@ void MemStore::write(Commit* commit) {
     commit->status = failed->second;
     return;
   }
+  if (set.epoch < epoch(set.shard)) {
+    commit->status = Status::fenced;
+    return;
+  }
   const std::optional<Fault> fault = std::exchange(fail_next_, std::nullopt);
   if (fault) {
     commit->status = fault->status;
@@ -103,11 +107,30 @@ void MemStore::write(Commit* commit) {
   uint64_t& sequence = written_sequence_[set.shard];
   HR_CHECK(set.sequence <= sequence + 1 && "a gap in the sequence of a shard");
   if (set.sequence == sequence + 1) {
-    for (const Mutation& mutation : set.mutations()) family(mutation.place);
+    for (const Mutation& mutation : set.mutations()) note_written(mutation, set.shard);
     sequence = set.sequence;
     disk_->unsynced.push_back(set);
   }
   if (!fault && commit->written != nullptr) commit->sink->post(commit->written);
+}
+
+// The shard's epoch as its last written set left it.
+Epoch MemStore::epoch(ShardId shard) {
+  const auto known = written_epoch_.find(shard);
+  if (known != written_epoch_.end()) return known->second;
+  const Rows& rows = disk_->rows[kState];
+  const auto row = rows.find(epoch_key(shard));
+  const Epoch epoch(row == rows.end() ? 0 : ByteReader(row->second).take<uint32_t>());
+  written_epoch_.emplace(shard, epoch);
+  return epoch;
+}
+
+void MemStore::note_written(const Mutation& mutation, ShardId shard) {
+  family(mutation.place);  // checks that there is one
+  if (mutation.op != Op::put || mutation.place.table != Table::state) return;
+  if (mutation.key != epoch_key(shard)) return;
+  written_epoch_[shard] =
+      std::max(epoch(shard), Epoch(ByteReader(mutation.value).take<uint32_t>()));
 }
 
 void MemStore::sync() {

@@ -64,6 +64,8 @@ class MemStore final : public Store {
   };
 
   void write(Commit* commit);
+  Epoch epoch(ShardId shard);
+  void note_written(const Mutation& mutation, ShardId shard);
   void run(Maintenance* work);
   Status apply_maintenance(const Maintenance& work);
   Place family(const Place& place) const;
@@ -81,6 +83,7 @@ class MemStore final : public Store {
   std::deque<Commit*> written_;
   std::deque<std::variant<Read*, Scan*>> reads_;
   std::map<ShardId, uint64_t> written_sequence_;  // including what is not synced
+  std::map<ShardId, Epoch> written_epoch_;        // what its epoch row says; older ones are fenced
   std::map<ShardId, Status> failed_;
   std::optional<Fault> fail_next_;
   uint64_t in_flight_bytes_ = 0;

@@ -35,6 +35,13 @@ class CompletionSink {
 };
 
 // One WriteSet on its way. Sets of one shard complete in the order of their sequence.
+//  - It is applied only if its sequence is that of the shard's `applied` row + 1, and moves that
+//  row
+//    (state family, applied_key(shard) → u64 big-endian) along with it, atomically. A lower one was
+//    applied before: it completes ok without effect. A gap is a bug of the caller.
+//  - It is `fenced` if its epoch is lower than the shard's epoch row (epoch_key(shard) → u32
+//    big-endian), which a shard puts in its first set after loading.
+//  - Months must exist (create_month) before a set names them, and must not be dropped.
 //  - `written` is posted once the set is in the operating system's hands, only if asked for;
 //  - the Commit itself is posted exactly once, when the set is *synced* (whatever its durability),
 //    so that what it made visible can be shown. A set that nobody wants durable is synced with the
