@@ -324,10 +324,12 @@ std::string ConfigField::environment() const {
 }
 
 std::string ConfigField::flag() const {
-  std::string flag = section == "broker" ? "--" : "--" + std::string(section) + "-";
-  flag += key;
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  return flag;
+  const std::string dotted = name();
+  if (dotted == "http.listen") return "--http-listen";
+  if (dotted == "broker.data" || dotted == "broker.listen" || dotted == "broker.reactors") {
+    return "--" + std::string(key);
+  }
+  return "--set " + dotted;
 }
 
 std::string ConfigField::allowed() const {
@@ -389,7 +391,8 @@ std::string configuration_page() {
       "# Configuration\n\n"
       "Generated from `broker/config.def`; a test compares the two.\n\n"
       "Sources, each over the one before: defaults, the TOML file of `--config`, environment\n"
-      "variables, flags of `headrace serve`. `headrace config` prints what results. An unknown\n"
+      "variables, flags of `headrace serve`; `--set section.key=value` sets any of them.\n"
+      "`headrace config` prints what results. An unknown\n"
       "name or a value out of range stops the start with a message that names the field.\n"
       "Durations are a whole number with `us ms s m h d`, sizes with `B KiB MiB GiB TiB`.\n"
       "Secrets have no flags.\n";
@@ -399,9 +402,10 @@ std::string configuration_page() {
     page += "|---|---|---|---|---|\n";
     for (const ConfigField& field : kFields) {
       if (field.section != section.name) continue;
+      const bool has_flag = field.flag().find(' ') == std::string::npos;
       page += "| `" + std::string(field.key) + "` | `" + print_value(field, Config()) + "` | " +
-              field.allowed() + " | `" + field.environment() + "` `" + field.flag() + "` | " +
-              std::string(field.doc) + " |\n";
+              field.allowed() + " | `" + field.environment() + "`" +
+              (has_flag ? " `" + field.flag() + "`" : "") + " | " + std::string(field.doc) + " |\n";
     }
   }
   return page;

@@ -71,7 +71,7 @@ struct ConfigField {
 
   std::string name() const;         // "limits.handshake"
   std::string environment() const;  // "HEADRACE_LIMITS_HANDSHAKE"
-  std::string flag() const;         // "--limits-handshake"; of section broker: "--listen"
+  std::string flag() const;         // "--set limits.handshake"; for the most used ones "--listen"
   std::string allowed() const;      // "100ms .. 1m"
 };
 

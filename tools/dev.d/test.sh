@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# Sourced by tools/dev: `tools/dev test`, the whole of CI.
+# shellcheck disable=SC2154  # root, build, jobs: set by tools/dev
+
+coverage_least=80 # per cent of lines of broker, storage and net
+
+fuzz_targets() { find tests/fuzz -name '*_fuzz.cc' -printf '%f\n' | sed 's/\.cc$//' | sort; }
+
+# run_suite NAME COMMAND...: output goes to a log; its seeds and closing lines are shown, all of it
+# on failure. The command must not rely on `set -e`.
+run_suite() {
+  local name=$1 log=$build/logs/$1.log code=0
+  shift
+  say "$name"
+  mkdir -p "$build/logs"
+  "$@" >"$log" 2>&1 || code=$?
+  if ((code)); then
+    cat "$log" >&2
+    die "suite $name failed (exit code $code); its log is $log"
+  fi
+  grep -aiE '\bseeds?\b' "$log" | sort -u | head -n 40 || true
+  grep -aE '\[  PASSED  \]|tests passed|passed, ' "$log" || tail -n 3 "$log"
+}
+
+suite_ctest() { # PRESET [CTEST ARGUMENT...]
+  local preset=$1
+  shift
+  ctest --test-dir "$build/$preset" --verbose --no-tests=error "$@"
+}
+
+check_coverage() {
+  gcovr --root "$root" --object-directory "$build/dev" -j "$jobs" \
+    --filter 'broker/' --filter 'storage/' --filter 'net/' --exclude 'broker/main.cc' \
+    --print-summary --txt "$build/logs/coverage.txt" --fail-under-line "$coverage_least" \
+    "$build/dev" || return
+  sed -n '/^TOTAL/p' "$build/logs/coverage.txt"
+  echo "coverage gate of $coverage_least % passed, see $build/logs/coverage.txt"
+}
+
+# Every executable tests/e2e/*_test.* works on the release binary that $HEADRACE names.
+suite_e2e() {
+  local test passed=0
+  export HEADRACE=$build/release/headrace
+  while IFS= read -r test; do
+    echo "-- $test"
+    timeout 300 "$test" || {
+      echo "e2e: $test failed"
+      return 1
+    }
+    passed=$((passed + 1))
+  done < <(find tests/e2e -name '*_test.*' -executable -type f | sort)
+  ((passed)) || return 1
+  echo "e2e: $passed passed, 0 failed"
+}
+
+# planted_bug BINARY ARGUMENT...: these tests must find the bug that is built in, by failing; a
+# crash or a time-out does not count.
+planted_bug() {
+  local code=0
+  timeout 300 "$build/planted/$1" "${@:2}" || code=$?
+  if ((code != 1)); then
+    echo "the planted bug was not found: exit code $code, 1 expected"
+    return 1
+  fi
+  echo "planted bug found by $1: 1 passed, 0 failed"
+}
+
+verb_test() {
+  install_packages
+  check_style
+  local targets
+  mapfile -t targets < <(fuzz_targets)
+
+  say "build dev (coverage)"
+  build_preset dev all
+  find "$build/dev" -name '*.gcda' -delete
+  run_suite dev suite_ctest dev
+  run_suite coverage check_coverage
+
+  say "build release"
+  build_preset release headrace
+  run_suite e2e suite_e2e
+  run_suite round-trip tools/dev run --once --data "$build/test-data"
+
+  say "build planted (acks before the sync)"
+  build_preset release:planted -DHEADRACE_PLANT_ACK_BEFORE_SYNC=ON -- conformance_tests
+  run_suite planted planted_bug conformance_tests --gtest_filter='PowerCut.*'
+
+  say "build asan"
+  build_preset asan unit_tests golden_tests conformance_tests sim_tests
+  run_suite asan suite_ctest asan -R '^(unit|golden|conformance|sim)$'
+
+  say "build tsan"
+  build_preset tsan tsan_tests
+  TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" \
+    run_suite tsan suite_ctest tsan -R '^tsan$'
+
+  say "build fuzz"
+  build_preset fuzz "${targets[@]}"
+  run_suite fuzz suite_ctest fuzz -R '_fuzz$'
+  say "all suites passed"
+}
