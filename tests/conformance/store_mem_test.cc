@@ -36,7 +36,8 @@ class MemHarness {
     store_ = std::make_unique<MemStore>(&disk_);
   }
   void crash(uint64_t choice) {
-    store_->crash(choice % (store_->unsynced() + 1));
+    if (choice % 4 != 0) store_->write_pending();
+    store_->crash(choice / 4 % (store_->unsynced() + 1));
     sink_ = std::make_unique<test::TestSink>();
     store_ = std::make_unique<MemStore>(&disk_);
   }

@@ -195,9 +195,10 @@ TYPED_TEST_P(StoreSuite, NoScanShowsWhatACrashTakes) {
 
 TYPED_TEST_P(StoreSuite, ACrashKeepsAPrefixWithEverySyncedSet) {
   std::map<uint32_t, uint64_t> sequence;
-  for (uint64_t round = 0; round < 10; ++round) {
+  for (uint64_t round = 0; round < 20; ++round) {
     std::vector<std::unique_ptr<test::TestCommit>> commits;
     for (uint32_t i = 0; i < 12; ++i) {
+      if (i == 6) this->harness_.run_until([&] { return commits[round % 6]->done; });
       const uint32_t shard = i % 3;
       auto& commit = *commits.emplace_back(std::make_unique<test::TestCommit>());
       commit.set = set_of(shard, ++sequence[shard], static_cast<Durability>((i + round) % 3));
@@ -207,7 +208,6 @@ TYPED_TEST_P(StoreSuite, ACrashKeepsAPrefixWithEverySyncedSet) {
       commit.sink = &this->harness_.sink();
       this->harness_.store().commit(&commit);
     }
-    this->harness_.run_until([&] { return commits[round]->done; });
     this->harness_.crash(round * 7);
     for (const auto& commit : commits) {
       const uint32_t shard = commit->set.shard.value();
