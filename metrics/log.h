@@ -18,16 +18,18 @@ enum class Level : uint8_t { debug, info, warn, error, fatal };
 enum class Format : uint8_t { text, json };
 
 struct Field {
+  using Value = std::variant<int64_t, uint64_t, double, bool, std::string_view>;
+
   template <class T>
   Field(std::string_view field_key, const T& field_value)
       : key(field_key), value(convert(field_value)) {}
 
   std::string_view key;
-  std::variant<int64_t, uint64_t, double, bool, std::string_view> value;
+  Value value;
 
  private:
   template <class T>
-  static auto convert(const T& v) -> decltype(value) {
+  static Value convert(const T& v) {
     if constexpr (std::same_as<T, bool>)
       return v;
     else if constexpr (std::signed_integral<T>)
