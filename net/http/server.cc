@@ -123,6 +123,10 @@ std::string Server::url() const {
   return "http://" + quoted_endpoint(host_, port_);
 }
 
+void Server::post(std::function<void()> work) {
+  asio::post(core_->io, std::move(work));
+}
+
 void Server::stop() {
   if (!thread_.joinable()) return;
   asio::post(core_->io, [core = core_.get()] { core->begin_stop(); });

@@ -59,6 +59,9 @@ class Server {
   uint16_t port() const { return port_; }
   std::string url() const;  // "http://127.0.0.1:7480"
 
+  // Runs `work` on the server's thread; dropped if the server has stopped. Any thread.
+  void post(std::function<void()> work);
+
   // Stops accepting, closes idle connections, gives requests in flight the grace, joins the
   // thread. Not from the server's own thread. Repeating it does nothing.
   void stop();
