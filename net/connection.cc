@@ -34,6 +34,7 @@ void Connection::pause() {
 }
 
 void Connection::resume() {
+  if (!paused_ && !refused_) return;
   paused_ = false;
   refused_ = false;
   if (splitting_ || state_ != State::open) return;  // split() goes on by itself
