@@ -44,7 +44,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
     if (at + 4 == text.size()) padding = text[at + 3] != '=' ? 0 : text[at + 2] != '=' ? 1 : 2;
     uint32_t group = 0;
     for (size_t i = 0; i < 4; ++i) {
-      const int8_t value = i >= 4 - padding ? int8_t{0} : kValues[static_cast<uint8_t>(text[at + i])];
+      const int8_t value =
+          i >= 4 - padding ? int8_t{0} : kValues[static_cast<uint8_t>(text[at + i])];
       if (value < 0) return std::nullopt;
       group = group << 6 | static_cast<uint32_t>(value);
     }

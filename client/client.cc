@@ -54,9 +54,8 @@ void Client::submit(uint32_t id, SharedBytes head, CallOptions call, Reply reply
   pending.repeatable = call.repeatable;
   pending.reply = std::move(reply);
   if (loop_.on_loop_thread()) return add_pending(id, std::move(pending));
-  loop_.post([this, id, pending = std::move(pending)]() mutable {
-    add_pending(id, std::move(pending));
-  });
+  loop_.post(
+      [this, id, pending = std::move(pending)]() mutable { add_pending(id, std::move(pending)); });
 }
 
 void Client::add_pending(uint32_t id, Pending pending) {
@@ -75,7 +74,7 @@ void Client::connect_now() {
   hello.set_client(options_.name);
   hello.set_tenant(options_.tenant);
   for (const char* codec : {"none", "gzip", "snappy", "lz4", "zstd"}) hello.add_codecs(codec);
-  connection_ = std::make_unique<Connection>(&loop_, this);
+  connection_ = std::make_unique<Connection>(&loop_, static_cast<Connection::Owner*>(this));
   connection_->start(options_.server, hello, options_.connect_timeout_ms);
 }
 
@@ -131,8 +130,11 @@ void Client::on_lost(Error error, bool final) {
     pending.sent = false;
   }
   for (const uint32_t id : broken) {
-    finish(id, connection_lost("the connection broke before the reply, so it is not known whether "
-                               "it was done: " + last_error_.message), {});
+    finish(id,
+           connection_lost("the connection broke before the reply, so it is not known whether "
+                           "it was done: " +
+                           last_error_.message),
+           {});
   }
   std::vector<std::function<void()>> lost;
   for (auto& [id, subscription] : subscriptions_) lost.push_back(subscription.lost);

@@ -1,5 +1,6 @@
 // A client of one broker: owns one I/O thread and one connection, which it makes when it is first
-// needed and again when it breaks (exponential back-off with jitter, up to each request's deadline).
+// needed and again when it breaks (exponential back-off with jitter, up to each request's
+// deadline).
 //
 // Threads: every public function may be called by any thread except where noted; callbacks run on
 // the I/O thread and must not block or call the blocking functions. The destructor (not from a
@@ -126,8 +127,8 @@ class Client : private Connection::Owner {
   uint64_t next_order_ = 0;
   int64_t last_ping_us_ = 0;
   int64_t ping_interval_us_ = 10'000'000;
-  Error last_error_;      // why there is no connection
-  Error farewell_;        // error frame with request id 0: the broker is about to close
+  Error last_error_;  // why there is no connection
+  Error farewell_;    // error frame with request id 0: the broker is about to close
   proto::HelloOk hello_;
   std::atomic<uint32_t> next_subscription_{1};
 
@@ -146,9 +147,9 @@ Result<Answer> parse_reply(const net::native::Frame& frame) {
 template <class Answer, class Request>
 Result<Answer> Client::call(net::native::MessageType type, const Request& request,
                             CallOptions options, SharedBytes* payload) {
-  Result<net::native::Frame> frame = wait(
-      [&](Reply reply, CallOptions one) { start(type, request, one, std::move(reply)); },
-      std::move(options));
+  Result<net::native::Frame> frame =
+      wait([&](Reply reply, CallOptions one) { start(type, request, one, std::move(reply)); },
+           std::move(options));
   if (!frame.ok()) return frame.error;
   if (payload != nullptr) *payload = frame->payload;
   return parse_reply<Answer>(frame.value);

@@ -45,7 +45,8 @@ Error take_data(const Json& json, std::string_view content_type, OutgoingEvent* 
 }
 
 Error take_attribute(const std::string& name, const Json& value, OutgoingEvent* event) {
-  if (name == "data" || name == "data_base64" || name == "specversion" || value.is_null()) return {};
+  if (name == "data" || name == "data_base64" || name == "specversion" || value.is_null())
+    return {};
   if (value.is_object() || value.is_array()) {
     return bad_argument("the attribute " + name + " is not a string, number or boolean");
   }
@@ -106,7 +107,8 @@ std::string default_id(uint32_t topic_id, uint32_t partition, int64_t offset, ui
 
 Result<OutgoingEvent> parse_cloud_event(std::string_view text, int64_t now_ms) {
   const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) return bad_argument("the line is not a JSON object");
+  if (json.is_discarded() || !json.is_object())
+    return bad_argument("the line is not a JSON object");
   for (const char* name : {"specversion", "id", "type", "source"}) {
     if (Error error = required(json, name)) return error;
   }

@@ -19,7 +19,9 @@ namespace {
 constexpr size_t kStagingSize = 64 * 1024;
 constexpr size_t kSendParts = 64;
 
-std::string words(int error) { return std::strerror(error); }
+std::string words(int error) {
+  return std::strerror(error);
+}
 }  // namespace
 
 Error error_of(const native::Frame& frame) {
@@ -83,8 +85,9 @@ void Connection::start(const net::Endpoint& endpoint, const proto::Hello& hello,
   if (error != 0) {
     // Not from within start(): the owner expects its callbacks later.
     loop_->cancel(&hello_timer_);
-    hello_timer_ = loop_->after_us(
-        0, [this, error] { fail(unreachable("cannot connect to " + peer_ + ": " + words(error))); });
+    hello_timer_ = loop_->after_us(0, [this, error] {
+      fail(unreachable("cannot connect to " + peer_ + ": " + words(error)));
+    });
     return;
   }
   wants_write_ = true;
@@ -262,9 +265,8 @@ void Connection::fail(Error error, bool final) {
     fd_ = -1;
   }
   // Later: the caller may be deep inside this object, which the owner is about to destroy.
-  hello_timer_ = loop_->after_us(0, [owner = owner_, error = std::move(error), final] {
-    owner->on_lost(error, final);
-  });
+  hello_timer_ = loop_->after_us(
+      0, [owner = owner_, error = std::move(error), final] { owner->on_lost(error, final); });
 }
 
 }  // namespace headrace::client

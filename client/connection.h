@@ -1,5 +1,5 @@
-// One TCP connection to a broker and its handshake: frames in, frames out. Knows nothing of requests;
-// client/client.h matches replies and connects again.
+// One TCP connection to a broker and its handshake: frames in, frames out. Knows nothing of
+// requests; client/client.h matches replies and connects again.
 //
 // Lives on the loop's thread, all of it. The owner outlives it and may destroy it from any callback
 // but on_frame (there it may call fail()).
@@ -72,10 +72,10 @@ class Connection {
   size_t out_skip_ = 0;  // bytes of out_.front() that have left
   bool wants_write_ = false;
 
-  SharedBytes staging_;     // small reads land here
-  size_t parsed_ = 0;       // bytes of it that went into frames
-  size_t staged_ = 0;       // bytes of it that were received
-  SharedBytes incoming_;    // the block of a frame whose header is known
+  SharedBytes staging_;   // small reads land here
+  size_t parsed_ = 0;     // bytes of it that went into frames
+  size_t staged_ = 0;     // bytes of it that were received
+  SharedBytes incoming_;  // the block of a frame whose header is known
   size_t incoming_filled_ = 0;
   net::native::FrameHeader incoming_header_;
   bool in_frame_ = false;

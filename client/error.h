@@ -1,5 +1,5 @@
-// What went wrong, as the client library reports it: the broker's error as it came in an error frame
-// (docs/protocol.md lists them), or one of the client's own.
+// What went wrong, as the client library reports it: the broker's error as it came in an error
+// frame (docs/protocol.md lists them), or one of the client's own.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,13 @@
 namespace headrace::client {
 
 // The client's own codes, outside the range of the broker's.
-constexpr uint32_t kCodeUnreachable = 10'001;     // no connection until the deadline
-constexpr uint32_t kCodeConnectionLost = 10'002;  // broke after the request had left: outcome unknown
-constexpr uint32_t kCodeNoReply = 10'003;         // connected, but no reply until the deadline
-constexpr uint32_t kCodeBadReply = 10'004;        // bytes that are not this protocol
-constexpr uint32_t kCodeBadArgument = 10'005;     // refused before anything was sent
-constexpr uint32_t kCodeClosed = 10'006;          // the object was closed meanwhile
+constexpr uint32_t kCodeUnreachable = 10'001;  // no connection until the deadline
+constexpr uint32_t kCodeConnectionLost =
+    10'002;                                    // broke after the request had left: outcome unknown
+constexpr uint32_t kCodeNoReply = 10'003;      // connected, but no reply until the deadline
+constexpr uint32_t kCodeBadReply = 10'004;     // bytes that are not this protocol
+constexpr uint32_t kCodeBadArgument = 10'005;  // refused before anything was sent
+constexpr uint32_t kCodeClosed = 10'006;       // the object was closed meanwhile
 
 struct Error {
   uint32_t code = 0;  // 0: none
@@ -47,7 +48,9 @@ inline Error bad_reply(std::string why) {
 inline Error bad_argument(std::string why) {
   return {kCodeBadArgument, "bad_argument", std::move(why), false, 0};
 }
-inline Error closed(std::string why) { return {kCodeClosed, "closed", std::move(why), false, 0}; }
+inline Error closed(std::string why) {
+  return {kCodeClosed, "closed", std::move(why), false, 0};
+}
 
 // A value, or why there is none.
 template <class T>

@@ -1,5 +1,6 @@
 // The command line of `headrace`: parses the arguments, runs a verb, returns the exit code.
-//   0 done, 1 the operation failed, 2 bad usage, 3 cannot reach the broker, 4 refused (access, quota)
+//   0 done, 1 the operation failed, 2 bad usage, 3 cannot reach the broker, 4 refused (access,
+//   quota)
 //
 // `serve`, `config` and `bench` need parts that a client must not know (broker, storage engine), so
 // main passes them in. Called once, on the main thread.
@@ -50,14 +51,14 @@ struct BenchArguments {
   uint64_t batch_bytes = 64 << 10;  // encoded
   uint32_t producers = 0;           // 0: one per connection; in flight = producers × window
   uint32_t connections = 4;
-  uint32_t window_batches = 8;      // in flight per connection
-  uint32_t partitions = 0;          // 0: one per connection
-  double events_per_s = 0;          // open loop at this rate; 0: as fast as acks come
-  uint8_t durability = 2;           // storage::Durability
-  bool cold = false;                // consume: from the start of the log, not the hot tail
-  bool keep = false;                // leave the topic
+  uint32_t window_batches = 8;  // in flight per connection
+  uint32_t partitions = 0;      // 0: one per connection
+  double events_per_s = 0;      // open loop at this rate; 0: as fast as acks come
+  uint8_t durability = 2;       // storage::Durability
+  bool cold = false;            // consume: from the start of the log, not the hot tail
+  bool keep = false;            // leave the topic
   bool ceiling = false;
-  std::string ceiling_directory;    // empty: the current directory
+  std::string ceiling_directory;  // empty: the current directory
 };
 
 using ServeFunction = std::function<int(const ServeArguments&)>;

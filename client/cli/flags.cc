@@ -1,0 +1,167 @@
+#include "client/cli/flags.h"
+
+#include <memory>
+
+#include "client/cli/verbs.h"
+#include "metrics/quantity.h"
+
+namespace headrace::cli {
+
+CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,
+                             const std::string& help) {
+  return app->add_option_function<std::string>(
+      flags,
+      [flags, milliseconds](const std::string& text) {
+        const std::optional<int64_t> duration_us = parse_duration_us(text);
+        if (!duration_us) {
+          throw CLI::ValidationError(flags,
+                                     "'" + text + "' is not " + std::string(kDurationExample));
+        }
+        *milliseconds = (*duration_us + 999) / 1000;
+      },
+      help);
+}
+
+CLI::Option* add_size(CLI::App* app, const std::string& flags, uint64_t* bytes,
+                      const std::string& help) {
+  return app->add_option_function<std::string>(
+      flags,
+      [flags, bytes](const std::string& text) {
+        const std::optional<int64_t> size = parse_size(text);
+        if (!size) {
+          throw CLI::ValidationError(flags, "'" + text + "' is not " + std::string(kSizeExample));
+        }
+        *bytes = static_cast<uint64_t>(*size);
+      },
+      help);
+}
+
+namespace {
+
+void add_topics(CLI::App& app, Invocation* invocation) {
+  CLI::App* topics = app.add_subcommand("topics", "create, list, describe and delete topics");
+  topics->require_subcommand(1);
+  auto arguments = std::make_shared<TopicArguments>();
+  const auto verb = [&](const char* name, const char* help, bool named, auto function) {
+    CLI::App* sub = topics->add_subcommand(name, help);
+    if (named) sub->add_option("topic", arguments->topic, "name of the topic")->required();
+    sub->callback([invocation, arguments, function] {
+      invocation->action = [invocation, arguments, function] {
+        return function(invocation->connect, *arguments);
+      };
+    });
+    return sub;
+  };
+  CLI::App* make = verb("create", "create a topic", true, create_topic);
+  make->add_option("--partitions", arguments->partitions, "ordering lanes")
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->capture_default_str();
+  make->add_option("--retention", arguments->retention,
+                   "limits, comma-separated: 7d 10GiB 1000events 3months none");
+  make->add_flag("--if-missing", arguments->if_missing, "an equal topic that exists is a success");
+  verb("ls", "list the topics", false, list_topics);
+  verb("describe", "one topic with its partitions", true, describe_topic);
+  verb("delete", "delete a topic with all its events", true, delete_topic);
+}
+
+void add_publish(CLI::App& app, Invocation* invocation) {
+  CLI::App* verb = app.add_subcommand(
+      "publish", "publish --data, or an event a line from standard input; a line per acked event");
+  auto given = std::make_shared<PublishArguments>();
+  verb->add_option("topic", given->topic, "topic")->required();
+  verb->add_option("--type", given->type, "CloudEvents type, e.g. order.item.created");
+  verb->add_option("--source", given->source, "CloudEvents source");
+  verb->add_option("--key", given->key, "events of one key keep their order");
+  verb->add_option("--header", given->headers, "NAME=VALUE; may be repeated")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--id", given->id, "CloudEvents id [computed]");
+  verb->add_option("--content-type", given->content_type, "of the data");
+  verb->add_option("--correlation-id", given->correlation_id, "CloudEvents correlation id");
+  verb->add_option("--partition", given->partition, "partition [by key, else in turn]");
+  verb->add_option("--data", given->data, "the event's data");
+  verb->add_flag("--cloudevents", given->cloud_events, "lines are CloudEvents 1.0 in JSON");
+  verb->add_option("--durability", given->durability, "memory, written or durable")
+      ->check(CLI::IsMember({"memory", "written", "durable"}))
+      ->capture_default_str();
+  verb->add_option("--codec", given->codec, "compress batches of lines")
+      ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}))
+      ->capture_default_str();
+  add_size(verb, "--batch", &given->batch_bytes, "size of a batch of lines [64KiB]");
+  add_duration_ms(verb, "--linger", &given->linger_ms,
+                  "longest wait of a line for its batch [5ms]");
+  CLI::Option* delay = verb->add_option("--delay", given->delay, "deliver later (not yet)");
+  verb->add_option("--deliver-at", given->deliver_at, "deliver later (not yet)")->excludes(delay);
+  verb->callback([invocation, given] {
+    invocation->action = [invocation, given] { return publish(invocation->connect, *given); };
+  });
+}
+
+void add_consume(CLI::App& app, Invocation* invocation) {
+  CLI::App* verb = app.add_subcommand("consume", "read a topic's events, a line each");
+  auto given = std::make_shared<ConsumeArguments>();
+  verb->add_option("topic", given->topic, "topic")->required();
+  verb->add_option("--group", given->group, "share the partitions and commit offsets");
+  verb->add_option("--from", given->from,
+                   "earliest, latest, OFFSET or TIME; of a group: where it has no commit")
+      ->capture_default_str();
+  verb->add_option("--count", given->count, "end after so many events")->check(CLI::PositiveNumber);
+  add_duration_ms(verb, "--wait", &given->wait_ms, "end after so long without an event");
+  verb->add_flag("--push", given->push, "let the broker push against credit instead of fetching");
+  verb->callback([invocation, given] {
+    invocation->action = [invocation, given] { return consume(invocation->connect, *given); };
+  });
+}
+
+void add_groups(CLI::App& app, Invocation* invocation) {
+  CLI::App* groups = app.add_subcommand("groups", "list, describe and delete consumer groups");
+  groups->require_subcommand(1);
+  auto arguments = std::make_shared<GroupArguments>();
+  const auto verb = [&](const char* name, const char* help, bool named, auto function) {
+    CLI::App* sub = groups->add_subcommand(name, help);
+    if (named) sub->add_option("group", arguments->group, "name of the group")->required();
+    sub->callback([invocation, arguments, function] {
+      invocation->action = [invocation, arguments, function] {
+        return function(invocation->connect, *arguments);
+      };
+    });
+    return sub;
+  };
+  verb("ls", "list the groups", false, list_groups)
+      ->add_flag("--unhealthy", arguments->unhealthy, "only those that are not healthy");
+  verb("describe", "one group with its partitions and members", true, describe_group);
+  verb("delete", "delete a group and its committed offsets", true, delete_group);
+}
+
+void add_smoke(CLI::App& app, Invocation* invocation) {
+  app.add_subcommand("smoke", "publish, consume, compare and commit on a topic of its own")
+      ->callback([invocation] {
+        invocation->action = [invocation] { return smoke(invocation->connect); };
+      });
+}
+
+void add_doctor(CLI::App& app, Invocation* invocation) {
+  CLI::App* verb = app.add_subcommand("doctor", "check a running broker's invariants");
+  auto data = std::make_shared<std::string>();
+  verb->add_option("--data", *data, "look into a data directory (not yet)");
+  verb->callback([invocation, data] {
+    invocation->action = [invocation, data] { return doctor(invocation->connect, *data); };
+  });
+}
+
+}  // namespace
+
+void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
+  add_broker_verbs(app, invocation, verbs);
+  add_topics(app, invocation);
+  add_publish(app, invocation);
+  add_consume(app, invocation);
+  add_groups(app, invocation);
+  add_smoke(app, invocation);
+  add_doctor(app, invocation);
+  app.add_subcommand("version", "print the version")->callback([invocation] {
+    invocation->action = [invocation] { return version(invocation->connect); };
+  });
+}
+
+}  // namespace headrace::cli

@@ -1,0 +1,26 @@
+// Declares every verb and flag. Parsing leaves in `action` what to run. The one header with CLI11
+// in it, for cli.cc and flags*.cc only: it is slow to compile.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "client/cli/cli.h"
+
+namespace headrace::cli {
+
+struct Invocation {
+  ConnectArguments connect;  // filled by the flags that every verb takes
+  std::function<int()> action;
+};
+
+void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);
+void add_broker_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);  // serve … bench
+
+// Flags in people's units: `30s`, `64KiB`. What does not parse is bad usage and names the flag.
+CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,
+                             const std::string& help);
+CLI::Option* add_size(CLI::App* app, const std::string& flags, uint64_t* bytes,
+                      const std::string& help);
+
+}  // namespace headrace::cli

@@ -1,0 +1,106 @@
+#include "client/cli/json_line.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace headrace::cli {
+
+namespace {
+bool is_plain(std::string_view text) {
+  for (const char c : text) {
+    if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') return false;
+  }
+  return true;
+}
+
+// Length of the well-formed sequence at the front, 0 if there is none (Unicode 15, table 3-7).
+size_t sequence_size(std::string_view bytes) {
+  const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
+  const auto follows = [&](size_t i, uint8_t low = 0x80, uint8_t high = 0xbf) {
+    return i < bytes.size() && at(i) >= low && at(i) <= high;
+  };
+  const uint8_t first = at(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const uint8_t low = first == 0xe0 ? 0xa0 : 0x80;
+    const uint8_t high = first == 0xed ? 0x9f : 0xbf;
+    return follows(1, low, high) && follows(2) ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const uint8_t low = first == 0xf0 ? 0x90 : 0x80;
+    const uint8_t high = first == 0xf4 ? 0x8f : 0xbf;
+    return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
+}
+}  // namespace
+
+bool is_utf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t size = sequence_size(bytes);
+    if (size == 0) return false;
+    bytes.remove_prefix(size);
+  }
+  return true;
+}
+
+void append_json_string(std::string* line, std::string_view text) {
+  if (is_plain(text)) {
+    line->append(1, '"').append(text).append(1, '"');
+    return;
+  }
+  using Json = nlohmann::json;
+  *line += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void JsonLine::name(std::string_view name) {
+  if (!first_) *out_ += ',';
+  first_ = false;
+  out_->append(1, '"').append(name).append("\":");
+}
+
+JsonLine& JsonLine::text(std::string_view key, std::string_view value) {
+  name(key);
+  append_json_string(out_, value);
+  return *this;
+}
+
+JsonLine& JsonLine::text_or_null(std::string_view key, std::optional<std::string_view> value) {
+  return value ? text(key, *value) : null(key);
+}
+
+JsonLine& JsonLine::number(std::string_view key, int64_t value) {
+  name(key);
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), value);
+  out_->append(digits, end.ptr);
+  return *this;
+}
+
+JsonLine& JsonLine::real(std::string_view key, double value, int decimals) {
+  if (!std::isfinite(value)) return null(key);
+  name(key);
+  char digits[64];
+  const int size = std::snprintf(digits, sizeof(digits), "%.*f", decimals, value);
+  out_->append(digits, static_cast<size_t>(size));
+  return *this;
+}
+
+JsonLine& JsonLine::boolean(std::string_view key, bool value) {
+  return raw(key, value ? "true" : "false");
+}
+
+JsonLine& JsonLine::null(std::string_view key) {
+  return raw(key, "null");
+}
+
+JsonLine& JsonLine::raw(std::string_view key, std::string_view json) {
+  name(key);
+  *out_ += json;
+  return *this;
+}
+
+}  // namespace headrace::cli

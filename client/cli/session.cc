@@ -1,0 +1,107 @@
+#include "client/cli/session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "net/io.h"
+
+namespace headrace::cli {
+
+namespace {
+std::atomic<bool> g_interrupted{false};
+void on_signal(int) {
+  g_interrupted.store(true, std::memory_order_relaxed);
+}
+}  // namespace
+
+int exit_code(const client::Error& error) {
+  if (!error) return kDone;
+  if (error.is_unreachable()) return kUnreachable;
+  if (error.code == client::kCodeBadArgument) return kUsage;
+  for (const char* refused : {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden"}) {
+    if (error.is(refused)) return kRefused;
+  }
+  return kFailed;
+}
+
+int report(const client::Error& error) {
+  std::fprintf(stderr, "headrace: %s\n", error.message.c_str());
+  if (error.code == client::kCodeUnreachable) {
+    std::fputs("is the broker running? --server HOST:PORT (HEADRACE_SERVER) says where it is\n",
+               stderr);
+  }
+  return exit_code(error);
+}
+
+int usage_error(std::string_view message) {
+  std::fprintf(stderr, "headrace: %.*s\n", static_cast<int>(message.size()), message.data());
+  return kUsage;
+}
+
+client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArguments& connect) {
+  client::ClientOptions options;
+  std::string error;
+  if (!net::parse_endpoint(connect.server, &options.server, &error)) {
+    return client::bad_argument("--server: " + error);
+  }
+  if (!connect.as_tenant.empty()) {
+    if (connect.reason.empty()) return client::bad_argument("--as-tenant needs --reason");
+    return client::Error{8, "unsupported", "this version does not know --as-tenant yet", false, 0};
+  }
+  const bool has_key = std::getenv("HEADRACE_API_KEY") != nullptr || !connect.api_key_file.empty();
+  if (has_key) {
+    std::fputs("headrace: this version does not authenticate yet; the API key is not sent\n",
+               stderr);
+  }
+  options.tenant = connect.tenant;
+  options.timeout_ms = connect.timeout_ms;
+  return std::make_unique<client::Client>(std::move(options));
+}
+
+bool print(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+std::string Table::text() const {
+  std::vector<size_t> widths;
+  for (const auto& cells : rows_) {
+    widths.resize(std::max(widths.size(), cells.size()));
+    for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
+  }
+  std::string text;
+  for (const auto& cells : rows_) {
+    for (size_t i = 0; i < cells.size(); ++i) {
+      text += cells[i];
+      if (i + 1 < cells.size()) text.append(widths[i] - cells[i].size() + 2, ' ');
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+void catch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second one ends the process at once
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+bool interrupted() {
+  return g_interrupted.load(std::memory_order_relaxed);
+}
+
+}  // namespace headrace::cli

@@ -1,0 +1,151 @@
+// topics create / ls / describe / delete
+
+#include "client/admin.h"
+#include "client/cli/json_line.h"
+#include "client/cli/retention.h"
+#include "client/cli/session.h"
+#include "client/cli/verbs.h"
+#include "metrics/quantity.h"
+
+namespace headrace::cli {
+
+namespace {
+
+JsonLine& topic_fields(JsonLine& line, const proto::Topic& topic) {
+  return line.text("topic", topic.name())
+      .number("partitions", topic.partitions())
+      .number("id", topic.id())
+      .text("state", topic.state())
+      .text("retention", format_retention(topic.retention()));
+}
+
+std::string partition_json(const proto::PartitionInfo& info) {
+  std::string json;
+  JsonLine line(&json);
+  line.number("partition", info.partition())
+      .number("log_start", info.log_start())
+      .number("visible_end", info.visible_end())
+      .number("bytes", info.bytes());
+  const auto time = [&](const char* name, int64_t time_us) {
+    if (time_us > 0) line.text(name, format_time_us(time_us));
+  };
+  time("first_append_time", info.first_append_time_us());
+  time("last_append_time", info.last_append_time_us());
+  std::string months = "[";
+  for (const auto& month : info.months()) {
+    if (months.size() > 1) months += ',';
+    JsonLine(&months)
+        .number("month", month.month())
+        .number("first_offset", month.first_offset())
+        .number("bytes", month.bytes())
+        .number("events", month.events())
+        .end();
+    months.pop_back();  // the line's end
+  }
+  line.raw("months", months + "]").end();
+  json.pop_back();
+  return json;
+}
+
+std::string describe_text(const proto::DescribeTopicOk& reply) {
+  const proto::Topic& topic = reply.topic();
+  Table table({"PARTITION", "LOG START", "END", "EVENTS", "BYTES", "LAST APPEND"});
+  for (const auto& info : reply.partitions()) {
+    const int64_t last_us = info.last_append_time_us();
+    table.row({std::to_string(info.partition()), std::to_string(info.log_start()),
+               std::to_string(info.visible_end()),
+               std::to_string(info.visible_end() - info.log_start()), std::to_string(info.bytes()),
+               last_us > 0 ? format_time_us(last_us) : "-"});
+  }
+  return topic.name() + ": id " + std::to_string(topic.id()) + ", " + topic.state() +
+         ", retention " + format_retention(topic.retention()) + "\n" + table.text();
+}
+
+}  // namespace
+
+int create_topic(const ConnectArguments& connect, const TopicArguments& arguments) {
+  proto::CreateTopic request;
+  request.set_name(arguments.topic);
+  request.set_partitions(arguments.partitions);
+  request.set_if_missing(arguments.if_missing);
+  if (!arguments.retention.empty()) {
+    const auto retention = parse_retention(arguments.retention);
+    if (!retention.ok()) return report(retention.error);
+    *request.mutable_retention() = retention.value;
+  }
+  const auto client = make_client(connect);
+  if (!client.ok()) return report(client.error);
+  const auto reply = client::create_topic(*client.value, request);
+  if (!reply.ok()) return report(reply.error);
+  std::string out;
+  if (connect.json) {
+    JsonLine line(&out);
+    topic_fields(line, reply->topic()).boolean("created", reply->created()).end();
+  } else {
+    out = (reply->created() ? "created " : "exists already: ") + reply->topic().name() + ", " +
+          std::to_string(reply->topic().partitions()) + " partition(s)\n";
+  }
+  print(out);
+  return kDone;
+}
+
+int list_topics(const ConnectArguments& connect, const TopicArguments&) {
+  const auto client = make_client(connect);
+  if (!client.ok()) return report(client.error);
+  const auto reply = client::metadata(*client.value);
+  if (!reply.ok()) return report(reply.error);
+  std::string out;
+  Table table({"TOPIC", "PARTITIONS", "STATE", "RETENTION"});
+  for (const proto::Topic& topic : reply->topics()) {
+    if (connect.json) {
+      JsonLine line(&out);
+      topic_fields(line, topic).end();
+    } else {
+      table.row({topic.name(), std::to_string(topic.partitions()), topic.state(),
+                 format_retention(topic.retention())});
+    }
+  }
+  print(connect.json ? out : table.text());
+  return kDone;
+}
+
+int describe_topic(const ConnectArguments& connect, const TopicArguments& given) {
+  const auto client = make_client(connect);
+  if (!client.ok()) return report(client.error);
+  const auto reply = client::describe_topic(*client.value, given.topic);
+  if (!reply.ok()) return report(reply.error);
+  if (!connect.json) {
+    print(describe_text(reply.value));
+    return kDone;
+  }
+  std::string details = "[";
+  for (const auto& info : reply->partitions()) {
+    if (details.size() > 1) details += ',';
+    details += partition_json(info);
+  }
+  std::string out;
+  JsonLine line(&out);
+  topic_fields(line, reply->topic()).raw("partition_details", details + "]").end();
+  print(out);
+  return kDone;
+}
+
+int delete_topic(const ConnectArguments& connect, const TopicArguments& given) {
+  const auto client = make_client(connect);
+  if (!client.ok()) return report(client.error);
+  const auto reply = client::delete_topic(*client.value, given.topic);
+  if (!reply.ok()) return report(reply.error);
+  std::string out = "deleted " + given.topic + "\n";
+  if (connect.json) {
+    out.clear();
+    JsonLine(&out)
+        .text("topic", given.topic)
+        .number("id", reply->id())
+        .boolean("deleted", true)
+        .end();
+  }
+  print(out);
+  return kDone;
+}
+
+}  // namespace headrace::cli

@@ -1,0 +1,25 @@
+// The verbs of the command line: each does its work and returns the exit code. Main thread.
+#pragma once
+
+#include "client/cli/arguments.h"
+#include "client/cli/cli.h"
+
+namespace headrace::cli {
+
+int create_topic(const ConnectArguments& connect, const TopicArguments& given);
+int list_topics(const ConnectArguments& connect, const TopicArguments& given);
+int describe_topic(const ConnectArguments& connect, const TopicArguments& given);
+int delete_topic(const ConnectArguments& connect, const TopicArguments& given);
+
+int publish(const ConnectArguments& connect, const PublishArguments& given);
+int consume(const ConnectArguments& connect, const ConsumeArguments& given);
+
+int list_groups(const ConnectArguments& connect, const GroupArguments& given);
+int describe_group(const ConnectArguments& connect, const GroupArguments& given);
+int delete_group(const ConnectArguments& connect, const GroupArguments& given);
+
+int smoke(const ConnectArguments& connect);
+int doctor(const ConnectArguments& connect, const std::string& data);
+int version(const ConnectArguments& connect);
+
+}  // namespace headrace::cli

@@ -1,0 +1,323 @@
+#include "client/producer_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/admin.h"
+#include "client/cloud_event.h"
+#include "client/names.h"
+#include "client/partitioner.h"
+
+namespace headrace::client {
+
+using net::native::Frame;
+using net::native::MessageType;
+
+namespace {
+// Upper bound of what an event adds to a batch.
+size_t encoded_size(const storage::EventFields& event) {
+  size_t size = 40;
+  if (event.key) size += event.key->size();
+  if (event.value) size += event.value->size();
+  for (const storage::HeaderField& header : event.headers) {
+    size += 10 + header.key.size() + (header.value ? header.value->size() : 0);
+  }
+  return size;
+}
+}  // namespace
+
+ProducerCore::ProducerCore(Client* client, ProducerOptions options, Producer::AckFunction acked,
+                           const proto::Topic& topic, const proto::InitProducerOk& id)
+    : client_(client),
+      options_(std::move(options)),
+      acked_(std::move(acked)),
+      id_(id),
+      lanes_(topic.partitions()),
+      backoff_(20, 1000, static_cast<uint64_t>(Loop::now_us())) {}
+
+// ---- the application's side
+
+uint32_t ProducerCore::choose(const storage::EventFields& event) {
+  const auto count = static_cast<uint32_t>(lanes_.size());
+  if (event.key) return partition_of(*event.key, count);
+  return turn_;
+}
+
+Error ProducerCore::publish(const storage::EventFields& event, uint64_t token,
+                            std::optional<uint32_t> wanted) {
+  if (wanted && *wanted >= lanes_.size()) {
+    return bad_argument("the topic has " + std::to_string(lanes_.size()) + " partitions");
+  }
+  const size_t size = encoded_size(event);
+  std::unique_lock lock(mutex_);
+  if (unacked_bytes_ + size > options_.window_bytes && unacked_bytes_ > 0) {
+    // What only lingers would hold the window for nothing.
+    for (uint32_t partition = 0; partition < lanes_.size(); ++partition) seal(partition);
+    changed_.wait(lock, [&] {
+      return error_ || unacked_bytes_ == 0 || unacked_bytes_ + size <= options_.window_bytes;
+    });
+  }
+  if (error_) return error_;
+  const uint32_t partition = wanted ? *wanted : choose(event);
+  Lane& lane = lanes_[partition];
+  if (!lane.builder.empty() && lane.builder.size() + size > options_.batch_bytes) seal(partition);
+  const bool first = lane.builder.empty();
+  const size_t before = first ? 0 : lane.builder.size();
+  lane.builder.add(event);
+  lane.tokens.push_back(token);
+  unacked_bytes_ += lane.builder.size() - before;
+  if (options_.codec != storage::Codec::none) summarize(&lane, event);
+  if (!first) return {};
+  lane.opened_us = Loop::now_us();
+  if (options_.linger_ms == 0) {
+    seal(partition);
+  } else {
+    client_->loop().post([self = shared_from_this()] { self->linger(); });
+  }
+  return {};
+}
+
+void ProducerCore::summarize(Lane* lane, const storage::EventFields& event) {
+  storage::Summary& summary = lane->summary;
+  if (event.key) summary.has_keys = true;
+  std::string_view type;
+  for (const storage::HeaderField& header : event.headers) {
+    if (header.key == kHeaderId) summary.has_ids = true;
+    if (header.key == kHeaderType && header.value) type = *header.value;
+  }
+  if (type.empty()) return;
+  for (auto& known : summary.types) {
+    if (known.type == type) {
+      ++known.count;
+      return;
+    }
+  }
+  if (summary.types.size() == storage::Summary::kMaxTypes) {
+    summary.types_unknown = true;
+  } else {
+    summary.types.push_back({std::string(type), 1});
+  }
+}
+
+void ProducerCore::seal(uint32_t partition) {
+  Lane& lane = lanes_[partition];
+  if (lane.builder.empty()) return;
+  const int32_t count = lane.builder.count();
+  const size_t size = lane.builder.size();
+  if (id_.producer_id() >= 0) {
+    lane.builder.set_producer(ProducerId(id_.producer_id()),
+                              static_cast<int16_t>(id_.producer_epoch()), lane.next_sequence);
+    // Sequences wrap to 0 after the largest 32-bit number, as the record batch format has it.
+    lane.next_sequence = static_cast<int32_t>((int64_t{lane.next_sequence} + count) & 0x7fffffff);
+  }
+  Batch batch;
+  if (options_.codec != storage::Codec::none) {
+    for (const auto& type : lane.summary.types) {
+      proto::Summary::TypeCount* entry = batch.summary.add_types();
+      entry->set_type(type.type);
+      entry->set_count(type.count);
+    }
+    batch.summary.set_types_unknown(lane.summary.types_unknown);
+    batch.summary.set_has_keys(lane.summary.has_keys);
+    batch.summary.set_has_ids(lane.summary.has_ids);
+    batch.summary.set_uncompressed_size(static_cast<uint32_t>(size - storage::kBatchHeaderSize));
+    lane.summary = {};
+  }
+  batch.bytes = lane.builder.finish(options_.codec);
+  // The window counts what the batch really takes from here on.
+  unacked_bytes_ = unacked_bytes_ - size + batch.bytes.size();
+  batch.tokens = std::exchange(lane.tokens, {});
+  const int64_t timeout_ms =
+      options_.timeout_ms > 0 ? options_.timeout_ms : client_->options().timeout_ms;
+  batch.deadline_us = Loop::now_us() + timeout_ms * 1000;
+  lane.sealed.push_back(std::move(batch));
+  turn_ = static_cast<uint32_t>((turn_ + 1) % lanes_.size());
+  wake_io();
+}
+
+void ProducerCore::wake_io() {
+  if (std::exchange(io_woken_, true)) return;
+  client_->loop().post([self = shared_from_this()] { self->pump(); });
+}
+
+Error ProducerCore::flush() {
+  std::unique_lock lock(mutex_);
+  for (uint32_t partition = 0; partition < lanes_.size(); ++partition) seal(partition);
+  changed_.wait(lock, [&] { return unacked_bytes_ == 0; });
+  return error_;
+}
+
+// ---- the I/O thread's side
+
+void ProducerCore::linger() {
+  if (stopped_ || linger_timer_.first != 0) return;
+  linger_timer_ = client_->loop().after_us(options_.linger_ms * 1000, [self = shared_from_this()] {
+    self->linger_timer_ = {0, 0};
+    const int64_t old_us = Loop::now_us() - self->options_.linger_ms * 1000;
+    bool again = false;
+    {
+      const std::lock_guard lock(self->mutex_);
+      for (uint32_t partition = 0; partition < self->lanes_.size(); ++partition) {
+        const Lane& lane = self->lanes_[partition];
+        if (lane.builder.empty()) continue;
+        if (lane.opened_us <= old_us) {
+          self->seal(partition);
+        } else {
+          again = true;
+        }
+      }
+    }
+    if (again) self->linger();
+  });
+}
+
+void ProducerCore::stop() {
+  stopped_ = true;
+  client_->loop().cancel(&linger_timer_);
+}
+
+void ProducerCore::pump() {
+  {
+    const std::lock_guard lock(mutex_);
+    io_woken_ = false;
+    for (Lane& lane : lanes_) {
+      std::ranges::move(lane.sealed, std::back_inserter(lane.waiting));
+      lane.sealed.clear();
+    }
+  }
+  if (stopped_) return;
+  for (uint32_t partition = 0; partition < lanes_.size(); ++partition) {
+    Lane& lane = lanes_[partition];
+    while (!lane.repeating && !lane.waiting.empty() &&
+           lane.in_flight.size() < kMaxInFlightPerPartition) {
+      Batch batch = std::move(lane.waiting.front());
+      lane.waiting.pop_front();
+      send(partition, std::move(batch));
+    }
+  }
+}
+
+void ProducerCore::send(uint32_t partition, Batch batch) {
+  proto::PublishBatch request;
+  request.set_topic(options_.topic);
+  request.set_partition(partition);
+  request.set_durability(to_wire(options_.durability));
+  if (options_.codec != storage::Codec::none) *request.mutable_summary() = batch.summary;
+  CallOptions call;
+  call.repeatable = true;
+  call.payload = batch.bytes;
+  call.timeout_ms = std::max<int64_t>(1, (batch.deadline_us - Loop::now_us()) / 1000);
+  batch.state = Batch::State::sent;
+  batch.number = next_number_++;
+  client_->start(MessageType::publish_batch, request, std::move(call),
+                 [self = shared_from_this(), partition, number = batch.number](const Error& error,
+                                                                               const Frame& frame) {
+                   if (!self->stopped_) self->on_reply(partition, number, error, frame);
+                 });
+  lanes_[partition].in_flight.push_back(std::move(batch));
+}
+
+// A refusal may overtake the acknowledgement of an earlier batch, which waits for its commit.
+// Acknowledgements are reported in the order of the batches.
+void ProducerCore::on_reply(uint32_t partition, uint64_t number, const Error& error,
+                            const Frame& frame) {
+  Lane& lane = lanes_[partition];
+  const auto batch = std::ranges::find(lane.in_flight, number, &Batch::number);
+  if (batch == lane.in_flight.end()) return;  // failed meanwhile
+  if (error) {
+    if (!on_refused(&lane, &*batch, error)) return fail_all(error);
+  } else {
+    Result<proto::PublishBatchOk> reply = parse_reply<proto::PublishBatchOk>(frame);
+    if (!reply.ok()) return fail_all(reply.error);
+    batch->state = Batch::State::acked;
+    batch->reply = std::move(reply.value);
+    backoff_.reset();
+  }
+  while (!lane.in_flight.empty() && lane.in_flight.front().state == Batch::State::acked) {
+    finish_front(partition, {});
+  }
+  const auto waits = [](const Batch& each) { return each.state == Batch::State::sent; };
+  if (lane.repeating && std::ranges::none_of(lane.in_flight, waits)) {
+    return repeat_later(partition, error);
+  }
+  pump();
+}
+
+// After "busy" the batches behind it leave a gap and are refused, too. All of them are sent again,
+// in order, once the last has been answered. False: the error is final.
+bool ProducerCore::on_refused(Lane* lane, Batch* batch, const Error& error) {
+  const bool gap = lane->repeating && error.code == kErrorOutOfOrderSequence;
+  if (!gap && (!error.retryable || error.is_unreachable())) return false;
+  batch->state = Batch::State::refused;
+  lane->repeating = true;
+  lane->retry_after_ms = std::max(lane->retry_after_ms, error.retry_after_ms);
+  return true;
+}
+
+void ProducerCore::repeat_later(uint32_t partition, const Error& error) {
+  Lane& lane = lanes_[partition];
+  const int64_t pause_ms = lane.retry_after_ms > 0 ? lane.retry_after_ms : backoff_.next_ms();
+  const int64_t again_us = Loop::now_us() + pause_ms * 1000;
+  if (!lane.in_flight.empty() && again_us > lane.in_flight.front().deadline_us) {
+    return fail_all(error ? error : no_reply("the broker was busy until the timeout"));
+  }
+  client_->loop().after_us(pause_ms * 1000, [self = shared_from_this(), partition] {
+    if (!self->stopped_) self->repeat(partition);
+  });
+}
+
+void ProducerCore::repeat(uint32_t partition) {
+  Lane& lane = lanes_[partition];
+  lane.repeating = false;
+  lane.retry_after_ms = 0;
+  std::deque<Batch> again = std::exchange(lane.in_flight, {});
+  for (Batch& batch : again) {
+    if (batch.state == Batch::State::refused) {
+      send(partition, std::move(batch));
+    } else {
+      lane.in_flight.push_back(std::move(batch));
+    }
+  }
+  pump();
+}
+
+void ProducerCore::finish_front(uint32_t partition, const Error& error) {
+  Lane& lane = lanes_[partition];
+  const Batch batch = std::move(lane.in_flight.front());
+  lane.in_flight.pop_front();
+  Acked acked;
+  if (batch.state != Batch::State::acked) acked.error = error;
+  acked.partition = partition;
+  acked.base_offset = batch.reply.base_offset();
+  acked.append_time_us = batch.reply.append_time_us();
+  acked.durability = from_wire(batch.reply.durability());
+  acked.epoch = batch.reply.epoch();
+  acked.duplicate = batch.reply.duplicate();
+  acked.tokens = batch.tokens;
+  acked_(acked);
+  const std::lock_guard lock(mutex_);
+  unacked_bytes_ -= batch.bytes.size();
+  changed_.notify_all();
+}
+
+// A batch that cannot be stored ends the producer: what follows would leave a gap or break the
+// order. Everything unacknowledged is reported with the error.
+void ProducerCore::fail_all(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = error;
+    for (uint32_t partition = 0; partition < lanes_.size(); ++partition) {
+      seal(partition);
+      Lane& lane = lanes_[partition];
+      std::ranges::move(lane.waiting, std::back_inserter(lane.in_flight));
+      std::ranges::move(lane.sealed, std::back_inserter(lane.in_flight));
+      lane.waiting.clear();
+      lane.sealed.clear();
+    }
+  }
+  for (uint32_t partition = 0; partition < lanes_.size(); ++partition) {
+    while (!lanes_[partition].in_flight.empty()) finish_front(partition, error);
+  }
+}
+
+}  // namespace headrace::client
