@@ -292,6 +292,39 @@ TEST(Summary, CountsTypesKeysAndIds) {
                                                     lookup_hash(Lookup::correlation_id, "c")}));
 }
 
+TEST(Summary, ANullTypeOrIdIsNone) {
+  const HeaderField headers[] = {{"ce_type", std::nullopt},
+                                 {"ce_type", "later"},
+                                 {"ce_id", std::nullopt},
+                                 {"ce_id", "later"},
+                                 {"ce_correlationid", ""}};
+  Summary summary;
+  ASSERT_EQ(walk_all(build({{.headers = headers}}), &summary), BatchError::ok);
+  ASSERT_EQ(summary.types.size(), 1u);
+  EXPECT_EQ(summary.types[0].type, "");
+  EXPECT_FALSE(summary.has_ids);
+  EXPECT_TRUE(summary.lookups.empty());
+}
+
+TEST(Summary, TypesThatDifferInOneByteAreTwo) {
+  const std::string base = "approval.item.approved";
+  for (size_t size = 0; size <= base.size(); ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      const std::string a = base.substr(0, size);
+      std::string b = a;
+      b[at] = 'X';
+      const HeaderField first[] = {{"ce_type", a}};
+      const HeaderField second[] = {{"ce_type", b}};
+      Summary summary;
+      ASSERT_EQ(
+          walk_all(build({{.headers = first}, {.headers = second}, {.headers = first}}), &summary),
+          BatchError::ok);
+      ASSERT_EQ(summary.types.size(), 2u) << b;
+      EXPECT_EQ(summary.types[0].count, 2u);
+    }
+  }
+}
+
 TEST(Summary, TooManyOrTooLongTypesAreUnknown) {
   BatchBuilder builder;
   for (size_t i = 0; i < Summary::kMaxTypes; ++i) {

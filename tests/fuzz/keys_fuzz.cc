@@ -1,0 +1,28 @@
+// Keys: parsing never crashes, and what parses is what building it again gives.
+#include <cstdint>
+#include <string_view>
+
+#include "metrics/check.h"
+#include "storage/keys.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace headrace::storage;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  if (const auto parts = parse_log_key(bytes)) {
+    HR_CHECK(log_key(parts->kind, parts->partition, parts->base_offset).view() == bytes);
+  }
+  if (const auto parts = parse_offsets_key(bytes)) {
+    HR_CHECK(offsets_key(parts->partition, parts->group, parts->lane).view() == bytes);
+  }
+  if (const auto trailing = parse_trailing_i64(bytes)) HR_CHECK(*trailing >= 0);
+  for (size_t table = 0; table < kTableCount; ++table) {
+    HR_CHECK(!to_text(static_cast<Table>(table), bytes).empty());
+  }
+  if (size <= Key::kCapacity) {
+    const Key key(bytes);
+    HR_CHECK(key.view() == bytes);
+    const Key after = key.after_prefix();
+    HR_CHECK(key < after || (size == Key::kCapacity && key == after));
+  }
+  return 0;
+}

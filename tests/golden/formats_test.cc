@@ -1,0 +1,178 @@
+// The bytes of every stored format, pinned in tests/golden/bytes/*.hex (docs/formats.md refers to
+// them). UPDATE_GOLDEN=1 rewrites the files: then read the diff, because data on disks has the old
+// form.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "storage/batch.h"
+#include "storage/byte_reader.h"
+#include "storage/chunk.h"
+#include "storage/month.h"
+#include "storage/offset_row.h"
+#include "storage/producer_row.h"
+#include "storage/write_set.h"
+
+namespace headrace::storage {
+namespace {
+
+const PartitionKey kPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(3)};
+
+std::string hex(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i > 0) text += i % 16 == 0 ? '\n' : ' ';
+    text += kDigits[static_cast<unsigned char>(bytes[i]) >> 4];
+    text += kDigits[bytes[i] & 15];
+  }
+  return text + "\n";
+}
+
+std::string unhex(const std::string& text) {
+  std::istringstream in(text);
+  std::string bytes;
+  for (std::string digits; in >> digits;) {
+    bytes += static_cast<char>(std::stoi(digits, nullptr, 16));
+  }
+  return bytes;
+}
+
+// Compares with the file, or rewrites it. Returns the bytes of the file, for decoding.
+std::string golden(const std::string& name, std::string_view bytes) {
+  const std::string path = HEADRACE_SOURCE_DIR "/tests/golden/bytes/" + name + ".hex";
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream(path) << hex(bytes);
+  std::ostringstream pinned;
+  pinned << std::ifstream(path).rdbuf();
+  EXPECT_EQ(pinned.str(), hex(bytes)) << name;
+  return unhex(pinned.str());
+}
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+BatchBuilder two_events() {
+  static const HeaderField kHeaders[] = {{"ce_type", "order.paid"}, {"ce_id", "e-1"}};
+  BatchBuilder builder;
+  builder.set_producer(ProducerId(4711), 1, 10);
+  builder.add(
+      {.key = "k1", .value = "paid", .timestamp_ms = 1'793'318'400'000, .headers = kHeaders});
+  builder.add({.key = std::nullopt, .value = std::nullopt, .timestamp_ms = 1'793'318'400'250});
+  return builder;
+}
+
+SharedBytes stored_batch() {
+  SharedBytes batch = two_events().finish();
+  patch_batch(batch.mutable_data(), Offset(42), Epoch(7));
+  return batch;
+}
+
+TEST(GoldenBytes, Keys) {
+  const std::pair<const char*, Key> keys[] = {
+      {"key_log_chunk", log_key(LogKind::chunk, kPartition, Offset(42))},
+      {"key_log_batch", log_key(LogKind::batch, kPartition, Offset(42))},
+      {"key_offsets", offsets_key(kPartition, GroupId(5), LaneId(6))},
+      {"key_months", months_key(kPartition, Offset(42))},
+      {"key_producers", producer_key(kPartition, ProducerId(4711))},
+      {"key_log_start", log_start_key(kPartition)},
+      {"key_epoch_start", epoch_start_key(kPartition, Epoch(7))},
+      {"key_catalog", catalog_key(TenantId(1), 2, 3)},
+      {"key_applied", applied_key(ShardId(63))},
+      {"key_epoch", epoch_key(ShardId(63))},
+      {"key_id_block", id_block_key(1)},
+  };
+  for (const auto& [name, key] : keys) golden(name, key.view());
+}
+
+TEST(GoldenBytes, Envelope) {
+  const Envelope envelope{0, 3, 1'793'318'400'000'001};
+  const auto bytes = envelope.encode();
+  const auto decoded = Envelope::decode(bytes_of(golden("envelope", as_text(bytes))));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->append_time_us, envelope.append_time_us);
+}
+
+TEST(GoldenBytes, Batch) {
+  const std::string pinned = golden("batch", stored_batch().view());
+  BatchHeader header;
+  ASSERT_EQ(check_header(bytes_of(pinned), &header), BatchError::ok);
+  EXPECT_EQ(header.base_offset, 42);
+  EXPECT_EQ(header.leader_epoch, 7);
+  Summary summary;
+  ASSERT_EQ(walk(bytes_of(pinned).subspan(kBatchHeaderSize), header, &summary), BatchError::ok);
+  EXPECT_EQ(summary.types[0].type, "order.paid");
+}
+
+// Compressed bytes belong to the libraries and may change with them: what is pinned is that what
+// was once written can be read.
+TEST(GoldenBytes, CompressedBatchesStayReadable) {
+  for (const Codec codec : {Codec::gzip, Codec::snappy, Codec::lz4, Codec::zstd}) {
+    const std::string path =
+        HEADRACE_SOURCE_DIR "/tests/golden/bytes/batch_" + std::string(to_string(codec)) + ".hex";
+    if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+      std::ofstream(path) << hex(two_events().finish(codec).view());
+    }
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    const std::string pinned = unhex(text.str());
+    BatchHeader header;
+    ASSERT_EQ(check_header(bytes_of(pinned), &header), BatchError::ok) << path;
+    EXPECT_EQ(header.codec(), codec);
+    std::string scratch;
+    std::span<const std::byte> records;
+    ASSERT_EQ(records_of(bytes_of(pinned), header, &scratch, 1u << 20, &records), BatchError::ok);
+    EXPECT_EQ(as_text(records), stored_batch().view().substr(kBatchHeaderSize));
+  }
+}
+
+TEST(GoldenBytes, WriteSet) {
+  WriteSet set;
+  set.shard = ShardId(63);
+  set.epoch = Epoch(7);
+  set.sequence = 1'000;
+  set.durability = Durability::durable;
+  const Place log{Table::log, Month(202610), TenantId(1)};
+  const Place state{.table = Table::state};
+  set.put_batch(log, log_key(LogKind::batch, kPartition, Offset(42)), {0, 0, 1'793'318'400'000'001},
+                stored_batch());
+  set.put(state, months_key(kPartition, Offset(0)), "value");
+  set.remove({.table = Table::offsets}, offsets_key(kPartition, GroupId(5), LaneId(0)));
+  set.remove_range(state, epoch_start_key(kPartition, Epoch(0)),
+                   epoch_start_key(kPartition, Epoch(5)));
+  const auto parsed = WriteSet::parse(bytes_of(golden("write_set", set.serialize())));
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->to_text(), set.to_text());
+}
+
+TEST(GoldenBytes, ChunkRow) {
+  ChunkBuilder builder;
+  const SharedBytes batch = stored_batch();
+  BatchHeader header = *read_header(batch.span());
+  Summary summary;
+  ASSERT_EQ(walk(batch.span().subspan(kBatchHeaderSize), header, &summary), BatchError::ok);
+  builder.add(header, 1'793'318'400'000'001, summary);
+  header.base_offset += header.record_count;
+  builder.add(header, 1'793'318'400'000'301, summary);
+  const ChunkRow row = builder.finish();
+  EXPECT_EQ(ChunkRow::decode(golden("chunk_row", row.encode())), row);
+}
+
+TEST(GoldenBytes, Rows) {
+  MonthRow month{.month = Month(202610)};
+  month.add(0x01020304, 150, 2, 1'793'318'400'000'001);
+  EXPECT_EQ(MonthRow::decode(golden("month_row", month.encode())), month);
+
+  ProducerRow producer{.epoch = 1, .last_used_us = 1'793'318'400'000'001};
+  producer.push({10, 11, Offset(42), 1'793'318'400'000'001});
+  producer.push({12, 12, Offset(44), 1'793'318'400'000'301});
+  EXPECT_EQ(ProducerRow::decode(golden("producer_row", producer.encode())), producer);
+
+  const OffsetRow offset{Offset(44), 1'793'318'400'000'301, Epoch(7), 3};
+  EXPECT_EQ(OffsetRow::decode(golden("offset_row", offset.encode())), offset);
+}
+
+}  // namespace
+}  // namespace headrace::storage
