@@ -49,6 +49,7 @@ class Session final : public FrameSink {
   }
   void on_frame_error(FrameError error) override { errors.push_back(error); }
   void on_end_of_input(bool inside_frame) override {
+    EXPECT_FALSE(connection->paused()) << "the end while paused";
     ++ends;
     ended_inside_frame = inside_frame;
   }
@@ -304,7 +305,11 @@ TEST(Connection, GarbageIsToldOnceAndAnsweredWithAFarewell) {
       left.remove_prefix(world.client->send(left));
       return !world.session.errors.empty();
     }));
-    EXPECT_EQ(world.session.errors, std::vector{error});
+    for (int i = 0; i < 50; ++i) {
+      left.remove_prefix(world.client->send(left));
+      world.step();
+    }
+    EXPECT_EQ(world.session.errors, std::vector{error}) << "told once";
     EXPECT_EQ(world.session.frames.size(), 1u);
 
     world.connection().send(SharedBytes::copy_of("what is wrong"));
@@ -333,6 +338,38 @@ TEST(Connection, APeerThatNeverStopsSendingIsNotDrainedForever) {
     return world.session.closed == 1;
   }));
   EXPECT_LE(world.connection().received_bytes(), kMaxDrainBytes + 2 * kSmallReceive);
+}
+
+TEST(Connection, AFarewellNobodyReadsDoesNotDrainForever) {
+  World world(1);
+  world.reads = 0;
+  world.connection().send(SharedBytes::copy_of(std::string(300'000, 'x')));
+  world.connection().close_after_flush();
+  const std::string noise(4096, 'x');
+  size_t sent = 0;
+  for (int i = 0; i < 5000; ++i) {
+    sent += world.client->send(noise);
+    world.step();
+  }
+  EXPECT_GT(sent, kMaxDrainBytes);
+  EXPECT_LE(world.connection().received_bytes(), kMaxDrainBytes + 2 * kSmallReceive);
+  EXPECT_EQ(world.session.closed, 0) << "that is for the owner's deadline";
+  world.connection().close();
+  ASSERT_TRUE(world.until([&] { return world.session.closed == 1; }));
+}
+
+TEST(Connection, BlocksAreFreedAsTheyLeave) {
+  World world(1);
+  world.reads = 0;
+  SharedBytes first = SharedBytes::copy_of("first");
+  world.connection().send(first);
+  for (size_t i = 0; i < kMaxSendParts; ++i) {
+    world.connection().send(SharedBytes::copy_of(std::string(1000, 'x')));
+  }
+  world.connection().flush();
+  world.reads = SIZE_MAX;
+  ASSERT_TRUE(world.until([&] { return world.connection().sent_bytes() > 5; }));
+  first.mutable_data()[0] = std::byte{'F'};  // checks that nobody else holds it
 }
 
 TEST(Connection, SendsHeadAndPartsInOrder) {
