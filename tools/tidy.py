@@ -40,7 +40,7 @@ BANNED = [
     (r"\bsteady_clock\b", "the turn's Time", ["metrics", "storage", "net", "broker"],
      ["net/io_uring.cc", "net/http/", "broker/node", "broker/main.cc", "storage/rocks/"]),
     (r"\brandom_device\b", "a Prng that is passed in", ["metrics", "storage", "net", "broker"],
-     ["broker/node", "broker/main.cc"]),
+     ["broker/node", "broker/main.cc", "broker/identity.cc"]),
     (r"\bstd::j?thread\b", "a reactor, a worker or the composition root",
      ["metrics", "storage", "net", "broker"],
      ["storage/rocks/", "net/http/server.", "broker/node", "broker/main.cc"]),
