@@ -1,5 +1,5 @@
-// The frame of the native protocol: fixed header | Protobuf message | raw payload. docs/protocol.md.
-// All integers big-endian.
+// The frame of the native protocol: fixed header | Protobuf message | raw payload; see
+// docs/protocol.md. All integers big-endian.
 //   0  u16  magic 0x4852 "HR"
 //   2  u8   version = 1
 //   3  u8   flags: bit 0 = this is an Error reply
