@@ -1,0 +1,331 @@
+#include "bench/bench.h"
+
+#include <cstdio>
+#include <random>
+
+#include "bench/batch_pool.h"
+#include "bench/ceiling.h"
+#include "bench/fetch_load.h"
+#include "bench/load.h"
+#include "bench/sink.h"
+#include "bench/wire.h"
+#include "client/admin.h"
+#include "client/cli/json_line.h"
+#include "client/cli/session.h"
+#include "client/names.h"
+
+namespace headrace::bench {
+
+namespace {
+
+using cli::BenchArguments;
+using client::Error;
+
+constexpr uint64_t kDefaultBytes = 1u << 30;  // of a load without --events
+constexpr uint64_t kHotBytes = 32u << 20;     // what "hot tail" reads: within the broker's cache
+constexpr uint32_t kLatencyEvents = 5'000;
+constexpr uint32_t kMachineRounds = 500;
+constexpr uint64_t kHotPasses = 32;
+
+// Figures and their names, in order; printed as one line of JSON or one a line for people.
+class Report {
+ public:
+  void text(const std::string& name, const std::string& value) {
+    rows_.push_back({name, value, 0, -1});
+  }
+  void real(const std::string& name, double value, int decimals) {
+    rows_.push_back({name, "", value, decimals});
+  }
+  void latency(const metrics::HistogramSnapshot& latency) {
+    real("p50_us", static_cast<double>(latency.quantile_us(0.5)), 0);
+    real("p99_us", static_cast<double>(latency.quantile_us(0.99)), 0);
+    real("p999_us", static_cast<double>(latency.quantile_us(0.999)), 0);
+    real("max_us", static_cast<double>(latency.max_us()), 0);
+  }
+  void print(bool json) const {
+    std::string out;
+    if (json) {
+      cli::JsonLine line(&out);
+      for (const Row& row : rows_) {
+        row.decimals < 0 ? line.text(row.name, row.text)
+                         : line.real(row.name, row.value, row.decimals);
+      }
+      line.end();
+    } else {
+      for (const Row& row : rows_) {
+        char number[64];
+        std::snprintf(number, sizeof(number), "%.*f", std::max(row.decimals, 0), row.value);
+        out += row.name + ": " + (row.decimals < 0 ? row.text : std::string(number)) + "\n";
+      }
+    }
+    cli::print(out);
+  }
+
+ private:
+  struct Row {
+    std::string name;
+    std::string text;
+    double value = 0;
+    int decimals = 0;
+  };
+  std::vector<Row> rows_;
+};
+
+class Bench {
+ public:
+  explicit Bench(const BenchArguments& arguments) : arguments_(arguments) {
+    directory_ = arguments.ceiling_directory.empty() ? "." : arguments.ceiling_directory;
+  }
+
+  Error run();
+
+ private:
+  Error set_up();
+  void tear_down();
+  LoadPlan load_plan() const;
+  uint64_t default_events() const;
+  Error publish();
+  Error consume();
+  Error latency();
+  Error ceiling(double load_events_per_s, double broker_mb_per_s);
+  Error one_at_a_time(metrics::Histogram* histogram, uint32_t count);
+
+  const BenchArguments& arguments_;
+  std::string directory_;
+  net::Endpoint server_;
+  std::unique_ptr<client::Client> client_;
+  std::string topic_;
+  uint32_t partitions_ = 1;
+  bool created_ = false;
+  Report report_;
+};
+
+void say(const char* what) {
+  std::fprintf(stderr, "%s\n", what);
+}
+
+Error Bench::set_up() {
+  auto made = cli::make_client(arguments_.connect);
+  if (!made.ok()) return made.error;
+  client_ = std::move(made.value);
+  server_ = client_->options().server;
+  std::random_device random;
+  char name[32];
+  std::snprintf(name, sizeof(name), "bench-%08x", random());
+  topic_ = name;
+  partitions_ = arguments_.partitions > 0 ? arguments_.partitions : arguments_.connections;
+  if (arguments_.load == BenchArguments::Load::latency) partitions_ = 1;
+  proto::CreateTopic request;
+  request.set_name(topic_);
+  request.set_partitions(partitions_);
+  const auto reply = client::create_topic(*client_, request);
+  created_ = reply.ok();
+  return reply.error;
+}
+
+void Bench::tear_down() {
+  if (!created_ || arguments_.keep) return;
+  const auto deleted = client::delete_topic(*client_, topic_);
+  if (!deleted.ok()) cli::report(deleted.error);
+}
+
+uint64_t Bench::default_events() const {
+  if (arguments_.events > 0) return arguments_.events;
+  if (arguments_.events_per_s > 0) return static_cast<uint64_t>(arguments_.events_per_s * 10);
+  const BatchPool sample(1, arguments_.event_bytes, arguments_.batch_bytes, 1);
+  return kDefaultBytes / arguments_.batch_bytes * sample.events_per_batch();
+}
+
+LoadPlan Bench::load_plan() const {
+  LoadPlan plan;
+  plan.server = server_;
+  plan.tenant = arguments_.connect.tenant;
+  plan.topic = topic_;
+  plan.connections = arguments_.connections;
+  const uint32_t producers = std::max(arguments_.producers, arguments_.connections);
+  plan.slots = arguments_.window_batches * (producers / arguments_.connections);
+  plan.partitions = partitions_;
+  plan.event_bytes = arguments_.event_bytes;
+  plan.batch_bytes = arguments_.batch_bytes;
+  plan.events = default_events();
+  plan.events_per_s = arguments_.events_per_s;
+  plan.durability = static_cast<Durability>(arguments_.durability);
+  return plan;
+}
+
+Error Bench::publish() {
+  say("publishing");
+  const LoadResult result = publish_load(load_plan());
+  if (result.error) return result.error;
+  report_.real("events", static_cast<double>(result.events), 0);
+  report_.real("events_per_s", result.events_per_s(), 0);
+  report_.real("mb_per_s", result.mb_per_s(), 1);
+  report_.latency(result.latency);
+  report_.real("load_cpu_s", static_cast<double>(result.cpu_us) / 1e6, 2);
+  return arguments_.ceiling ? ceiling(result.events_per_s(), result.mb_per_s()) : Error{};
+}
+
+// Hot: fills a little and reads that again and again; cold: fills everything and reads it once.
+Error Bench::consume() {
+  say("filling");
+  LoadPlan fill = load_plan();
+  const uint64_t wanted = fill.events;
+  const BatchPool sample(1, fill.event_bytes, fill.batch_bytes, 1);
+  const uint64_t hot = kHotBytes / fill.batch_bytes * sample.events_per_batch();
+  if (!arguments_.cold) fill.events = std::min(wanted, hot);
+  fill.events_per_s = 0;
+  const LoadResult filled = publish_load(fill);
+  if (filled.error) return filled.error;
+  const auto described = client::describe_topic(*client_, topic_);
+  if (!described.ok()) return described.error;
+  FetchPlan plan;
+  plan.server = server_;
+  plan.tenant = arguments_.connect.tenant;
+  plan.topic = topic_;
+  plan.connections = arguments_.connections;
+  plan.ranges.resize(partitions_);
+  for (const auto& info : described->partitions()) {
+    if (info.partition() < partitions_) {
+      plan.ranges[info.partition()] = {info.log_start(), info.visible_end()};
+    }
+  }
+  plan.events = arguments_.cold ? filled.events
+                                : (arguments_.events > 0 ? wanted : filled.events * kHotPasses);
+  say("consuming");
+  const LoadResult result = fetch_load(plan);
+  if (result.error) return result.error;
+  report_.real("events", static_cast<double>(result.events), 0);
+  report_.real("events_per_s", result.events_per_s(), 0);
+  report_.real("mb_per_s", result.mb_per_s(), 1);
+  report_.latency(result.latency);
+  return {};
+}
+
+Error Bench::one_at_a_time(metrics::Histogram* histogram, uint32_t count) {
+  Wire wire;
+  if (Error error = wire.open(server_, arguments_.connect.tenant)) return error;
+  std::vector<std::byte> value(arguments_.event_bytes, std::byte{'x'});
+  proto::Publish request;
+  request.set_topic(topic_);
+  request.set_partition(0);
+  request.set_durability(client::to_wire(static_cast<Durability>(arguments_.durability)));
+  proto::Event* event = request.add_events();
+  event->set_type(std::string(kEventType));
+  event->set_value_size(arguments_.event_bytes);
+  for (uint32_t i = 0; i < count; ++i) {
+    const int64_t started_us = mono_us();
+    event->set_timestamp_ms(wall_ms());
+    const SharedBytes frame = net::native::encode_frame(net::native::MessageType::publish, 0, i + 1,
+                                                        request, arguments_.event_bytes);
+    wire.queue(frame.span());
+    wire.queue(value);
+    const Error error = wire.round_trip([](const auto&, std::span<const std::byte> message, auto) {
+      proto::PublishOk reply;
+      if (!reply.ParseFromArray(message.data(), static_cast<int>(message.size())) ||
+          reply.results_size() != 1 || reply.results(0).error_code() != 0) {
+        return client::bad_reply("the event was not accepted");
+      }
+      return Error{};
+    });
+    if (error) return error;
+    histogram->record(mono_us() - started_us);
+  }
+  return {};
+}
+
+Error Bench::latency() {
+  say("publishing one event at a time");
+  const auto count =
+      static_cast<uint32_t>(arguments_.events > 0 ? arguments_.events : kLatencyEvents);
+  metrics::Histogram histogram;
+  const int64_t started_us = mono_us();
+  if (Error error = one_at_a_time(&histogram, count)) return error;
+  const double seconds = static_cast<double>(mono_us() - started_us) / 1e6;
+  const metrics::HistogramSnapshot latency = histogram.snapshot();
+  report_.real("events", count, 0);
+  report_.real("events_per_s", count / seconds, 0);
+  report_.real("mb_per_s", count * (arguments_.event_bytes / 1e6) / seconds, 3);
+  report_.latency(latency);
+  const auto loopback = measure_loopback(arguments_.event_bytes + 64, kMachineRounds);
+  report_.real("loopback_p50_us", static_cast<double>(loopback.quantile_us(0.5)), 0);
+  if (!arguments_.ceiling) return {};
+  const auto synced = measure_synced_writes(directory_, arguments_.event_bytes, count);
+  if (!synced.ok()) return synced.error;
+  const auto floor_us = static_cast<double>(synced->quantile_us(0.5) + loopback.quantile_us(0.5));
+  report_.real("rocksdb_synced_write_p50_us", static_cast<double>(synced->quantile_us(0.5)), 0);
+  report_.real("ratio_to_floor", static_cast<double>(latency.quantile_us(0.5)) / floor_us, 3);
+  return {};
+}
+
+// Alone, then while the same load at the same rate goes into a sink on the same cores.
+Error Bench::ceiling(double load_events_per_s, double broker_mb_per_s) {
+  CeilingPlan plan;
+  plan.directory = directory_;
+  plan.event_bytes = arguments_.event_bytes;
+  plan.batch_bytes = arguments_.batch_bytes;
+  const BatchPool sample(1, plan.event_bytes, plan.batch_bytes, 1);
+  plan.bytes = default_events() / sample.events_per_batch() * plan.batch_bytes;
+  say("measuring the storage engine alone");
+  const CeilingResult alone = measure_ceiling(plan);
+  if (alone.error) return alone.error;
+  say("measuring it again beside the load, which goes into a sink");
+  CeilingResult loaded;
+  LoadResult load;
+  {
+    Sink sink;
+    std::atomic<bool> stop{false};
+    LoadPlan beside = load_plan();
+    beside.server = sink.endpoint();
+    beside.events_per_s = load_events_per_s;
+    beside.events = UINT64_MAX / 2;
+    beside.stop = &stop;
+    std::thread generator([&] { load = publish_load(beside); });
+    loaded = measure_ceiling(plan);
+    stop.store(true);
+    generator.join();
+  }
+  if (loaded.error) return loaded.error;
+  if (load.error) return load.error;
+  report_.real("ceiling_alone_mb_per_s", alone.mb_per_s, 1);
+  report_.real("ceiling_mb_per_s", loaded.mb_per_s, 1);
+  report_.real("sink_mb_per_s", load.mb_per_s(), 1);
+  report_.real("ratio_to_ceiling", broker_mb_per_s / loaded.mb_per_s, 3);
+  if (broker_mb_per_s > loaded.mb_per_s) {
+    say("the broker was faster than the ceiling: the machine was busy during the ceiling, run "
+        "again");
+  }
+  return {};
+}
+
+Error Bench::run() {
+  static constexpr const char* kNames[] = {"publish", "consume", "ack", "latency"};
+  if (arguments_.load == BenchArguments::Load::ack) {
+    return {8, "unsupported", "this version has no acknowledged groups, so no bench ack", false, 0};
+  }
+  const auto sync = measure_fdatasync(directory_, kMachineRounds);
+  if (!sync.ok()) return sync.error;
+  report_.text("workload", kNames[static_cast<int>(arguments_.load)]);
+  report_.real("size", arguments_.event_bytes, 0);
+  report_.real("batch", static_cast<double>(arguments_.batch_bytes), 0);
+  report_.real("connections", arguments_.connections, 0);
+  report_.text("durability",
+               std::string(client::to_string(static_cast<Durability>(arguments_.durability))));
+  if (Error error = set_up()) return error;
+  Error error;
+  if (arguments_.load == BenchArguments::Load::publish) error = publish();
+  if (arguments_.load == BenchArguments::Load::consume) error = consume();
+  if (arguments_.load == BenchArguments::Load::latency) error = latency();
+  report_.real("fdatasync_p50_us", static_cast<double>(sync->quantile_us(0.5)), 0);
+  tear_down();
+  if (!error) report_.print(arguments_.connect.json);
+  return error;
+}
+
+}  // namespace
+
+int run(const BenchArguments& arguments) {
+  const Error error = Bench(arguments).run();
+  return error ? cli::report(error) : int{cli::kDone};
+}
+
+}  // namespace headrace::bench

@@ -1,0 +1,165 @@
+#include "bench/wire.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "client/connection.h"
+
+namespace headrace::bench {
+
+namespace native = net::native;
+
+namespace {
+constexpr size_t kReadSize = 256 * 1024;
+constexpr size_t kSendParts = 128;
+constexpr int kWaitMs = 30'000;
+}  // namespace
+
+int64_t mono_us() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+int64_t wall_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+Wire::Wire(Wire&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      out_(std::move(other.out_)),
+      at_(other.at_),
+      in_(std::move(other.in_)),
+      filled_(other.filled_) {}
+
+Wire::~Wire() {
+  if (fd_ >= 0) close(fd_);
+}
+
+client::Error Wire::open(const net::Endpoint& server, const std::string& tenant) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(sockaddr_in);
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
+  if (inet_pton(AF_INET, server.host.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(server.port);
+  } else if (inet_pton(AF_INET6, server.host.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(server.port);
+    size = sizeof(sockaddr_in6);
+  }
+  fd_ = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  if (fd_ < 0 || connect(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0) {
+    return client::unreachable("cannot connect to " + server.to_string() + ": " +
+                               std::strerror(errno));
+  }
+  proto::Hello hello;
+  hello.set_client("headrace-bench");
+  hello.set_tenant(tenant);
+  hello.add_codecs("none");
+  const SharedBytes frame = native::encode_frame(native::MessageType::hello, 0, 1, hello, 0);
+  queue(frame.span());
+  return round_trip([](const native::FrameHeader&, auto, auto) { return client::Error{}; });
+}
+
+client::Error Wire::flush() {
+  while (has_output()) {
+    msghdr message{};
+    message.msg_iov = out_.data() + at_;
+    message.msg_iovlen = std::min(out_.size() - at_, kSendParts);
+    const ssize_t sent = sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EAGAIN) return {};
+      if (errno == EINTR) continue;
+      return client::connection_lost(std::strerror(errno));
+    }
+    auto left = static_cast<size_t>(sent);
+    while (at_ < out_.size() && left >= out_[at_].iov_len) left -= out_[at_++].iov_len;
+    if (left > 0) {
+      out_[at_].iov_base = static_cast<std::byte*>(out_[at_].iov_base) + left;
+      out_[at_].iov_len -= left;
+    }
+  }
+  out_.clear();
+  at_ = 0;
+  return {};
+}
+
+client::Error Wire::receive(const OnFrame& on_frame) {
+  while (true) {
+    // Room for the rest of the frame that began, and for what follows it.
+    if (in_.size() < filled_ + kReadSize / 2) in_.resize(filled_ + kReadSize);
+    const size_t room = in_.size() - filled_;
+    const ssize_t got = recv(fd_, in_.data() + filled_, room, MSG_DONTWAIT);
+    if (got == 0) return client::connection_lost("the broker closed the connection");
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return {};
+      return client::connection_lost(std::strerror(errno));
+    }
+    filled_ += static_cast<size_t>(got);
+    bool any = false;
+    if (client::Error error = parse(on_frame, &any)) return error;
+    if (static_cast<size_t>(got) < room) return {};
+  }
+}
+
+client::Error Wire::parse(const OnFrame& on_frame, bool* any) {
+  size_t at = 0;
+  while (filled_ - at >= native::kFrameHeaderSize) {
+    native::FrameHeader header;
+    const std::span<const std::byte> rest(in_.data() + at, filled_ - at);
+    if (native::read_frame_header(rest, &header) != native::FrameError::ok) {
+      return client::bad_reply("the reply is not a frame of this protocol");
+    }
+    if (rest.size() < header.total_size()) {
+      if (in_.size() < header.total_size() + kReadSize) in_.resize(header.total_size() + kReadSize);
+      break;
+    }
+    const auto message = rest.subspan(native::kFrameHeaderSize, header.message_size);
+    if ((header.flags & native::kFlagError) != 0) {
+      native::Frame frame;
+      frame.message = SharedBytes::copy_of(message);
+      return client::error_of(frame);
+    }
+    const auto payload =
+        rest.subspan(native::kFrameHeaderSize + header.message_size, header.payload_size);
+    if (client::Error error = on_frame(header, message, payload)) return error;
+    *any = true;
+    at += header.total_size();
+  }
+  if (at > 0) {
+    std::memmove(in_.data(), in_.data() + at, filled_ - at);
+    filled_ -= at;
+  }
+  return {};
+}
+
+client::Error Wire::round_trip(const OnFrame& on_frame) {
+  bool answered = false;
+  const OnFrame noting = [&](const auto& header, auto message, auto payload) {
+    answered = true;
+    return on_frame(header, message, payload);
+  };
+  while (!answered) {
+    if (client::Error error = flush()) return error;
+    pollfd entry{fd_, static_cast<short>(POLLIN | (has_output() ? POLLOUT : 0)), 0};
+    if (poll(&entry, 1, kWaitMs) == 0) return client::no_reply("no reply within 30 s");
+    if ((entry.revents & ~POLLOUT) == 0) continue;
+    if (client::Error error = receive(noting)) return error;
+  }
+  return {};
+}
+
+}  // namespace headrace::bench
