@@ -15,35 +15,35 @@ constexpr uint32_t kGroupsPerTenant = 10'000;
 constexpr uint32_t kMembersPerGroup = 1'000;
 
 // ---- one request
-constexpr uint32_t kEventsPerPublish = 1'000;       // more: invalid_request
-constexpr uint32_t kHeadersPerEvent = 64;           // more: invalid_request
+constexpr uint32_t kEventsPerPublish = 1'000;  // more: invalid_request
+constexpr uint32_t kHeadersPerEvent = 64;      // more: invalid_request
 constexpr uint32_t kFetchBytesDefault = 1u << 20;
-constexpr uint32_t kFetchBytesMax = 8u << 20;       // more is cut to this
-constexpr uint32_t kFetchWaitMsMax = 30'000;        // more is cut to this
-constexpr size_t kInflateBytesMax = 16u << 20;      // more: undecodable
-constexpr size_t kBatchBytesMax = 16u << 20;        // more: too_large
+constexpr uint32_t kFetchBytesMax = 8u << 20;   // more is cut to this
+constexpr uint32_t kFetchWaitMsMax = 30'000;    // more is cut to this
+constexpr size_t kInflateBytesMax = 16u << 20;  // more: undecodable
+constexpr size_t kBatchBytesMax = 16u << 20;    // more: too_large
 
 // ---- folding (at the bound: the batch is sealed and the next one begins)
 constexpr size_t kFoldBytes = 64 * 1024;
 constexpr int32_t kFoldEvents = 512;
 
 // ---- a shard
-constexpr size_t kSetsInFlight = 4;                 // then the next set keeps growing ...
-constexpr size_t kPendingSetBytes = 8u << 20;       // ... up to this, then publishes answer busy
-constexpr size_t kRequestsWhileLoading = 4'096;     // then busy
-constexpr size_t kProducersPerPartition = 10'000;   // then the longest idle one is forgotten
+constexpr size_t kSetsInFlight = 4;                // then the next set keeps growing ...
+constexpr size_t kPendingSetBytes = 8u << 20;      // ... up to this, then publishes answer busy
+constexpr size_t kRequestsWhileLoading = 4'096;    // then busy
+constexpr size_t kProducersPerPartition = 10'000;  // then the longest idle one is forgotten
 constexpr int64_t kProducerIdleUs = int64_t{7} * 24 * 3600 * 1'000'000;
 constexpr size_t kFetchWaitersPerPartition = 10'000;  // then busy
 
 // ---- a reactor
-constexpr size_t kMailboxLetters = 1'024;           // per pair; then busy (requests)
-constexpr size_t kForeignRequests = 256;            // admin → reactor; then busy (HTTP 503)
-constexpr size_t kFramesPerTurn = 4'096;            // then the rest waits for the next turn
+constexpr size_t kMailboxLetters = 1'024;  // per pair; then busy (requests)
+constexpr size_t kForeignRequests = 256;   // admin → reactor; then busy (HTTP 503)
+constexpr size_t kFramesPerTurn = 4'096;   // then the rest waits for the next turn
 constexpr int64_t kWheelTickUs = 1'000;
-constexpr int64_t kWaitUsMax = 500'000;             // a reactor looks around at least twice a second
+constexpr int64_t kWaitUsMax = 500'000;  // a reactor looks around at least twice a second
 
 // ---- a connection
-constexpr size_t kRequestsPerConnection = 4'096;    // then receiving pauses
+constexpr size_t kRequestsPerConnection = 4'096;          // then receiving pauses
 constexpr size_t kInFlightBytesPerConnection = 8u << 20;  // publishes; then receiving pauses
 constexpr size_t kOutputBytesPerConnection = 32u << 20;   // then receiving and pushing pause
 constexpr size_t kSubscriptionsPerConnection = 1'024;
@@ -55,7 +55,7 @@ constexpr int64_t kPingIntervalUs = 10'000'000;
 constexpr uint32_t kSessionTimeoutMsDefault = 10'000;
 constexpr uint32_t kSessionTimeoutMsMin = 1'000;
 constexpr uint32_t kSessionTimeoutMsMax = 300'000;
-constexpr uint32_t kHeartbeatFraction = 3;          // heartbeat interval = timeout / 3
+constexpr uint32_t kHeartbeatFraction = 3;  // heartbeat interval = timeout / 3
 
 static_assert(kFoldBytes <= kBatchBytesMax);
 static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must fit the output");

@@ -339,6 +339,7 @@ void ShardObjects::shard_stats(std::unique_ptr<ShardStats> request) {
     if (entry.group->record()->tenant != tenant) continue;
     request->groups.push_back(with_lag(entry.group->stats()));
   }
+  request->catalog = ctx_->catalog();
   ctx_->reply(std::move(request));
 }
 

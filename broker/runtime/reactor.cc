@@ -66,10 +66,9 @@ void Reactor::turn() {
   for (uint32_t from = 0; from < fabric_->reactors(); ++from) {
     fabric_->box(from, options_.index).drain([this](Letter&& letter) { take(std::move(letter)); });
   }
-  const storage::Pressure pressure = store_->pressure();
-  takes_publishes_ = pressure.takes_publishes();
+  pressure_ = store_->pressure();
   io_->poll();  // sockets → sessions → handlers → router → core
-  if (front_end_ != nullptr) front_end_->on_turn(now_, takes_publishes_);
+  if (front_end_ != nullptr) front_end_->on_turn(now_);
   wheel_->advance(now_);  // deadlines become commands
   watch_months();
   watch_drain();
@@ -91,7 +90,7 @@ Shard& Reactor::shard(ShardId id) {
 }
 
 bool Reactor::ready() const {
-  return std::all_of(shards_.begin(), shards_.end(),
+  return catalog_->version > 0 && std::all_of(shards_.begin(), shards_.end(),
                      [](const auto& shard) { return shard == nullptr || shard->ready(); });
 }
 
@@ -117,7 +116,7 @@ void Reactor::submit(core::RequestPtr request) {
   deliver_reply(std::move(letter.request));
 }
 
-bool Reactor::post_foreign(core::RequestPtr request) {
+bool Reactor::post_foreign(core::RequestPtr& request) {
   if (foreign_waiting_.fetch_add(1, std::memory_order_relaxed) >= limits::kForeignRequests) {
     foreign_waiting_.fetch_sub(1, std::memory_order_relaxed);
     return false;
@@ -267,6 +266,7 @@ void Reactor::watch_drain() {
   }
   const bool late = now_.mono_us >= drain_until_mono_us_;
   if (late && front_end_ != nullptr) front_end_->close_all();
+  if (late) cut_off_.store(!finished(), std::memory_order_release);
   if (late || ((front_end_ == nullptr || front_end_->drained()) && quiet())) {
     finished_.store(true, std::memory_order_release);
   }

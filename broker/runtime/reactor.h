@@ -24,7 +24,7 @@ namespace headrace::runtime {
 class FrontEnd {
  public:
   virtual ~FrontEnd() = default;
-  virtual void on_turn(const Time& now, bool takes_publishes) = 0;  // after poll
+  virtual void on_turn(const Time& now) = 0;  // after poll
   virtual void flush() = 0;          // everything queued for connections leaves
   virtual void begin_drain() = 0;    // accept no more, refuse publishes, answer waits
   virtual bool drained() const = 0;  // no connection is left
@@ -53,13 +53,16 @@ class Reactor final : public Services {
 
   // Requests of this reactor's sessions: stamped with home, sent to the shard's owner.
   void submit(core::RequestPtr request) override;
-  // From any thread; false when kForeignRequests are waiting. Replies run on this reactor.
-  bool post_foreign(core::RequestPtr request);
+  // From any thread; false, and `request` untouched, when kForeignRequests are waiting. The reply
+  // runs on the reactor that answered.
+  bool post_foreign(core::RequestPtr& request);
   // From any thread.
   void request_drain(int64_t deadline_us) noexcept;
   bool finished() const { return finished_.load(std::memory_order_acquire); }
+  bool cut_off() const { return cut_off_.load(std::memory_order_acquire); }  // at the deadline
 
-  bool takes_publishes() const { return takes_publishes_; }
+  bool takes_publishes() const { return pressure_.in_flight_bytes < pressure_.budget_bytes; }
+  const storage::Pressure& pressure() const { return pressure_; }  // as of this turn
   bool ready() const;  // every shard it owns is loaded
   uint32_t index() const { return options_.index; }
   net::Io& io() { return *io_; }
@@ -106,11 +109,12 @@ class Reactor final : public Services {
   std::vector<Shard*> dirty_;
   std::vector<std::deque<Letter>> overflow_;  // replies that found a mailbox full, by reactor
   std::vector<bool> wake_;                    // peers to wake at the end of the turn
-  bool takes_publishes_ = true;
+  storage::Pressure pressure_;
   std::atomic<uint32_t> foreign_waiting_{0};
   std::atomic<int64_t> drain_deadline_us_{0};  // 0: not draining
   int64_t drain_until_mono_us_ = 0;
   std::atomic<bool> finished_{false};
+  std::atomic<bool> cut_off_{false};
 };
 
 }  // namespace headrace::runtime

@@ -1,0 +1,63 @@
+// The HTTP side of the broker: /metrics, health and the read routes of /v1. Asks the shards through
+// bounded queues; never touches a shard, a ring or the database.
+//
+// Lives on: the HTTP server's thread, but for answers, which are finished there too (post).
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/runtime/gather.h"
+#include "broker/runtime/reactor.h"
+#include "metrics/registry.h"
+#include "net/http/server.h"
+#include "storage/rocks/rocks_store.h"
+
+namespace headrace::admin {
+
+struct AdminOptions {
+  std::string version;
+  std::string cluster_id;
+  size_t max_series = 1'000;
+  http::ServerOptions http;
+};
+
+class Admin final : public http::Handler {
+ public:
+  Admin(const AdminOptions& options, std::vector<runtime::Reactor*> reactors,
+        storage::RocksStore* store);
+  ~Admin() override;
+
+  bool start(std::string* error);
+  void begin_drain() { draining_.store(true, std::memory_order_relaxed); }
+  void stop();
+  std::string url() const { return server_->url(); }
+
+  void handle(http::Request&& request, http::Respond respond) override;
+
+  // ---- for routes
+  using Gathered = std::function<void(std::vector<core::RequestPtr>)>;
+  // Asks; `done` runs on the HTTP thread.
+  void ask(std::vector<core::RequestPtr> questions, Gathered done);
+  // The newest catalog, by asking the meta shard.
+  void with_catalog(http::Respond respond,
+                    std::function<void(core::CatalogPtr, http::Respond)> go_on);
+
+  const AdminOptions& options() const { return options_; }
+  const std::vector<runtime::Reactor*>& reactors() const { return reactors_; }
+  storage::RocksStore& store() { return *store_; }
+  metrics::Registry& registry() { return registry_; }
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+
+ private:
+  const AdminOptions options_;
+  const std::vector<runtime::Reactor*> reactors_;
+  storage::RocksStore* const store_;
+  metrics::Registry registry_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<http::Server> server_;
+};
+
+}  // namespace headrace::admin

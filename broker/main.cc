@@ -1,0 +1,116 @@
+// headrace: `serve` is the broker, every other verb is the command line (client/cli).
+#include <malloc.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bench/bench.h"
+#include "broker/config.h"
+#include "broker/node.h"
+#include "client/cli/cli.h"
+#include "metrics/log.h"
+
+namespace headrace {
+namespace {
+
+// What stands on the command line as configuration flags; the configuration checks them.
+broker::ConfigSources sources_of(const cli::ServeArguments& arguments) {
+  broker::ConfigSources sources;
+  sources.file = arguments.config_file;
+  sources.environment = broker::environment_of_process();
+  if (!arguments.data.empty()) sources.flags.emplace_back("broker.data", arguments.data);
+  if (arguments.listen) sources.flags.emplace_back("broker.listen", *arguments.listen);
+  if (arguments.http_listen) sources.flags.emplace_back("http.listen", *arguments.http_listen);
+  if (arguments.reactors) {
+    sources.flags.emplace_back("broker.reactors", std::to_string(*arguments.reactors));
+  }
+  sources.flags.insert(sources.flags.end(), arguments.set.begin(), arguments.set.end());
+  return sources;
+}
+
+std::optional<broker::Config> load(const cli::ServeArguments& arguments) {
+  std::vector<std::string> errors;
+  auto config = broker::load_config(sources_of(arguments), &errors);
+  for (const auto& error : errors) std::cerr << "headrace: " << error << "\n";
+  return config;
+}
+
+void configure_log(const broker::Config& config) {
+  static constexpr std::pair<std::string_view, log::Level> kLevels[] = {
+      {"debug", log::Level::debug}, {"info", log::Level::info},   {"warn", log::Level::warn},
+      {"error", log::Level::error}, {"fatal", log::Level::fatal},
+  };
+  log::Level level = log::Level::info;
+  for (const auto& [name, value] : kLevels) {
+    if (config.log.level == name) level = value;
+  }
+  const bool text =
+      config.log.format == "text" || (config.log.format == "auto" && isatty(STDERR_FILENO) != 0);
+  log::configure(level, text ? log::Format::text : log::Format::json);
+}
+
+void print_ready(const broker::Node& node, bool json) {
+  if (json) {
+    nlohmann::ordered_json line;
+    line["event"] = "ready";
+    line["listen"] = node.listen().to_string();
+    line["http"] = node.http_url();
+    std::cout << line.dump() << std::endl;
+    return;
+  }
+  std::cout << "ready: native protocol on " << node.listen().to_string() << ", HTTP on "
+            << node.http_url() << std::endl;
+}
+
+int serve(const cli::ServeArguments& arguments) {
+  const auto config = load(arguments);
+  if (!config) return cli::kUsage;
+  configure_log(*config);
+  // Batches come and go on different threads: keep their memory in the process.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+
+  // Blocked before any thread starts, so that only this one hears them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  broker::Node node(*config);
+  std::string error;
+  if (!node.start(&error)) {
+    std::cerr << "headrace: " << error << std::endl;
+    return cli::kFailed;
+  }
+  log::info("serving", {{"version", HEADRACE_VERSION},
+                        {"listen", node.listen().to_string()},
+                        {"http", node.http_url()},
+                        {"data", config->broker.data}});
+  print_ready(node, arguments.json);
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  log::info("draining", {{"signal", strsignal(signal_number)}});
+  const bool clean = node.stop();
+  log::info("stopped", {{"clean", clean}});
+  return cli::kDone;
+}
+
+int print_config(const cli::ServeArguments& arguments) {
+  const auto config = load(arguments);
+  if (!config) return cli::kUsage;
+  std::cout << broker::config_as_toml(*config);
+  return cli::kDone;
+}
+
+}  // namespace
+}  // namespace headrace
+
+int main(int argc, char** argv) {
+  return headrace::cli::run(argc, argv,
+                            {headrace::serve, headrace::print_config, headrace::bench::run});
+}

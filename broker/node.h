@@ -1,0 +1,71 @@
+// The composition root: opens the store, makes the reactors and their threads, the listeners and
+// the admin side, and takes them down again in the right order. The only place that knows
+// everything.
+//
+// Used by main only, on the main thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "broker/admin/admin.h"
+#include "broker/config.h"
+#include "broker/native/server.h"
+#include "broker/runtime/fabric.h"
+#include "broker/runtime/reactor.h"
+#include "storage/rocks/rocks_store.h"
+
+namespace headrace::broker {
+
+class Node {
+ public:
+  explicit Node(const Config& config) : config_(config) {}
+  ~Node();
+
+  // True when it serves: listeners bound, every shard loaded. Else a sentence in *error.
+  bool start(std::string* error);
+  // Drains until the configured deadline, then ends. True if nothing had to be cut off.
+  bool stop();
+
+  const net::Endpoint& listen() const { return bound_; }
+  std::string http_url() const { return admin_->url(); }
+
+ private:
+  // One reactor and everything that lives on its thread.
+  struct Lane {
+    std::unique_ptr<net::Io> io;
+    std::unique_ptr<runtime::Reactor> reactor;
+    std::unique_ptr<native::Server> server;
+    std::thread thread;
+    std::atomic<bool> listening{false};
+    std::atomic<bool> ready{false};
+    std::atomic<bool> failed{false};
+    std::string error;  // written before `failed`
+  };
+
+  bool open_store(std::string* error);
+  bool make_first_month(Month month, std::string* error);
+  bool start_reactors(std::string* error);
+  void run(uint32_t index);
+  bool prepare(Lane& lane, uint32_t index);
+  template <class Reached>
+  bool wait_for(Lane& lane, Reached reached, std::string* error);
+
+  const Config config_;
+  std::string cluster_id_;
+  uint32_t shards_ = 0;
+  net::Endpoint wanted_;
+  net::Endpoint bound_;
+  std::vector<Month> months_;
+  std::unique_ptr<storage::RocksStore> store_;
+  std::unique_ptr<runtime::Fabric> fabric_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::unique_ptr<admin::Admin> admin_;
+  std::atomic<bool> all_listening_{false};
+  std::atomic<bool> all_finished_{false};
+};
+
+}  // namespace headrace::broker

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The HTTP side: metrics that promtool accepts, health, topics and groups."""
+
+import json
+import shutil
+import subprocess
+import unittest
+
+from broker import Broker
+
+
+class Http(unittest.TestCase):
+    def test_metrics_satisfy_promtool_and_count_what_happened(self):
+        with Broker() as broker:
+            broker.cli("publish", "default", stdin="".join(f"{i}\n" for i in range(100)))
+            broker.json("consume", "default", "--group", "g", "--from", "earliest", "--count", "40")
+            status, text, headers = broker.get("/metrics")
+            self.assertEqual(status, 200)
+            self.assertIn("text/plain", headers["Content-Type"])
+            self.assertIn("headrace_publish_events_total 100", text)
+            self.assertIn('headrace_topic_events{topic="default"} 100', text)
+            self.assertIn('headrace_group_lag_events{group="g"} 60', text)
+            promtool = shutil.which("promtool")
+            self.assertIsNotNone(promtool, "promtool comes with the package prometheus")
+            checked = subprocess.run([promtool, "check", "metrics"], input=text, text=True,
+                                     capture_output=True)
+            self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, "", ""))
+
+    def test_health_and_readiness(self):
+        with Broker() as broker:
+            self.assertEqual(broker.get("/healthz")[0], 200)
+            status, text, _ = broker.get("/readyz")
+            self.assertEqual(status, 200)
+            parts = json.loads(text)["parts"]
+            self.assertEqual(parts["disk"]["state"], "ok")
+            self.assertEqual(parts["committer"]["crc32c"], "hardware")
+
+    def test_topics_and_groups_in_pages(self):
+        with Broker() as broker:
+            for i in range(5):
+                broker.cli("topics", "create", f"t{i}")
+            status, text, _ = broker.get("/v1/topics?limit=2")
+            self.assertEqual(status, 200)
+            page = json.loads(text)
+            self.assertEqual([row["topic"] for row in page["topics"]], ["default", "t0"])
+            _, text, _ = broker.get("/v1/topics?limit=100&cursor=" + page["next_cursor"])
+            self.assertEqual([row["topic"] for row in json.loads(text)["topics"]],
+                             ["t1", "t2", "t3", "t4"])
+            broker.cli("publish", "t0", stdin="a\nb\n")
+            broker.json("consume", "t0", "--group", "g", "--from", "earliest", "--count", "1")
+            group = json.loads(broker.get("/v1/groups")[1])["groups"][0]
+            self.assertEqual((group["group"], group["topic"]), ("g", "t0"))
+            self.assertEqual(group["lag_events"], 1)
+
+    def test_errors_are_problem_json(self):
+        with Broker() as broker:
+            for path, status in (("/v1/topics?limit=101", 422), ("/nowhere", 404)):
+                code, text, headers = broker.get(path)
+                self.assertEqual(code, status)
+                self.assertIn("application/problem+json", headers["Content-Type"])
+                self.assertEqual(json.loads(text)["status"], status)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
