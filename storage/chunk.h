@@ -84,6 +84,7 @@ class ChunkBuilder {
   void add(const BatchHeader& header, int64_t append_time_us, const Summary& summary);
 
   bool empty() const { return row_.batches.empty(); }
+  const ChunkRow& so_far() const { return row_; }      // its bloom filter is still empty
   Offset base_offset() const { return base_offset_; }  // of the first batch: the row's key
   Offset next_offset() const { return base_offset_ + row_.last_offset_delta + 1; }
   // When the first batch is too old; a timer may ask for it. Only if not empty.

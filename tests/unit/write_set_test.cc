@@ -90,7 +90,8 @@ WriteSet build(const std::vector<Step>& steps) {
     } else if (step.kind == 8) {
       set.remove_range(kState, Key(step.key), Key(step.key + "~"));
     } else {
-      set.put_batch(kLog, log_key(LogKind::batch, kPartition, Offset(offset++)),
+      ++offset;
+      set.put_batch(kLog, log_key(LogKind::batch, kPartition, Offset(offset)),
                     Envelope{0, 7, offset}, SharedBytes::copy_of(step.value + "!"));
     }
   }
