@@ -71,7 +71,7 @@ class Io {
   virtual void send(SocketId socket, std::span<const iovec> parts) = 0;
   // Half-close: after what was sent the peer reads the end. No send may be outstanding or follow.
   virtual void finish_sending(SocketId socket) = 0;
-  virtual void close(SocketId socket) = 0;  // on_closed follows, once
+  virtual void close(SocketId socket) = 0;  // on_closed follows, once, and nothing else
 
   virtual void poll() = 0;                       // submit, reap, call back; never blocks
   virtual void wait(int64_t until_mono_us) = 0;  // sleep until an event, wake() or the time

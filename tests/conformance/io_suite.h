@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -81,19 +82,23 @@ class Peer : public net::SocketHandler {
 
   void on_received(std::span<const std::byte> bytes) override {
     const Inside inside(this);
+    EXPECT_FALSE(closing) << "after close() only on_closed comes";
     ended |= bytes.empty();
     received.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (on_receive) on_receive();
     if (closes_on_receive) return close();
     if (echoes && !bytes.empty()) return send(received.substr(received.size() - bytes.size()));
     if (receives_on && !ended) io_.receive_some(socket_);
   }
   void on_sent() override {
     const Inside inside(this);
+    EXPECT_FALSE(closing) << "after close() only on_closed comes";
     ++sent;
     if (echoes && !ended) io_.receive_some(socket_);
   }
   void on_failed(int error) override {
     const Inside inside(this);
+    EXPECT_FALSE(closing) << "after close() only on_closed comes";
     last_error = error;
     close();
   }
@@ -118,6 +123,7 @@ class Peer : public net::SocketHandler {
   bool echoes = false;
   bool receives_on = false;
   bool closes_on_receive = false;
+  std::function<void()> on_receive;
   std::string received;
   std::string output;
   iovec part = {};
@@ -361,6 +367,12 @@ TYPED_TEST_P(IoSuite, CloseInsideACallbackComesBackOnce) {
   ASSERT_TRUE(this->world.until([&] { return this->peer->closed == 1; }));
   this->world.steps(20);
   EXPECT_EQ(this->peer->closed, 1);
+
+  // Its slot is free once, not twice.
+  const auto second = this->world.connect(this->server->endpoint);
+  const auto third = this->world.connect(this->server->endpoint);
+  ASSERT_TRUE(this->world.until([&] { return this->server->peers.size() == 3; }));
+  EXPECT_NE(this->server->peers[1]->socket().slot, this->server->peers[2]->socket().slot);
 }
 
 TYPED_TEST_P(IoSuite, StaleIdNeverReachesTheNextConnection) {

@@ -170,6 +170,38 @@ TEST_F(UringIoTest, ExhaustedBuffersDelayNobodyForGood) {
   EXPECT_GT(metrics::total(metrics::Counter::uring_buffer_shortages), shortages);
 }
 
+TEST_F(UringIoTest, ConnectionsCloseWhileTheyWaitForABuffer) {
+  net::UringOptions options;
+  options.small_buffers = 1;
+  world.start(options);
+  Server quiet(&world.io());
+  std::vector<std::unique_ptr<IoClient>> clients;
+  for (int i = 0; i < 50; ++i) clients.push_back(world.connect(quiet.endpoint));
+  ASSERT_TRUE(world.until([&] { return quiet.peers.size() == clients.size(); }));
+  const uint64_t shortages = metrics::total(metrics::Counter::uring_buffer_shortages);
+  for (auto& each : clients) ASSERT_EQ(each->send("ping"), 4u);
+  // The last one needs no buffer: its bytes come behind the others' shortages, and close them all.
+  std::array<std::byte, 4> target = {};
+  quiet.peers.back()->on_receive = [&] {
+    for (auto& each : quiet.peers) each->close();
+  };
+  world.steps(5);
+  for (size_t i = 0; i + 1 < quiet.peers.size(); ++i) quiet.peers[i]->receive();
+  world.io().receive_into(quiet.peers.back()->socket(), target);
+  world.io().poll();
+  ASSERT_GT(metrics::total(metrics::Counter::uring_buffer_shortages), shortages);
+  ASSERT_TRUE(world.until([&] {
+    for (auto& each : quiet.peers) {
+      if (each->closed == 0) return false;
+    }
+    return true;
+  }));
+  Server echo(&world.io(), true);
+  client = world.connect(echo.endpoint);
+  ASSERT_TRUE(world.send_all(*client, "next"));
+  EXPECT_EQ(receive_all(4), "next");
+}
+
 TEST_F(UringIoTest, ASmallSubmissionRingLosesNothing) {
   net::UringOptions options;
   options.entries = 4;
