@@ -56,6 +56,16 @@ class Listener final : public rocksdb::EventListener {
 
 }  // namespace
 
+void PressureGauge::add(uint64_t bytes) {
+  in_flight_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  metrics::add(metrics::Gauge::store_in_flight_bytes, static_cast<int64_t>(bytes));
+}
+
+void PressureGauge::subtract(uint64_t bytes) {
+  in_flight_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  metrics::add(metrics::Gauge::store_in_flight_bytes, -static_cast<int64_t>(bytes));
+}
+
 Pressure PressureGauge::get() const {
   Pressure pressure;
   pressure.in_flight_bytes = in_flight_bytes_.load(std::memory_order_relaxed);

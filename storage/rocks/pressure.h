@@ -28,8 +28,8 @@ class PressureGauge {
   explicit PressureGauge(const RocksOptions& options)
       : full_budget_bytes_(options.budget_bytes), budget_bytes_(options.budget_bytes) {}
 
-  void add(uint64_t bytes) { in_flight_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
-  void subtract(uint64_t bytes) { in_flight_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void add(uint64_t bytes);
+  void subtract(uint64_t bytes);
   Pressure get() const;
 
   void set_disk(Pressure::Disk disk) { disk_.store(disk, std::memory_order_relaxed); }
