@@ -179,6 +179,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   options.shards = shards_;
   options.tail_bytes = static_cast<size_t>(config_.storage.tail_cache_bytes);
   options.months = months_;
+  options.dedicated_tenants = static_cast<size_t>(config_.storage.dedicated_tenants);
   options.retention_interval_us = config_.storage.retention_check_us;
   lane.reactor =
       std::make_unique<runtime::Reactor>(options, lane.io.get(), store_.get(), fabric_.get());

@@ -2,19 +2,23 @@
 
 namespace headrace::core {
 
-void FetchQueue::park(Ctx& ctx, std::unique_ptr<Fetch> fetch) {
+FetchQueue::~FetchQueue() {
+  for (Waiter& waiter : waiters_) ctx_->disarm(&waiter);
+}
+
+void FetchQueue::park(std::unique_ptr<Fetch> fetch) {
   Waiter& waiter = waiters_.emplace_back();
   waiter.queue = this;
   waiter.self = std::prev(waiters_.end());
   waiter.fetch = std::move(fetch);
-  ctx.arm(&waiter, waiter.fetch->deadline_mono_us);
+  ctx_->arm(&waiter, waiter.fetch->deadline_mono_us);
 }
 
-std::vector<std::unique_ptr<Fetch>> FetchQueue::take_all(Ctx& ctx) {
+std::vector<std::unique_ptr<Fetch>> FetchQueue::take_all() {
   std::vector<std::unique_ptr<Fetch>> fetches;
   fetches.reserve(waiters_.size());
   for (Waiter& waiter : waiters_) {
-    ctx.disarm(&waiter);
+    ctx_->disarm(&waiter);
     fetches.push_back(std::move(waiter.fetch));
   }
   waiters_.clear();

@@ -16,12 +16,13 @@ class FetchQueue {
  public:
   using Expired = std::function<void(std::unique_ptr<Fetch>)>;
 
-  explicit FetchQueue(Expired expired) : expired_(std::move(expired)) {}
+  FetchQueue(Ctx* ctx, Expired expired) : ctx_(ctx), expired_(std::move(expired)) {}
+  ~FetchQueue();
 
   size_t size() const { return waiters_.size(); }
-  void park(Ctx& ctx, std::unique_ptr<Fetch> fetch);
+  void park(std::unique_ptr<Fetch> fetch);
   // All of them, in the order they came; their timers are off.
-  std::vector<std::unique_ptr<Fetch>> take_all(Ctx& ctx);
+  std::vector<std::unique_ptr<Fetch>> take_all();
 
  private:
   struct Waiter final : Timer {
@@ -32,6 +33,7 @@ class FetchQueue {
   };
   void expire(Waiter* waiter);
 
+  Ctx* const ctx_;
   Expired expired_;
   std::list<Waiter> waiters_;
 };

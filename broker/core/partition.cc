@@ -26,7 +26,7 @@ Partition::Partition(TopicPtr topic, PartitionId number, Ctx* ctx)
       ctx_(ctx),
       index_(topic_->partition(number)),
       tail_(ctx->tail().open()),
-      fetches_([this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }) {}
+      fetches_(ctx, [this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }) {}
 
 Partition::~Partition() {
   ctx_->tail().close(*tail_);
@@ -175,7 +175,7 @@ void Partition::on_committed(Ctx&, uint64_t sequence) {
 
 void Partition::pump() {
   if (fetches_.size() == 0) return;
-  for (auto& fetch : fetches_.take_all(*ctx_)) serve(std::move(fetch));
+  for (auto& fetch : fetches_.take_all()) serve(std::move(fetch));
 }
 
 void Partition::fetch(std::unique_ptr<Fetch> request) {
@@ -207,7 +207,7 @@ void Partition::serve(std::unique_ptr<Fetch> request) {
       request->error = Error(ErrorCode::busy, "too many fetches wait on the partition");
       return ctx_->reply(std::move(request));
     }
-    return fetches_.park(*ctx_, std::move(request));
+    return fetches_.park(std::move(request));
   }
   metrics::add(metrics::Counter::fetch_bytes, bytes);
   ctx_->reply(std::move(request));
@@ -306,7 +306,7 @@ void Partition::close(const Error& error) {
     request->error = error;
     ctx_->reply(std::move(request));
   };
-  for (auto& fetch : fetches_.take_all(*ctx_)) answer(std::move(fetch));
+  for (auto& fetch : fetches_.take_all()) answer(std::move(fetch));
   for (auto& request : waiting_) answer(std::move(request));
   waiting_.clear();
   ctx_->tail().close(*tail_);

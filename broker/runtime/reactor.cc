@@ -90,7 +90,8 @@ Shard& Reactor::shard(ShardId id) {
 }
 
 bool Reactor::ready() const {
-  return catalog_->version > 0 && std::all_of(shards_.begin(), shards_.end(),
+  return catalog_->version > 0 &&
+         std::all_of(shards_.begin(), shards_.end(),
                      [](const auto& shard) { return shard == nullptr || shard->ready(); });
 }
 
@@ -137,7 +138,8 @@ void Reactor::deliver_reply(core::RequestPtr request) {
     requester->on_reply(std::move(request));
     return;
   }
-  send(request->home, Letter{Letter::Kind::reply, std::move(request), nullptr, Month(0)});
+  const uint32_t home = request->home;  // arguments are evaluated in any order
+  send(home, Letter{Letter::Kind::reply, std::move(request), nullptr, Month(0)});
 }
 
 // A reply is never dropped: what finds the mailbox full waits here. Bounded by the requests that
@@ -220,11 +222,17 @@ void Reactor::watch_months() {
   }
   if (fabric_->owner(kMetaShard) != options_.index || clock_guard_.suspect()) return;
   auto& creation = months_.creation();
-  if (creation.under_way) return;
+  // Who gets a family of its own is in the catalog.
+  if (creation.under_way || catalog_->version == 0) return;
   const auto due = months_.due(now_.wall_us);
   if (!due) return;
   creation.kind = storage::Maintenance::Kind::create_month;
   creation.month = *due;
+  creation.dedicated.clear();
+  for (const auto& [name, tenant] : catalog_->tenants) {
+    if (creation.dedicated.size() < options_.dedicated_tenants)
+      creation.dedicated.push_back(tenant);
+  }
   creation.sink = &inbox_;
   creation.under_way = true;
   creation.done = [this] {

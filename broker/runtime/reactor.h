@@ -37,6 +37,7 @@ struct ReactorOptions {
   size_t tail_bytes = 64u << 20;
   std::vector<Month> months;  // whose families exist
   int64_t retention_interval_us = 60 * kMicrosPerSecond;
+  size_t dedicated_tenants = 16;  // with log families of their own
 };
 
 class Reactor final : public Services {
