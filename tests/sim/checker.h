@@ -1,0 +1,102 @@
+// What the clients of a run saw, told to everybody who judges it. A checker knows nothing of the
+// broker: only what was sent, acknowledged and read. Violations end the run.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "storage/types.h"
+
+namespace headrace::sim {
+
+struct Lane {
+  std::string topic;  // names are not used twice in a run
+  uint32_t partition = 0;
+  auto operator<=>(const Lane&) const = default;
+};
+std::string to_string(const Lane& lane);
+
+// Unique in a run: the producer and how many events it had made before.
+struct Value {
+  uint32_t producer = 0;
+  uint64_t number = 0;
+  auto operator<=>(const Value&) const = default;
+};
+std::string to_string(const Value& value);
+
+struct Published {
+  Lane lane;
+  Value value;
+  int64_t offset = 0;
+  Durability durability = Durability::durable;
+  bool idempotent = false;
+};
+struct Seen {
+  Lane lane;
+  Value value;
+  int64_t offset = 0;
+  int64_t append_time_us = 0;
+  uint32_t reader = 0;
+};
+// What a fetch says of the ends of a partition.
+struct Ends {
+  Lane lane;
+  int64_t log_start = 0;
+  int64_t visible_end = 0;
+};
+// What a member believes to be its own, until `until_us` unless it hears otherwise.
+struct Belief {
+  std::string group;
+  uint32_t client = 0;
+  uint32_t epoch = 0;
+  std::set<uint32_t> partitions;
+  int64_t now_us = 0;
+  int64_t until_us = 0;
+};
+// The next event that a group reads.
+struct Position {
+  std::string group;
+  uint32_t partition = 0;
+  int64_t offset = 0;
+};
+// The whole of a partition at the end of the run.
+struct Final {
+  Lane lane;
+  int64_t log_start = 0;
+  std::vector<Value> values;  // from log_start on
+};
+// What the node may use at most, and what it uses.
+struct Use {
+  std::string what;
+  uint64_t used = 0;
+  uint64_t most = 0;
+};
+
+class Checker {
+ public:
+  explicit Checker(std::vector<std::string>* violations) : violations_(*violations) {}
+  virtual ~Checker() = default;
+  virtual void on_published(const Published&) {}
+  virtual void on_seen(const Seen&) {}
+  virtual void on_reader_jumped(uint32_t /*reader*/, const Lane&) {}
+  virtual void on_ends(const Ends&) {}
+  virtual void on_belief(const Belief&) {}
+  // `at_least` had been acknowledged when the broker was asked.
+  virtual void on_told(const Position& /*at_least*/, const Position& /*told*/) {}
+  virtual void on_final(const Final&) {}
+  virtual void on_use(const Use&) {}
+
+ protected:
+  void complain(std::string what) {
+    if (violations_.size() < 20) violations_.push_back(std::move(what));
+  }
+
+ private:
+  std::vector<std::string>& violations_;
+};
+
+}  // namespace headrace::sim

@@ -1,0 +1,64 @@
+// Every checker, and the judge that tells all of them what happened.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/checker.h"
+
+namespace headrace::sim {
+
+using Violations = std::vector<std::string>;
+
+// Durably acknowledged: in the log, at the offset of the acknowledgement, until retention.
+std::unique_ptr<Checker> make_loss_checker(Violations* violations);
+// Offsets are dense and have one value each, for every reader and for ever.
+std::unique_ptr<Checker> make_offsets_checker(Violations* violations);
+// What one producer sent to one partition stands in the order in which it was sent.
+std::unique_ptr<Checker> make_order_checker(Violations* violations);
+// What a reader has seen never vanishes; the ends of a log never go back.
+std::unique_ptr<Checker> make_visible_checker(Violations* violations);
+// An event is in the log at most once; sent again by an idempotent producer, too.
+std::unique_ptr<Checker> make_duplicate_checker(Violations* violations);
+// Positions that were acknowledged are never forgotten and never go back.
+std::unique_ptr<Checker> make_commit_checker(Violations* violations);
+// No two members of a group believe to have the same partition at the same time.
+std::unique_ptr<Checker> make_assignment_checker(Violations* violations);
+// Nothing is used beyond its budget.
+std::unique_ptr<Checker> make_budget_checker(Violations* violations);
+
+class Judge {
+ public:
+  Judge();
+
+  // From now on nothing is promised about the topic.
+  void forget(const std::string& topic) { forgotten_.insert(topic); }
+  bool forgotten(const Lane& lane) const { return forgotten_.contains(lane.topic); }
+
+  template <class What>
+  void tell(void (Checker::*how)(const What&), const What& what) {
+    if constexpr (requires { what.lane; }) {
+      if (forgotten(what.lane)) return;
+    }
+    for (auto& checker : checkers_) (checker.get()->*how)(what);
+  }
+  void jumped(uint32_t reader, const Lane& lane) {
+    for (auto& checker : checkers_) checker->on_reader_jumped(reader, lane);
+  }
+  void told(const Position& at_least, const Position& position) {
+    for (auto& checker : checkers_) checker->on_told(at_least, position);
+  }
+  void complain(std::string what) {
+    if (violations_.size() < 20) violations_.push_back(std::move(what));
+  }
+  const Violations& violations() const { return violations_; }
+
+ private:
+  Violations violations_;
+  std::vector<std::unique_ptr<Checker>> checkers_;
+  std::set<std::string> forgotten_;
+};
+
+}  // namespace headrace::sim

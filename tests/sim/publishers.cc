@@ -1,0 +1,206 @@
+#include "tests/sim/publishers.h"
+
+#include <algorithm>
+
+#include "broker/core/error.h"
+
+namespace headrace::sim {
+namespace {
+
+constexpr int64_t kPauseUs = 50 * kMicrosPerMilli;
+
+bool is(uint32_t code, core::ErrorCode error) {
+  return code == static_cast<uint32_t>(error);
+}
+
+// Errors that a correct client of a correct broker may meet.
+bool is_expected(uint32_t code) {
+  using core::ErrorCode;
+  for (const auto error :
+       {ErrorCode::busy, ErrorCode::disk_full, ErrorCode::not_owner, ErrorCode::outcome_unknown,
+        ErrorCode::shutting_down, ErrorCode::loading, ErrorCode::timed_out,
+        ErrorCode::topic_deleting, ErrorCode::unknown_topic}) {
+    if (is(code, error)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// ---- without a producer id
+
+Publisher::Publisher(Scene* scene)
+    : Client(scene), wire_(&scene->world, "publisher-" + std::to_string(number_)) {}
+
+Publish Publisher::next(SimTopic& topic) {
+  auto& prng = scene_.prng();
+  Publish publish;
+  draw_form(prng, &publish);
+  publish.count = std::min(publish.count, left_);
+  publish.lane = {topic.name, static_cast<uint32_t>(prng.below(topic.partitions))};
+  publish.spread = publish.form == Publish::Form::events && prng.chance(0.3);
+  publish.producer = number_;
+  publish.first_number = next_number_;
+  publish.durability = prng.chance(0.6)   ? Durability::durable
+                       : prng.chance(0.5) ? Durability::written
+                                          : Durability::memory;
+  next_number_ += publish.count;
+  left_ -= publish.count;
+  return publish;
+}
+
+void Publisher::step() {
+  wire_.step();
+  if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
+  if (left_ == 0 || scene_.now_us() < pause_until_us_ || wire_.outstanding() >= 6) return;
+  SimTopic* topic = scene_.any_topic();
+  if (topic == nullptr || !wire_.ready()) return;
+  send(wire_, next(*topic), [this](const Outcome& outcome) { on_outcome(outcome); });
+  if (scene_.prng().chance(0.2)) {
+    pause_until_us_ = scene_.now_us() + static_cast<int64_t>(scene_.prng().below(kPauseUs));
+  }
+}
+
+void Publisher::on_outcome(const Outcome& outcome) {
+  if (outcome.kind == Reply::Kind::refused) {
+    if (!is_expected(outcome.error_code)) {
+      scene_.judge.complain("publish was refused: " + outcome.error);
+    }
+    pause_until_us_ = scene_.now_us() + kPauseUs;
+  }
+  for (const Published& published : outcome.events) {
+    scene_.judge.tell(&Checker::on_published, published);
+    ++scene_.published;
+  }
+}
+
+int64_t Publisher::next_us() const {
+  const int64_t mine_us = left_ > 0 && wire_.outstanding() < 6
+                              ? std::max(pause_until_us_, scene_.now_us() + kMicrosPerMilli)
+                              : INT64_MAX;
+  return std::min(mine_us, wire_.next_us());
+}
+
+std::string Publisher::state() const {
+  return "publisher " + std::to_string(number_) + ": " + std::to_string(left_) + " to send, " +
+         std::to_string(wire_.outstanding()) + " outstanding";
+}
+
+// ---- with a producer id
+
+IdempotentPublisher::IdempotentPublisher(Scene* scene)
+    : Client(scene), wire_(&scene->world, "idempotent-" + std::to_string(number_)) {}
+
+bool IdempotentPublisher::choose_lane() {
+  if (!lane_.topic.empty()) return true;
+  SimTopic* topic = scene_.any_topic();
+  if (topic == nullptr) return false;
+  lane_ = {topic->name, static_cast<uint32_t>(scene_.prng().below(topic->partitions))};
+  return true;
+}
+
+void IdempotentPublisher::ask_for_id() {
+  if (asking_) return;
+  asking_ = true;
+  wire_.ask(MessageType::init_producer, proto::InitProducer(), {}, [this](const Reply& reply) {
+    asking_ = false;
+    pause_until_us_ = scene_.now_us() + (reply.ok() ? 0 : kPauseUs);
+    if (!reply.ok()) return;
+    const auto given = reply.as<proto::InitProducerOk>();
+    id_ = given.producer_id();
+    epoch_ = given.producer_epoch();
+  });
+}
+
+void IdempotentPublisher::plan() {
+  while (left_ > 0 && pending_.size() < kWindow) {
+    Publish publish;
+    draw_form(scene_.prng(), &publish);
+    publish.count = std::min(publish.count, left_);
+    publish.lane = lane_;
+    publish.producer = number_;
+    publish.first_number = next_number_;
+    publish.stamp = Publish::Stamp{id_, epoch_, next_sequence_};
+    next_number_ += publish.count;
+    next_sequence_ += static_cast<int32_t>(publish.count);
+    left_ -= publish.count;
+    pending_.push_back(publish);
+  }
+}
+
+void IdempotentPublisher::step() {
+  wire_.step();
+  if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
+  if (finished() || scene_.now_us() < pause_until_us_ || !choose_lane()) return;
+  if (scene_.gone(lane_)) return give_up();
+  if (again_ && outstanding_ == 0) {
+    again_ = false;
+    sent_ = 0;
+  }
+  if (again_ || !wire_.ready()) return;
+  if (id_ < 0) return ask_for_id();
+  plan();
+  if (sent_ < pending_.size()) send_next();
+}
+
+void IdempotentPublisher::send_next() {
+  const Publish& publish = pending_[sent_++];
+  ++outstanding_;
+  send(wire_, publish, [this, sequence = publish.stamp->sequence](const Outcome& outcome) {
+    --outstanding_;
+    on_outcome(sequence, outcome);
+  });
+}
+
+void IdempotentPublisher::on_outcome(int32_t sequence, const Outcome& outcome) {
+  if (outcome.kind != Reply::Kind::ok) {
+    const bool first = !pending_.empty() && pending_.front().stamp->sequence == sequence;
+    // Behind something that failed a gap is normal; the first one has none.
+    const bool gap = is(outcome.error_code, core::ErrorCode::out_of_order_sequence) && !first;
+    if (outcome.kind == Reply::Kind::refused && !gap && !is_expected(outcome.error_code)) {
+      scene_.judge.complain("idempotent publish of sequence " + std::to_string(sequence) + " to " +
+                            to_string(lane_) + " was refused: " + outcome.error);
+      return give_up();
+    }
+    again_ = true;
+    pause_until_us_ = scene_.now_us() + kPauseUs;
+    return;
+  }
+  for (const Published& published : outcome.events) {
+    scene_.judge.tell(&Checker::on_published, published);
+    ++scene_.published;
+    if (outcome.duplicate) ++scene_.resent;
+  }
+  const auto at = std::find_if(pending_.begin(), pending_.end(), [&](const Publish& publish) {
+    return publish.stamp->sequence == sequence;
+  });
+  if (at == pending_.end()) return;
+  pending_.erase(at);
+  if (sent_ > 0) --sent_;
+}
+
+// The topic is gone: what is left goes elsewhere, as another producer.
+void IdempotentPublisher::give_up() {
+  pending_.clear();
+  sent_ = 0;
+  again_ = outstanding_ > 0;
+  lane_ = {};
+  id_ = -1;
+  next_sequence_ = 0;
+}
+
+int64_t IdempotentPublisher::next_us() const {
+  const bool can = !finished() && !asking_ && (again_ ? outstanding_ == 0 : true) &&
+                   (sent_ < pending_.size() || pending_.size() < kWindow);
+  const int64_t mine_us =
+      can ? std::max(pause_until_us_, scene_.now_us() + kMicrosPerMilli) : INT64_MAX;
+  return std::min(mine_us, wire_.next_us());
+}
+
+std::string IdempotentPublisher::state() const {
+  return "idempotent publisher " + std::to_string(number_) + " of " + to_string(lane_) + ": " +
+         std::to_string(left_) + " to plan, " + std::to_string(pending_.size()) + " pending, " +
+         std::to_string(outstanding_) + " outstanding";
+}
+
+}  // namespace headrace::sim

@@ -1,0 +1,146 @@
+#include "tests/sim/run.h"
+
+#include <algorithm>
+
+#include "tests/sim/publishers.h"
+#include "tests/sim/readers.h"
+#include "tests/sim/topics.h"
+
+namespace headrace::sim {
+namespace {
+
+constexpr int64_t kSecondUs = kMicrosPerSecond;
+constexpr int64_t kBoundUs = 600 * kSecondUs;  // healed clients are done within this
+
+class Run {
+ public:
+  explicit Run(const Options& options)
+      : options_(options), world_(options), scene_{world_, judge_, {}, {}} {}
+
+  Verdict run();
+
+ private:
+  template <class What, class... Args>
+  What* add(Args... args) {
+    auto client = std::make_unique<What>(&scene_, args...);
+    What* raw = client.get();
+    world_.add(raw);
+    clients_.push_back(std::move(client));
+    return raw;
+  }
+  bool failed() const { return !judge_.violations().empty(); }
+  void cast();
+  void round();
+  void fault();
+  void heal();
+  void finish();
+  void wait_for_all(const std::string& what);
+
+  const Options options_;
+  World world_;
+  Judge judge_;
+  Scene scene_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  TopicClient* topics_ = nullptr;
+};
+
+void Run::cast() {
+  auto& prng = world_.prng();
+  for (uint32_t i = 0; i < options_.topics; ++i) {
+    const auto partitions = static_cast<uint32_t>(prng.between(1, 4));
+    scene_.topics.push_back({"t" + std::to_string(i), partitions, options_.retention && i == 0});
+  }
+  topics_ = add<TopicClient>();
+  for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();
+  for (uint32_t i = 0; i < options_.idempotent; ++i) add<IdempotentPublisher>();
+  auto topic = [&] { return &scene_.topics[prng.below(scene_.topics.size())]; };
+  for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
+  for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
+}
+
+void Run::fault() {
+  auto& prng = world_.prng();
+  if (prng.chance(options_.resets)) world_.network().reset_some(0.5);
+  if (prng.chance(options_.commit_fault)) {
+    const bool unknown = prng.chance(0.7);
+    world_.store().fail_next_commit(unknown ? storage::Status::unknown : storage::Status::fenced,
+                                    unknown && prng.chance(0.5));
+  }
+  if (prng.chance(options_.disk_low)) world_.store().set_disk_state(storage::Pressure::Disk::low);
+  if (prng.chance(options_.clock_step)) {
+    const int64_t most_us = int64_t{40} * 24 * 3'600 * kSecondUs;
+    world_.network().step_wall_clock(prng.between(-most_us, most_us));
+  }
+  if (prng.chance(options_.crash)) {
+    world_.crash();
+    world_.run_for(prng.between(0, kSecondUs));
+    world_.start();
+  } else if (prng.chance(options_.clean_restart) && !world_.restart_in_peace()) {
+    judge_.complain("the node did not drain within its deadline");
+  }
+}
+
+void Run::round() {
+  auto& prng = world_.prng();
+  for (auto& client : clients_) client->give(static_cast<uint32_t>(prng.below(30)));
+  if (options_.deletes && prng.chance(0.2)) topics_->delete_one();
+  for (int64_t i = prng.between(1, 3); i > 0 && !failed(); --i) {
+    world_.run_for(prng.chance(0.5) ? prng.between(0, 20'000) : prng.between(0, 2 * kSecondUs));
+    fault();
+  }
+  world_.run_for(prng.between(0, 5 * kSecondUs));
+  world_.store().set_disk_state(storage::Pressure::Disk::ok);
+  world_.run_for(prng.between(0, 2 * options_.length_us / options_.rounds));
+}
+
+void Run::heal() {
+  world_.network().options().reset_per_write = 0;
+  world_.store().set_disk_state(storage::Pressure::Disk::ok);
+  scene_.healed = true;
+}
+
+void Run::wait_for_all(const std::string& what) {
+  const bool done = world_.run_until(
+      [this] {
+        return failed() || std::all_of(clients_.begin(), clients_.end(),
+                                       [](const auto& client) { return client->finished(); });
+      },
+      kBoundUs);
+  if (done) return;
+  for (const auto& client : clients_) {
+    if (!client->finished()) judge_.complain(what + " does not end: " + client->state());
+  }
+}
+
+void Run::finish() {
+  heal();
+  wait_for_all("the work after healing");
+  if (failed()) return;
+  // The last look is at what a last power cut leaves.
+  world_.crash();
+  world_.start();
+  topics_->read_everything();
+  wait_for_all("reading everything");
+}
+
+Verdict Run::run() {
+  cast();
+  world_.start();
+  for (uint32_t i = 0; i < options_.rounds && !failed(); ++i) {
+    round();
+    if (i == options_.rounds / 2 && options_.idle_days > 0) {
+      world_.skip(options_.idle_days * 24 * 3'600 * kSecondUs, 600 * kSecondUs);
+    }
+  }
+  if (!failed()) finish();
+  return {judge_.violations(), world_.trace_hash(), scene_.published, scene_.resent, scene_.read, 0,
+          world_.starts()};
+}
+
+}  // namespace
+
+Verdict run(const Options& options) {
+  return Run(options).run();
+}
+
+}  // namespace headrace::sim

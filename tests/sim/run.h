@@ -1,0 +1,24 @@
+// One run of the simulation: rounds of load and faults, then healing, then the verdict.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/sim/options.h"
+
+namespace headrace::sim {
+
+struct Verdict {
+  std::vector<std::string> violations;
+  uint64_t trace_hash = 0;
+  uint64_t published = 0;  // acknowledged events
+  uint64_t resent = 0;     // of them acknowledged as duplicates
+  uint64_t read = 0;
+  uint64_t committed = 0;  // events that groups committed
+  uint64_t starts = 0;     // of the node
+};
+
+Verdict run(const Options& options);
+
+}  // namespace headrace::sim

@@ -1,0 +1,62 @@
+// What the clients of a run share: the world, the judge, the topics, and what groups have
+// committed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/sim/checkers.h"
+#include "tests/sim/world.h"
+
+namespace headrace::sim {
+
+struct SimTopic {
+  std::string name;
+  uint32_t partitions = 1;
+  bool retention = false;
+  bool created = false;
+  bool deleted = false;
+};
+
+struct Scene {
+  World& world;
+  Judge& judge;
+  std::vector<SimTopic> topics;
+  // Acknowledged commits: group, partition → the highest.
+  std::map<std::pair<std::string, uint32_t>, int64_t> positions;
+  uint32_t next_client = 1;
+  bool healed = false;     // no more faults come, clients finish
+  uint64_t published = 0;  // acknowledged events
+  uint64_t resent = 0;     // acknowledged to have been there already
+  uint64_t read = 0;       // events that readers saw
+
+  test::Prng& prng() { return world.prng(); }
+  int64_t now_us() const { return world.now().mono_us; }
+  // A topic that exists; nullptr while there is none.
+  SimTopic* any_topic() {
+    std::vector<SimTopic*> usable;
+    for (SimTopic& topic : topics) {
+      if (topic.created && !topic.deleted) usable.push_back(&topic);
+    }
+    return usable.empty() ? nullptr : usable[prng().below(usable.size())];
+  }
+  bool gone(const Lane& lane) const { return judge.forgotten(lane); }
+};
+
+// A client that can be told to do some more, and knows when it has done everything.
+class Client : public Actor {
+ public:
+  explicit Client(Scene* scene) : scene_(*scene), number_(scene->next_client++) {}
+  virtual void give(uint32_t /*events*/) {}
+  virtual bool finished() const { return true; }
+  virtual std::string state() const { return "client " + std::to_string(number_); }
+
+ protected:
+  Scene& scene_;
+  const uint32_t number_;
+};
+
+}  // namespace headrace::sim

@@ -1,0 +1,160 @@
+#include "tests/sim/topics.h"
+
+#include <algorithm>
+
+#include "broker/core/error.h"
+
+namespace headrace::sim {
+namespace {
+constexpr int64_t kPauseUs = 50 * kMicrosPerMilli;
+}
+
+TopicClient::TopicClient(Scene* scene)
+    : Client(scene), wire_(&scene->world, "topics-" + std::to_string(number_)) {}
+
+bool TopicClient::finished() const {
+  const bool all_made = std::all_of(scene_.topics.begin(), scene_.topics.end(),
+                                    [](const SimTopic& topic) { return topic.created; });
+  return all_made && to_delete_ == nullptr && to_read_.empty();
+}
+
+std::string TopicClient::state() const {
+  return "topic client: " + std::to_string(to_read_.size()) + " partitions to read" +
+         (to_delete_ != nullptr ? ", deleting " + to_delete_->name : "");
+}
+
+void TopicClient::step() {
+  wire_.step();
+  if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
+  if (finished() || asked_ || again_us_ > scene_.now_us() || !wire_.ready()) return;
+  for (SimTopic& topic : scene_.topics) {
+    if (!topic.created) return create(topic);
+  }
+  if (to_delete_ != nullptr) return remove(*to_delete_);
+  read_on();
+}
+
+void TopicClient::create(SimTopic& topic) {
+  asked_ = true;
+  proto::CreateTopic message;
+  message.set_name(topic.name);
+  message.set_partitions(topic.partitions);
+  message.set_if_missing(true);
+  if (topic.retention) message.mutable_retention()->set_events(20);
+  wire_.ask(MessageType::create_topic, message, {}, [this, &topic](const Reply& reply) {
+    asked_ = false;
+    again_us_ = scene_.now_us() + (reply.ok() ? 0 : kPauseUs);
+    topic.created = reply.ok();
+    if (reply.kind == Reply::Kind::refused && !reply.error.retryable()) {
+      scene_.judge.complain("create topic: " + reply.error.message());
+    }
+  });
+}
+
+void TopicClient::delete_one() {
+  if (to_delete_ != nullptr || !finished()) return;
+  SimTopic* topic = scene_.any_topic();
+  // One stays.
+  const auto left = std::count_if(scene_.topics.begin(), scene_.topics.end(),
+                                  [](const SimTopic& one) { return !one.deleted; });
+  if (topic == nullptr || left < 2) return;
+  to_delete_ = topic;
+  topic->deleted = true;
+  scene_.judge.forget(topic->name);
+}
+
+void TopicClient::remove(SimTopic& topic) {
+  asked_ = true;
+  proto::DeleteTopic message;
+  message.set_name(topic.name);
+  wire_.ask(MessageType::delete_topic, message, {}, [this](const Reply& reply) {
+    asked_ = false;
+    again_us_ = scene_.now_us() + kPauseUs;
+    if (reply.kind == Reply::Kind::lost) return;
+    const bool gone = reply.error.code() == static_cast<uint32_t>(core::ErrorCode::unknown_topic);
+    if (reply.ok() || gone) {
+      to_delete_ = nullptr;
+    } else if (!reply.error.retryable()) {
+      scene_.judge.complain("delete topic: " + reply.error.message());
+      to_delete_ = nullptr;
+    }
+  });
+}
+
+// ---- the whole of every partition
+
+void TopicClient::read_everything() {
+  for (const SimTopic& topic : scene_.topics) {
+    if (topic.deleted || !topic.created) continue;
+    for (uint32_t i = 0; i < topic.partitions; ++i) to_read_.push_back({topic.name, i});
+  }
+  reading_ = false;
+}
+
+void TopicClient::read_on() {
+  const Lane& lane = to_read_.back();
+  asked_ = true;
+  if (!reading_) {
+    proto::ListOffsets message;
+    message.set_topic(lane.topic);
+    message.set_partition(lane.partition);
+    message.mutable_at()->set_earliest(true);
+    wire_.ask(MessageType::list_offsets, message, {}, [this, lane](const Reply& reply) {
+      asked_ = false;
+      again_us_ = scene_.now_us() + (reply.ok() ? 0 : kPauseUs);
+      if (!reply.ok()) return;
+      reading_ = true;
+      logs_.push_back({lane, reply.as<proto::ListOffsetsOk>().offset(), {}});
+    });
+    return;
+  }
+  proto::Fetch message;
+  message.set_topic(lane.topic);
+  message.set_partition(lane.partition);
+  message.set_offset(logs_.back().log_start + static_cast<int64_t>(logs_.back().values.size()));
+  wire_.ask(MessageType::fetch, message, {}, [this](const Reply& reply) { on_fetched(reply); });
+}
+
+void TopicClient::on_fetched(const Reply& reply) {
+  asked_ = false;
+  if (!reply.ok()) {
+    again_us_ = scene_.now_us() + kPauseUs;
+    reading_ = reply.kind == Reply::Kind::lost && reading_;  // retention came: from its start again
+    if (!reading_) logs_.pop_back();
+    return;
+  }
+  const auto ok = reply.as<proto::FetchOk>();
+  Final& log = logs_.back();
+  const int64_t from = log.log_start + static_cast<int64_t>(log.values.size());
+  std::vector<Seen> events;
+  if (!read_batches(log.lane, reply.payload, {ok.batch_sizes().begin(), ok.batch_sizes().end()},
+                    {ok.append_times_us().begin(), ok.append_times_us().end()}, from, number_,
+                    &events)) {
+    scene_.judge.complain("unreadable batches of " + to_string(log.lane));
+  }
+  int64_t next = from;
+  for (const Seen& seen : events) {
+    if (seen.offset != next++) {
+      scene_.judge.complain("a hole in " + to_string(log.lane) + " before " +
+                            std::to_string(seen.offset));
+    }
+    log.values.push_back(seen.value);
+  }
+  if (next < ok.visible_end() && !events.empty()) return;
+  if (next < ok.visible_end()) {
+    scene_.judge.complain(to_string(log.lane) + " ends at " + std::to_string(ok.visible_end()) +
+                          " and cannot be read beyond " + std::to_string(next));
+  }
+  ends_[log.lane] = next;
+  scene_.judge.tell(&Checker::on_final, log);
+  to_read_.pop_back();
+  reading_ = false;
+}
+
+int64_t TopicClient::next_us() const {
+  const int64_t mine_us =
+      finished() || asked_ ? INT64_MAX : std::max(again_us_, scene_.now_us() + kMicrosPerMilli);
+  return std::min(mine_us, wire_.next_us());
+}
+
+}  // namespace headrace::sim
