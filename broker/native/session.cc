@@ -51,6 +51,12 @@ void Session::on_frame(net::native::Frame&& frame) {
     return farewell(hello ? core::Error(core::ErrorCode::invalid_request, "hello comes once")
                           : core::Error(core::ErrorCode::hello_required));
   }
+  if (!hello && reactor().catalog()->version == 0) {
+    // Just started: what exists is not known yet, and nobody may be told that it does not.
+    core::Error error(core::ErrorCode::loading, "the catalog");
+    error.retry_after_ms = 100;
+    return fail(header, error);
+  }
   handler->run(*this, std::move(frame));
   if (is_publish(header.type)) saw_publish_ = true;
   update_flow();
