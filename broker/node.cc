@@ -9,6 +9,7 @@
 #include "broker/identity.h"
 #include "metrics/crc32c.h"
 #include "metrics/log.h"
+#include "net/listener.h"
 #include "storage/month.h"
 
 namespace headrace::broker {
@@ -195,10 +196,13 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   lane.server = std::make_unique<native::Server>(lane.reactor.get(), server);
   const net::Endpoint wanted = index == 0 ? wanted_ : bound_;
   net::Endpoint bound;
-  if (const int failure = lane.server->listen(wanted, &bound); failure != 0) {
+  int failure = index == 0 ? net::check_unused(wanted) : 0;
+  if (failure == 0) failure = lane.server->listen(wanted, &bound);
+  if (failure != 0) {
     lane.error = "cannot listen on " + wanted.to_string() + ": " + std::strerror(failure);
-    if (failure == EADDRINUSE)
+    if (failure == EADDRINUSE) {
       lane.error += "; another process has this port: choose another one, or 0 for any";
+    }
     return false;
   }
   bound_ = bound;

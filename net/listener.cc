@@ -45,7 +45,9 @@ bool to_sockaddr(const Endpoint& endpoint, sockaddr_storage* address, socklen_t*
 
 }  // namespace
 
-int open_listener(const Endpoint& wanted, int* fd, Endpoint* bound) {
+namespace {
+
+int open_bound(const Endpoint& wanted, bool shared, int* fd, Endpoint* bound) {
   sockaddr_storage address;
   socklen_t size = 0;
   if (!to_sockaddr(wanted, &address, &size)) return EINVAL;
@@ -53,7 +55,7 @@ int open_listener(const Endpoint& wanted, int* fd, Endpoint* bound) {
   if (*fd < 0) return errno;
   const int on = 1;
   bool ok = ::setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-            ::setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+            (!shared || ::setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0);
   if (address.ss_family == AF_INET6) {  // IPv4 has its own listener, never a mapped one
     ok = ok && ::setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0;
   }
@@ -67,6 +69,20 @@ int open_listener(const Endpoint& wanted, int* fd, Endpoint* bound) {
   }
   *bound = to_endpoint(address);
   return 0;
+}
+
+}  // namespace
+
+int open_listener(const Endpoint& wanted, int* fd, Endpoint* bound) {
+  return open_bound(wanted, true, fd, bound);
+}
+
+int check_unused(const Endpoint& wanted) {
+  int fd = -1;
+  Endpoint bound;
+  const int error = open_bound(wanted, false, &fd, &bound);
+  if (error == 0) ::close(fd);
+  return error;
 }
 
 bool prepare_accepted(int fd, Endpoint* peer) {

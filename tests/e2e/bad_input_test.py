@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What strangers, broken clients and bad surroundings get: a clear error that names the cause, while
-everybody else goes on."""
+"""What strangers, broken clients and bad surroundings get: a clear error that names the cause,
+while everybody else goes on."""
 
 import os
 import socket

@@ -57,15 +57,18 @@ class Broker:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self._forget()
+
+    def _forget(self):
         self.process.stdout.close()
+        self.log.close()
         self.process = None
 
     def terminate(self, timeout_s=60):
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=timeout_s)
-        self.process.stdout.close()
-        self.process = None
+        self._forget()
         return code
 
     def cli(self, *args, stdin=None, check=True, timeout_s=120):
