@@ -46,15 +46,9 @@ void ShardObjects::on_reply(RequestPtr request) {
 
 void ShardObjects::handle(RequestPtr request) {
   switch (request->kind) {
-    case Request::Kind::publish_batch: {
-      auto& typed = as<PublishBatch>(*request);
-      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
-        partition->publish(cast<PublishBatch>(std::move(request)));
-      }
-      return;
-    }
+    case Request::Kind::publish_batch:
     case Request::Kind::publish_events:
-      return publish_events(cast<PublishEvents>(std::move(request)));
+      return publish(std::move(request));
     case Request::Kind::fetch: {
       auto& typed = as<Fetch>(*request);
       if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
@@ -139,7 +133,11 @@ std::shared_ptr<Partition> ShardObjects::open(const TopicPtr& topic, PartitionId
   auto& partition = partitions_[topic->partition(number)];
   if (partition == nullptr || partition->state() == Partition::State::failed) {
     partition = std::make_shared<Partition>(topic, number, ctx_);
-    partition->load([this, raw = partition.get()] { loaded(std::move(raw->waiting())); });
+    partition->load([this, raw = partition.get()] {
+      const TopicId id = raw->topic()->id;
+      loaded(std::move(raw->waiting()));
+      publish_held(id);
+    });
   }
   return partition;
 }
@@ -218,6 +216,69 @@ Group* ShardObjects::ready_group(const GroupPtr& record, const TopicPtr& topic,
 
 void ShardObjects::dispatch(RequestPtr request) {
   handle(std::move(request));
+}
+
+// ---- publishes, in the order in which they came
+
+bool ShardObjects::is_loading(const TopicPtr& topic, PartitionId number, bool waited) {
+  if (number.value() >= topic->partitions) return false;  // refused when its turn comes
+  auto known = partitions_.find(topic->partition(number));
+  const auto state = known == partitions_.end() ? Partition::State::failed : known->second->state();
+  const bool try_again = known == partitions_.end() || !waited;
+  if (state == Partition::State::failed && try_again) {
+    open(topic, number);
+    return true;
+  }
+  return state == Partition::State::loading;
+}
+
+bool ShardObjects::must_wait(Request& publish) {
+  if (publish.kind == Request::Kind::publish_batch) {
+    const auto& typed = as<PublishBatch>(publish);
+    return is_loading(typed.topic, typed.partition, publish.waited);
+  }
+  const auto& typed = as<PublishEvents>(publish);
+  bool wait = false;
+  for (const auto& item : typed.items) {
+    if (!item.error && is_loading(typed.topic, item.partition, publish.waited)) wait = true;
+  }
+  return wait;
+}
+
+void ShardObjects::publish(RequestPtr request) {
+  const bool batch = request->kind == Request::Kind::publish_batch;
+  const TopicPtr& topic =
+      batch ? as<PublishBatch>(*request).topic : as<PublishEvents>(*request).topic;
+  if (!held_.contains(topic->id) && !must_wait(*request)) return publish_now(std::move(request));
+  auto& queue = held_[topic->id];
+  if (queue.size() >= limits::kRequestsWhileLoading) {
+    request->error = Error(ErrorCode::loading, "too many requests wait for " + topic->name);
+    return ctx_->reply(std::move(request));
+  }
+  request->waited = true;
+  queue.push_back(std::move(request));
+}
+
+void ShardObjects::publish_held(TopicId topic) {
+  if (!held_.contains(topic)) return;
+  auto& queue = held_[topic];
+  while (!queue.empty()) {
+    if (must_wait(*queue.front())) return;
+    RequestPtr request = std::move(queue.front());
+    queue.pop_front();
+    publish_now(std::move(request));
+  }
+  held_.erase(topic);
+}
+
+void ShardObjects::publish_now(RequestPtr request) {
+  if (request->kind == Request::Kind::publish_events) {
+    return publish_events(cast<PublishEvents>(std::move(request)));
+  }
+  auto& typed = as<PublishBatch>(*request);
+  if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+    partition->publish(cast<PublishBatch>(std::move(request)));
+  }
 }
 
 // ---- what concerns several partitions
@@ -393,6 +454,13 @@ void ShardObjects::drop(const Error& error) {
     }
     entry.waiting.clear();
   }
+  for (auto& [topic, queue] : held_) {
+    for (auto& request : queue) {
+      request->error = error;
+      ctx_->reply(std::move(request));
+    }
+  }
+  held_.clear();
   if (catalog_ != nullptr) catalog_->drop(error);
   folding_.clear();
 }

@@ -4,6 +4,7 @@
 // Lives on: the shard's reactor. Dropped as a whole when a commit fails (crash-only).
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -42,6 +43,11 @@ class ShardObjects {
   std::shared_ptr<Partition> open(const TopicPtr& topic, PartitionId number);
   bool all_ready(const TopicPtr& topic, RequestPtr& request);
   void handle_group(RequestPtr request);
+  void publish(RequestPtr request);
+  void publish_now(RequestPtr request);
+  void publish_held(TopicId topic);
+  bool must_wait(Request& publish);
+  bool is_loading(const TopicPtr& topic, PartitionId number, bool waited);
   void publish_events(std::unique_ptr<PublishEvents> request);
   void describe_topic(std::unique_ptr<DescribeTopic> request);
   void describe_group(std::unique_ptr<DescribeGroup> request);
@@ -63,6 +69,9 @@ class ShardObjects {
     std::vector<RequestPtr> waiting;
   };
   std::unordered_map<GroupId, LoadingGroup> groups_;
+  // Publishes that wait for a partition to load. Those behind them on the same topic wait, too:
+  // nobody overtakes one that goes to several partitions.
+  std::unordered_map<TopicId, std::deque<RequestPtr>> held_;
   std::shared_ptr<CatalogStore> catalog_;  // meta shard only
   std::vector<Partition*> folding_;        // touched this turn by single events
   Housekeeping housekeeping_;
