@@ -101,6 +101,7 @@ struct PublishBatch final : RequestOf<Request::Kind::publish_batch> {
   // out
   Offset base_offset;
   int64_t append_time_us = 0;
+  Epoch epoch;  // in the stored batch: part of computed event ids; 0: not known of a duplicate
   bool duplicate = false;
 };
 

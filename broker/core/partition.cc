@@ -89,6 +89,7 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
   }
   request->base_offset = index_.next_offset();
   request->append_time_us = append_time();
+  request->epoch = ctx_->epoch();
   append(std::move(request->batch), request->header, request->summary);
   if (stamp.id != kNoProducer) {
     producers_.record(stamp, request->base_offset, request->append_time_us, ctx_->sequence(),

@@ -79,6 +79,7 @@ void handle_publish_batch(Session& session, net::native::Frame&& frame) {
     ok.set_append_time_us(published.append_time_us);
     ok.set_durability(to_proto(published.durability));
     ok.set_duplicate(published.duplicate);
+    ok.set_epoch(published.epoch.value());
     to.reply(header, ok);
   });
 }
