@@ -315,7 +315,7 @@ struct ShardStats final : RequestOf<Request::Kind::shard_stats> {
   // out
   std::vector<TopicRow> partitions;
   std::vector<GroupStats> groups;
-  CatalogPtr catalog;              // as the answering reactor knows it
+  CatalogPtr catalog;  // as the answering reactor knows it
 };
 
 }  // namespace headrace::core

@@ -25,10 +25,10 @@ class FrontEnd {
  public:
   virtual ~FrontEnd() = default;
   virtual void on_turn(const Time& now) = 0;  // after poll
-  virtual void flush() = 0;          // everything queued for connections leaves
-  virtual void begin_drain() = 0;    // accept no more, refuse publishes, answer waits
-  virtual bool drained() const = 0;  // no connection is left
-  virtual void close_all() = 0;      // the drain deadline has passed
+  virtual void flush() = 0;                   // everything queued for connections leaves
+  virtual void begin_drain() = 0;             // accept no more, refuse publishes, answer waits
+  virtual bool drained() const = 0;           // no connection is left
+  virtual void close_all() = 0;               // the drain deadline has passed
 };
 
 struct ReactorOptions {
@@ -64,7 +64,7 @@ class Reactor final : public Services {
 
   bool takes_publishes() const { return pressure_.in_flight_bytes < pressure_.budget_bytes; }
   const storage::Pressure& pressure() const { return pressure_; }  // as of this turn
-  bool ready() const;  // every shard it owns is loaded
+  bool ready() const;                                              // every shard it owns is loaded
   uint32_t index() const { return options_.index; }
   net::Io& io() { return *io_; }
   bool clock_suspect() const { return clock_guard_.suspect(); }

@@ -48,8 +48,16 @@ struct FrameHeader {
 };
 
 enum class FrameError : uint8_t {
-  ok, need_more, not_headrace, looks_like_http, looks_like_tls, bad_version, bad_reserved,
-  message_too_large, payload_too_large, bad_crc,
+  ok,
+  need_more,
+  not_headrace,
+  looks_like_http,
+  looks_like_tls,
+  bad_version,
+  bad_reserved,
+  message_too_large,
+  payload_too_large,
+  bad_crc,
 };
 // One sentence for the log and for the farewell error frame: what it is and what to do.
 std::string_view to_string(FrameError error);
