@@ -41,6 +41,18 @@ struct MonthRequest final : storage::Maintenance {
   void run() override {}
 };
 
+core::Retention default_retention(const Config& config) {
+  core::Retention retention;  // 0 means no bound
+  const auto& topics = config.topics;
+  if (topics.retention_age_us > 0) retention.age_us = topics.retention_age_us;
+  if (topics.retention_size_bytes > 0) retention.bytes = topics.retention_size_bytes;
+  if (topics.retention_count > 0) retention.events = topics.retention_count;
+  if (topics.retention_months > 0) {
+    retention.months = static_cast<uint32_t>(topics.retention_months);
+  }
+  return retention;
+}
+
 uint32_t reactor_count(const Config& config) {
   if (config.broker.reactors > 0) return static_cast<uint32_t>(config.broker.reactors);
   const unsigned cores = std::thread::hardware_concurrency();
@@ -193,6 +205,8 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   server.handshake_us = config_.limits.handshake_us;
   server.idle_us = config_.limits.idle_us;
   server.max_batch_bytes = static_cast<uint32_t>(config_.limits.batch_bytes);
+  server.default_partitions = static_cast<uint32_t>(config_.topics.partitions);
+  server.default_retention = default_retention(config_);
   lane.server = std::make_unique<native::Server>(lane.reactor.get(), server);
   const net::Endpoint wanted = index == 0 ? wanted_ : bound_;
   net::Endpoint bound;

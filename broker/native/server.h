@@ -23,6 +23,8 @@ struct ServerOptions {
   int64_t handshake_us = limits::kHandshakeUs;
   int64_t idle_us = limits::kIdleUs;
   uint32_t max_batch_bytes = limits::kBatchBytesMax;
+  uint32_t default_partitions = 1;  // of a topic whose creator does not say
+  core::Retention default_retention;
 };
 
 class Server final : public runtime::FrontEnd, public core::Requester, public net::AcceptHandler {

@@ -16,8 +16,9 @@ bool is_publish(uint16_t type) {
          type == static_cast<uint16_t>(Session::MessageType::publish_batch);
 }
 
-net::ConnectionLimits connection_limits() {
+net::ConnectionLimits connection_limits(const ServerOptions& options) {
   net::ConnectionLimits limits;
+  limits.max_payload_bytes = options.max_batch_bytes;
   limits.max_output_bytes = limits::kOutputBytesPerConnection;
   return limits;
 }
@@ -28,7 +29,7 @@ Session::Session(Server* server, net::SocketId socket, const net::Endpoint& peer
     : server_(server),
       peer_(peer),
       origin_(origin),
-      connection_(server->reactor().io(), socket, connection_limits(), this),
+      connection_(server->reactor().io(), socket, connection_limits(server->options()), this),
       opened_mono_us_(server->reactor().now().mono_us),
       heard_mono_us_(opened_mono_us_) {}
 

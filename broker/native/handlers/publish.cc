@@ -2,6 +2,7 @@
 #include "broker/limits.h"
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert.h"
+#include "broker/native/server.h"
 #include "metrics/counters.h"
 #include "metrics/crc32c.h"
 
@@ -121,6 +122,11 @@ void handle_publish(Session& session, net::native::Frame&& frame) {
   };
   if (core::Error error = session.may_publish()) return refuse(error);
   if (core::Error error = check_shape(*message, frame.payload.size())) return refuse(error);
+  // An event must fit a batch, so that whoever fetches it can be sent it.
+  const size_t encoded = frame.payload.size() + frame.message.size() + storage::kBatchHeaderSize;
+  if (encoded > session.server().options().max_batch_bytes) {
+    return refuse({core::ErrorCode::too_large, std::to_string(encoded) + " bytes"});
+  }
   const auto durability = from_proto(message->durability());
   if (!durability) return refuse({core::ErrorCode::invalid_request, "durability: unknown number"});
 

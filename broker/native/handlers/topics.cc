@@ -32,8 +32,11 @@ void handle_create_topic(Session& session, net::native::Frame&& frame) {
   auto request = std::make_unique<core::CreateTopic>(session.tenant());
   request->shard = kMetaShard;
   request->name = message.name();
-  request->partitions = message.partitions() == 0 ? 1 : message.partitions();
+  const ServerOptions& options = session.server().options();
+  request->partitions =
+      message.partitions() == 0 ? options.default_partitions : message.partitions();
   request->retention = from_proto(message.retention());
+  if (!message.has_retention()) request->retention = options.default_retention;
   request->if_missing = message.if_missing();
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {
     auto& created = core::as<core::CreateTopic>(*reply);
