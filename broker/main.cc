@@ -71,7 +71,7 @@ int serve(const cli::ServeArguments& arguments) {
   if (!config) return cli::kUsage;
   configure_log(*config);
   // Batches come and go on different threads: keep their memory in the process.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most glibc takes
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
 
   // Blocked before any thread starts, so that only this one hears them.
