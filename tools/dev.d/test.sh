@@ -72,13 +72,13 @@ verb_test() {
   mapfile -t targets < <(fuzz_targets)
 
   say "build dev (coverage)"
-  build_preset dev all
+  build_preset dev unit_tests golden_tests conformance_tests sim_tests
   find "$build/dev" -name '*.gcda' -delete
   run_suite dev suite_ctest dev
   run_suite coverage check_coverage
 
   say "build release"
-  build_preset release headrace
+  build_preset release headrace micro_bench
   run_suite e2e suite_e2e
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
