@@ -3,6 +3,7 @@
 # shellcheck disable=SC2154  # root, build, jobs: set by tools/dev
 
 coverage_least=80 # per cent of lines of broker, storage and net
+# The simulation's 200 seeds run in the release build; the slow, instrumented ones run a few.
 
 fuzz_targets() { find tests/fuzz -name '*_fuzz.cc' -printf '%f\n' | sed 's/\.cc$//' | sort; }
 
@@ -74,11 +75,12 @@ verb_test() {
   say "build dev (coverage)"
   build_preset dev unit_tests golden_tests conformance_tests sim_tests
   find "$build/dev" -name '*.gcda' -delete
-  run_suite dev suite_ctest dev
+  HEADRACE_SIM_SEEDS=10 run_suite dev suite_ctest dev
   run_suite coverage check_coverage
 
   say "build release"
-  build_preset release headrace micro_bench
+  build_preset release headrace micro_bench sim_tests
+  run_suite simulation suite_ctest release -R '^sim$'
   run_suite e2e suite_e2e
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
@@ -88,7 +90,7 @@ verb_test() {
 
   say "build asan"
   build_preset asan unit_tests golden_tests conformance_tests sim_tests
-  run_suite asan suite_ctest asan -R '^(unit|golden|conformance|sim)$'
+  HEADRACE_SIM_SEEDS=10 run_suite asan suite_ctest asan -R '^(unit|golden|conformance|sim)$'
 
   say "build tsan"
   build_preset tsan tsan_tests
