@@ -31,7 +31,7 @@ class Broker:
 
     def __exit__(self, *_):
         if self.process is not None:
-            self.kill()
+            self.terminate()
         if self.scratch is not None:
             self.scratch.cleanup()
 

@@ -38,10 +38,10 @@ check_coverage() {
   echo "coverage gate of $coverage_least % passed, see $build/logs/coverage.txt"
 }
 
-# Every executable tests/e2e/*_test.* works on the release binary that $HEADRACE names.
+# suite_e2e PRESET: every executable tests/e2e/*_test.* works on the binary that $HEADRACE names.
 suite_e2e() {
   local test passed=0
-  export HEADRACE=$build/release/headrace
+  export HEADRACE=$build/$1/headrace
   while IFS= read -r test; do
     echo "-- $test"
     timeout 300 "$test" || {
@@ -73,15 +73,16 @@ verb_test() {
   mapfile -t targets < <(fuzz_targets)
 
   say "build dev (coverage)"
-  build_preset dev unit_tests golden_tests conformance_tests sim_tests
+  build_preset dev unit_tests golden_tests conformance_tests sim_tests headrace
   find "$build/dev" -name '*.gcda' -delete
-  HEADRACE_SIM_SEEDS=10 run_suite dev suite_ctest dev
+  HEADRACE_SIM_SEEDS=3 run_suite dev suite_ctest dev
+  run_suite e2e-dev suite_e2e dev
   run_suite coverage check_coverage
 
   say "build release"
   build_preset release headrace micro_bench sim_tests
   run_suite simulation suite_ctest release -R '^sim$'
-  run_suite e2e suite_e2e
+  run_suite e2e suite_e2e release
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
   say "build planted (acks before the sync)"
