@@ -1,5 +1,6 @@
 // smoke: one event of every kind through a topic of its own: publish, consume, compare, commit by a
 // group, delete. Exit 0 says that the broker does its job.
+#include <algorithm>
 #include <chrono>
 #include <random>
 
@@ -69,15 +70,16 @@ Error compare(const client::OutgoingEvent& sent, const client::ReceivedEvent& go
   if (!same(sent.data, got.record.value)) return mismatch(where + " has other data");
   if (sent.timestamp_ms != got.record.timestamp_ms) return mismatch(where + " has another time");
   std::vector<storage::HeaderField> fields;
-  size_t index = 0;
-  bool equal = true;
   const storage::EventFields expected = sent.view(&fields);
-  storage::for_each_header(got.record, [&](const storage::HeaderView& header) {
-    equal = equal && index < expected.headers.size() && expected.headers[index].key == header.key &&
-            same(expected.headers[index].value, header.value);
-    ++index;
-  });
-  if (!equal || index != expected.headers.size()) return mismatch(where + " has other headers");
+  std::vector<storage::HeaderView> headers;
+  storage::for_each_header(got.record,
+                           [&](const storage::HeaderView& header) { headers.push_back(header); });
+  const auto equal = [&](const storage::HeaderField& field, const storage::HeaderView& header) {
+    return field.key == header.key && same(field.value, header.value);
+  };
+  if (!std::ranges::equal(expected.headers, headers, equal)) {
+    return mismatch(where + " has other headers");
+  }
   return {};
 }
 
