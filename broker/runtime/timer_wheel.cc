@@ -104,12 +104,7 @@ size_t TimerWheel::advance(Time now) {
   const uint64_t target = static_cast<uint64_t>(since / limits::kWheelTickUs);
   size_t fired = 0;
   while (now_tick_ < target) {
-    // Jump over empty stretches: to the next occupied slot of level 0, or to the level's end.
-    const uint64_t position = now_tick_ & (kSlots - 1);
-    const uint64_t ahead = position == kSlots - 1 ? 0 : occupied_[0] >> (position + 1);
-    const uint64_t step =
-        ahead != 0 ? 1 + static_cast<uint64_t>(std::countr_zero(ahead)) : kSlots - position;
-    now_tick_ = std::min(now_tick_ + step, target);
+    now_tick_ = std::min(next_tick(), target);  // nothing is in between
     for (int level = kLevels - 1; level >= 1; --level) {
       if ((now_tick_ & ((uint64_t{1} << (kSlotBits * level)) - 1)) == 0) cascade(level);
     }
@@ -126,6 +121,11 @@ size_t TimerWheel::advance(Time now) {
 
 int64_t TimerWheel::next_deadline_mono_us() const {
   if (size_ == 0) return INT64_MAX;
+  return origin_mono_us_ + static_cast<int64_t>(next_tick()) * limits::kWheelTickUs;
+}
+
+// When the hand of any level reaches the next occupied slot.
+uint64_t TimerWheel::next_tick() const {
   uint64_t tick = UINT64_MAX;
   for (int level = 0; level < kLevels; ++level) {
     const uint64_t bits = occupied_[static_cast<size_t>(level)];
@@ -138,7 +138,7 @@ int64_t TimerWheel::next_deadline_mono_us() const {
         ahead != 0 ? 1 + static_cast<uint64_t>(std::countr_zero(ahead)) : kSlots - position;
     tick = std::min(tick, ((now_tick_ >> shift) + step) << shift);
   }
-  return origin_mono_us_ + static_cast<int64_t>(tick) * limits::kWheelTickUs;
+  return tick;
 }
 
 }  // namespace headrace::runtime

@@ -40,6 +40,7 @@ class TimerWheel {
   void place(core::Timer* timer);
   void unlink(core::Timer* timer);
   void cascade(int level);
+  uint64_t next_tick() const;
   uint64_t tick_of(int64_t mono_us) const;
 
   int64_t origin_mono_us_;

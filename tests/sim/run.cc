@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/limits.h"
+#include "tests/sim/members.h"
 #include "tests/sim/publishers.h"
 #include "tests/sim/readers.h"
 #include "tests/sim/topics.h"
@@ -35,12 +37,15 @@ class Run {
   void heal();
   void finish();
   void wait_for_all(const std::string& what);
+  void wait_for_groups();
+  void watch_budgets();
 
   const Options options_;
   World world_;
   Judge judge_;
   Scene scene_;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<Member*> members_;
   TopicClient* topics_ = nullptr;
 };
 
@@ -56,6 +61,22 @@ void Run::cast() {
   auto topic = [&] { return &scene_.topics[prng.below(scene_.topics.size())]; };
   for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
   for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
+  for (uint32_t i = 0; i < options_.members; ++i) members_.push_back(add<Member>(topic()));
+  world_.watch([this] { watch_budgets(); });
+}
+
+// A reactor admits frames until the store's budget is reached: each connection may have one more
+// turn's worth on its way. The tail keeps what is not committed above its budget.
+void Run::watch_budgets() {
+  if (!world_.up()) return;
+  const auto pressure = world_.store().pressure();
+  const uint64_t slack = clients_.size() * limits::kPendingSetBytes / 64;
+  judge_.tell(&Checker::on_use,
+              Use{"bytes in the store", pressure.in_flight_bytes, pressure.budget_bytes + slack});
+  for (size_t i = 0; i < world_.reactors(); ++i) {
+    judge_.tell(&Checker::on_use, Use{"bytes in the tail", world_.reactor(i).tail().bytes(),
+                                      options_.tail_bytes + pressure.budget_bytes + slack});
+  }
 }
 
 void Run::fault() {
@@ -112,6 +133,24 @@ void Run::wait_for_all(const std::string& what) {
   }
 }
 
+// Everything that was published is read and committed by the groups.
+void Run::wait_for_groups() {
+  auto behind = [this](const Member* member) {
+    for (const auto& [lane, end] : topics_->ends()) {
+      if (lane.topic != member->topic().name || end == 0) continue;
+      const auto at = scene_.positions.find({member->group(), lane.partition});
+      if (at == scene_.positions.end() || at->second < end) return true;
+    }
+    return false;
+  };
+  const bool done = world_.run_until(
+      [&] { return failed() || std::none_of(members_.begin(), members_.end(), behind); }, kBoundUs);
+  if (done) return;
+  for (const Member* member : members_) {
+    if (behind(member)) judge_.complain("a group does not get to the end: " + member->state());
+  }
+}
+
 void Run::finish() {
   heal();
   wait_for_all("the work after healing");
@@ -121,6 +160,7 @@ void Run::finish() {
   world_.start();
   topics_->read_everything();
   wait_for_all("reading everything");
+  if (!failed()) wait_for_groups();
 }
 
 Verdict Run::run() {
@@ -129,7 +169,8 @@ Verdict Run::run() {
   for (uint32_t i = 0; i < options_.rounds && !failed(); ++i) {
     round();
     if (i == options_.rounds / 2 && options_.idle_days > 0) {
-      world_.skip(options_.idle_days * 24 * 3'600 * kSecondUs, 600 * kSecondUs);
+      const int64_t us = options_.idle_days * 24 * 3'600 * kSecondUs;
+      world_.skip(us, us / 50);
     }
   }
   if (!failed()) finish();

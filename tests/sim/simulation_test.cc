@@ -25,6 +25,7 @@ struct Sum {
   uint64_t published = 0;
   uint64_t resent = 0;
   uint64_t read = 0;
+  uint64_t committed = 0;
   uint64_t starts = 0;
 };
 
@@ -36,6 +37,7 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->published += verdict.published;
   sum->resent += verdict.resent;
   sum->read += verdict.read;
+  sum->committed += verdict.committed;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -52,10 +54,12 @@ TEST(Simulation, Seeds) {
     if (!run_seed(seed, &sum)) return;
   }
   std::cout << seeds << " seeds: " << sum.published << " events acknowledged, " << sum.resent
-            << " of them sent again, " << sum.read << " read, " << sum.starts << " starts\n";
+            << " of them sent again, " << sum.read << " read, " << sum.committed
+            << " committed by groups, " << sum.starts << " starts\n";
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
   EXPECT_GT(sum.resent, seeds / 10);
+  EXPECT_GT(sum.committed, seeds * 20);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 

@@ -71,6 +71,12 @@ bool World::ready() const {
 
 void World::crash() {
   if (!up()) return;
+  // Reads on their way own themselves: they come to an end, but nothing leaves the node any more.
+  for (bool more = true; more;) {
+    more = false;
+    store_->answer_reads();
+    for (auto& lane : lanes_) more = lane->reactor->inbox().drain() > 0 || more;
+  }
   store_->crash(prng_.below(store_->unsynced() + 1));
   stop();
 }
