@@ -140,7 +140,8 @@ void IdempotentPublisher::step() {
   if (again_ || !wire_.ready()) return;
   if (id_ < 0) return ask_for_id();
   plan();
-  if (sent_ < pending_.size()) send_next();
+  // The broker takes any first sequence: a second one must not get there before it.
+  if (sent_ < pending_.size() && (known_ || outstanding_ == 0)) send_next();
 }
 
 void IdempotentPublisher::send_next() {
@@ -153,7 +154,11 @@ void IdempotentPublisher::send_next() {
 }
 
 void IdempotentPublisher::on_outcome(int32_t sequence, const Outcome& outcome) {
+  const auto at = std::find_if(pending_.begin(), pending_.end(), [&](const Publish& publish) {
+    return publish.stamp->sequence == sequence;
+  });
   if (outcome.kind != Reply::Kind::ok) {
+    if (at == pending_.end()) return;
     const bool first = !pending_.empty() && pending_.front().stamp->sequence == sequence;
     // Behind something that failed a gap is normal; the first one has none.
     const bool gap = is(outcome.error_code, core::ErrorCode::out_of_order_sequence) && !first;
@@ -171,16 +176,22 @@ void IdempotentPublisher::on_outcome(int32_t sequence, const Outcome& outcome) {
     ++scene_.published;
     if (outcome.duplicate) ++scene_.resent;
   }
-  const auto at = std::find_if(pending_.begin(), pending_.end(), [&](const Publish& publish) {
-    return publish.stamp->sequence == sequence;
-  });
+  known_ = true;
   if (at == pending_.end()) return;
   pending_.erase(at);
   if (sent_ > 0) --sent_;
 }
 
-// The topic is gone: what is left goes elsewhere, as another producer.
+// The broker forgets who is away for a week: what it was not told about stays unknown.
+void IdempotentPublisher::on_away() {
+  const Lane lane = lane_;
+  give_up();
+  lane_ = lane;
+}
+
+// What is left goes elsewhere, as another producer.
 void IdempotentPublisher::give_up() {
+  known_ = false;
   pending_.clear();
   sent_ = 0;
   again_ = outstanding_ > 0;
@@ -190,7 +201,8 @@ void IdempotentPublisher::give_up() {
 }
 
 int64_t IdempotentPublisher::next_us() const {
-  const bool can = !finished() && !asking_ && (again_ ? outstanding_ == 0 : true) &&
+  const bool can = !finished() && (known_ || outstanding_ == 0) && !asking_ &&
+                   (again_ ? outstanding_ == 0 : true) &&
                    (sent_ < pending_.size() || pending_.size() < kWindow);
   const int64_t mine_us =
       can ? std::max(pause_until_us_, scene_.now_us() + kMicrosPerMilli) : INT64_MAX;

@@ -34,6 +34,7 @@ class IdempotentPublisher final : public Client {
   void step() override;
   int64_t next_us() const override;
   void give(uint32_t events) override { left_ += events; }
+  void on_away() override;
   bool finished() const override { return left_ == 0 && pending_.empty(); }
   std::string state() const override;
 
@@ -52,6 +53,7 @@ class IdempotentPublisher final : public Client {
   int64_t id_ = -1;
   int32_t epoch_ = 0;
   bool asking_ = false;
+  bool known_ = false;  // something of this id was acknowledged
   int32_t next_sequence_ = 0;
   uint64_t next_number_ = 0;
   uint32_t left_ = 0;
