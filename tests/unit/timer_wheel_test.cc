@@ -104,15 +104,21 @@ TEST(TimerWheel, DoesAsAListOfDeadlinesDoes) {
       }
       const int64_t next_us = wheel.next_deadline_mono_us();
       for (const int64_t due : due_us) {
-        if (due >= 0) ASSERT_LE(next_us, std::max(due, now_us) + 2 * kTick);
+        if (due >= 0) {
+          ASSERT_LE(next_us, std::max(due, now_us) + 2 * kTick);
+        }
       }
       now_us += int64_t{1} << prng.below(34);
       for (auto& alarm : alarms) alarm->fired = 0;
       wheel.advance({now_us, 0});
       for (size_t i = 0; i < alarms.size(); ++i) {
         const bool armed = due_us[i] >= 0;
-        if (alarms[i]->fired > 0) ASSERT_TRUE(armed && due_us[i] <= now_us);
-        if (armed && due_us[i] + 2 * kTick <= now_us) ASSERT_EQ(alarms[i]->fired, 1);
+        if (alarms[i]->fired > 0) {
+          ASSERT_TRUE(armed && due_us[i] <= now_us);
+        }
+        if (armed && due_us[i] + 2 * kTick <= now_us) {
+          ASSERT_EQ(alarms[i]->fired, 1);
+        }
         if (alarms[i]->fired > 0) due_us[i] = -1;
       }
     }
