@@ -357,8 +357,14 @@ void ConsumerCore::commit_soon() {
   });
 }
 
+// One at a time: who waits for a commit also waits for the one that is under way, so that leaving
+// never overtakes it.
 void ConsumerCore::commit(std::function<void(Error)> done) {
   if (member_ == nullptr) return done({});
+  if (committing_) {
+    commit_waiters_.push_back(std::move(done));
+    return;
+  }
   proto::CommitOffsets request = member_->commit_request();
   std::map<uint32_t, int64_t> offsets;
   {
@@ -373,20 +379,30 @@ void ConsumerCore::commit(std::function<void(Error)> done) {
   }
   CallOptions call;
   call.repeatable = true;
+  committing_ = true;
   client_->start(MessageType::commit_offsets, request, call,
                  [self = shared_from_this(), offsets, done = std::move(done)](const Error& error,
                                                                               const Frame&) {
-                   if (error && !self->stopped_) {
-                     // Kept for the next commit, unless something newer was handled meanwhile.
-                     const std::lock_guard lock(self->mutex_);
-                     for (const auto& [partition, offset] : offsets) {
-                       self->handled_.try_emplace(partition, offset);
-                     }
-                   }
-                   if (error.code == kErrorUnknownMember) self->member_->on_forgotten();
-                   if (error) self->commit_soon();
+                   self->on_commit_reply(offsets, error);
                    done(error);
+                   auto waiters = std::exchange(self->commit_waiters_, {});
+                   if (waiters.empty()) return;
+                   self->commit([waiters = std::move(waiters)](const Error& next) {
+                     for (const auto& waiter : waiters) waiter(next);
+                   });
                  });
+}
+
+void ConsumerCore::on_commit_reply(const std::map<uint32_t, int64_t>& offsets, const Error& error) {
+  committing_ = false;
+  if (!error) return;
+  if (!stopped_) {
+    // Kept for the next commit, unless something newer was handled meanwhile.
+    const std::lock_guard lock(mutex_);
+    for (const auto& [partition, offset] : offsets) handled_.try_emplace(partition, offset);
+  }
+  if (error.code == kErrorUnknownMember) member_->on_forgotten();
+  commit_soon();
 }
 
 }  // namespace headrace::client

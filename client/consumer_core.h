@@ -65,6 +65,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore>,
   void taken(uint32_t partition, uint64_t token, uint64_t bytes);
   void pump_later(uint32_t partition, int64_t delay_ms);
   void commit_soon();
+  void on_commit_reply(const std::map<uint32_t, int64_t>& offsets, const Error& error);
   void fail(Error error);
 
   Client* const client_;
@@ -76,6 +77,8 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore>,
   bool stopped_ = false;
   Backoff backoff_;
   Loop::TimerId commit_timer_{};
+  bool committing_ = false;
+  std::vector<std::function<void(Error)>> commit_waiters_;  // for the one after this one
 
   struct Queued {
     ReceivedBatch batch;

@@ -61,12 +61,23 @@ void GroupMember::on_joined(const Error& error, const Frame& frame) {
   take(reply.value);
 }
 
+// Within one generation the assignment still grows, when other members let go of their partitions.
+template <class Reply>
+bool GroupMember::differs(const Reply& reply) const {
+  if (reply.generation() != generation_ || reply.epoch() != epoch_) return true;
+  std::set<uint32_t> partitions;
+  for (const proto::Assigned& each : reply.assigned()) partitions.insert(each.partition());
+  return partitions != partitions_;
+}
+
 template <class Reply>
 void GroupMember::take(const Reply& reply) {
   adopting_ = true;
+  partitions_.clear();
   std::vector<Assigned> assigned;
   for (const proto::Assigned& each : reply.assigned()) {
     assigned.push_back({each.partition(), each.committed()});
+    partitions_.insert(each.partition());
   }
   const uint32_t epoch = reply.epoch();
   const uint32_t generation = reply.generation();
@@ -107,8 +118,7 @@ void GroupMember::on_beat(const Error& error, const Frame& frame) {
   const Result<proto::HeartbeatOk> reply = parse_reply<proto::HeartbeatOk>(frame);
   if (!reply.ok()) return listener_->on_group_error(reply.error);
   backoff_.reset();
-  const bool moved = reply->generation() != generation_ || reply->epoch() != epoch_;
-  if (moved && !adopting_) return take(reply.value);
+  if (!adopting_ && differs(reply.value)) return take(reply.value);
   if (timer_.first == 0) beat_after(heartbeat_ms_);
 }
 

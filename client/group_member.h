@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ class GroupMember : public std::enable_shared_from_this<GroupMember> {
   void on_beat(const Error& error, const net::native::Frame& frame);
   void join_after_pause();
   template <class Reply>
+  bool differs(const Reply& reply) const;
+  template <class Reply>
   void take(const Reply& reply);
 
   Client* const client_;
@@ -60,6 +63,7 @@ class GroupMember : public std::enable_shared_from_this<GroupMember> {
   uint32_t epoch_ = 0;
   uint32_t generation_ = 0;
   uint32_t heartbeat_ms_ = 3000;
+  std::set<uint32_t> partitions_;  // of the assignment taken last
   bool adopting_ = false;
   bool stopped_ = false;
   Backoff backoff_;
