@@ -175,8 +175,17 @@ Verdict Run::run() {
     }
   }
   if (!failed()) finish();
-  return {judge_.violations(), world_.trace_hash(), scene_.published, scene_.resent, scene_.read, 0,
-          world_.starts()};
+  Verdict verdict;
+  verdict.violations = judge_.violations();
+  verdict.trace_hash = world_.trace_hash();
+  verdict.published = scene_.published;
+  verdict.resent = scene_.resent;
+  verdict.read = scene_.read;
+  for (const auto& [where, offset] : scene_.positions) {
+    verdict.committed += static_cast<uint64_t>(offset);
+  }
+  verdict.starts = world_.starts();
+  return verdict;
 }
 
 }  // namespace

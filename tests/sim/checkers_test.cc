@@ -1,0 +1,187 @@
+// The checkers themselves: each must complain about a history that is wrong, and only then.
+#include "tests/sim/checkers.h"
+
+#include <gtest/gtest.h>
+
+namespace headrace::sim {
+namespace {
+
+const Lane kLane{"t", 0};
+
+Value value(uint64_t number, uint32_t producer = 1) {
+  return {producer, number};
+}
+Published acked(uint64_t number, int64_t offset, Durability durability = Durability::durable,
+                bool idempotent = false) {
+  return {kLane, value(number), offset, durability, idempotent};
+}
+Seen seen(uint64_t number, int64_t offset, uint32_t reader = 1, int64_t time_us = 10) {
+  return {kLane, value(number), offset, time_us, reader};
+}
+Final log_of(std::vector<uint64_t> numbers, int64_t start = 0) {
+  Final log{kLane, start, {}};
+  for (const uint64_t number : numbers) log.values.push_back(value(number));
+  return log;
+}
+Belief belief(uint32_t client, std::set<uint32_t> partitions, int64_t now_us, int64_t until_us,
+              uint32_t epoch = 1) {
+  return {"g", client, epoch, std::move(partitions), now_us, until_us};
+}
+
+class Checkers : public testing::Test {
+ protected:
+  Violations violations_;
+  std::unique_ptr<Checker> loss_ = make_loss_checker(&violations_);
+  std::unique_ptr<Checker> offsets_ = make_offsets_checker(&violations_);
+  std::unique_ptr<Checker> order_ = make_order_checker(&violations_);
+  std::unique_ptr<Checker> visible_ = make_visible_checker(&violations_);
+  std::unique_ptr<Checker> duplicates_ = make_duplicate_checker(&violations_);
+  std::unique_ptr<Checker> commits_ = make_commit_checker(&violations_);
+  std::unique_ptr<Checker> assignment_ = make_assignment_checker(&violations_);
+  std::unique_ptr<Checker> budget_ = make_budget_checker(&violations_);
+};
+
+TEST_F(Checkers, LossOfADurableEventAtTheEnd) {
+  loss_->on_published(acked(1, 0));
+  loss_->on_published(acked(2, 1));
+  loss_->on_final(log_of({1, 2}));
+  EXPECT_TRUE(violations_.empty());
+  loss_->on_final(log_of({1}));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AnotherValueAtItsOffset) {
+  loss_->on_published(acked(1, 0));
+  loss_->on_final(log_of({7}));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, TwoEventsWithOneOffset) {
+  loss_->on_published(acked(1, 0));
+  loss_->on_published(acked(2, 0));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, WeakerAcksAndRetentionAreNoLoss) {
+  loss_->on_published(acked(1, 0));
+  loss_->on_published(acked(2, 5, Durability::written));
+  loss_->on_published(acked(3, 6, Durability::memory));
+  loss_->on_final(log_of({}, 1));
+  EXPECT_TRUE(violations_.empty());
+}
+
+TEST_F(Checkers, TwoValuesAtOneOffset) {
+  offsets_->on_seen(seen(1, 0, 1));
+  offsets_->on_seen(seen(1, 0, 2));
+  EXPECT_TRUE(violations_.empty());
+  offsets_->on_seen(seen(2, 0, 3));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AReaderSkips) {
+  offsets_->on_seen(seen(1, 0));
+  offsets_->on_seen(seen(3, 2));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AReaderReadsTwice) {
+  offsets_->on_seen(seen(1, 0));
+  offsets_->on_seen(seen(1, 0));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AReaderMayJumpIfItSaysSo) {
+  offsets_->on_seen(seen(1, 0));
+  offsets_->on_reader_jumped(1, kLane);
+  offsets_->on_seen(seen(9, 8));
+  EXPECT_TRUE(violations_.empty());
+}
+
+TEST_F(Checkers, AppendTimesGoBack) {
+  offsets_->on_seen(seen(1, 0, 1, 10));
+  offsets_->on_seen(seen(2, 1, 1, 9));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, WhatWasSeenIsAnotherAtTheEnd) {
+  offsets_->on_seen(seen(1, 0));
+  offsets_->on_final(log_of({2}));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, OutOfOrder) {
+  order_->on_final(log_of({1, 2, 4}));
+  EXPECT_TRUE(violations_.empty());
+  order_->on_final(log_of({1, 4, 2}));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, SeenAndGone) {
+  visible_->on_seen(seen(1, 0));
+  visible_->on_final(log_of({1}));
+  EXPECT_TRUE(violations_.empty());
+  visible_->on_final(log_of({}));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, EndsThatCross) {
+  visible_->on_ends({kLane, 3, 2});
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, Duplicates) {
+  duplicates_->on_final(log_of({1, 2}));
+  EXPECT_TRUE(violations_.empty());
+  duplicates_->on_final(log_of({1, 2, 1}));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AResendWithAnotherOffset) {
+  duplicates_->on_published(acked(1, 0, Durability::durable, true));
+  duplicates_->on_published(acked(1, 0, Durability::durable, true));
+  EXPECT_TRUE(violations_.empty());
+  duplicates_->on_published(acked(1, 4, Durability::durable, true));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, ACommittedPositionIsForgotten) {
+  commits_->on_told({"g", 0, 5}, {"g", 0, 6});
+  EXPECT_TRUE(violations_.empty());
+  commits_->on_told({"g", 0, 5}, {"g", 0, -1});
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, TwoMembersWithOnePartition) {
+  assignment_->on_belief(belief(1, {0, 1}, 0, 100));
+  assignment_->on_belief(belief(2, {2}, 10, 110));
+  EXPECT_TRUE(violations_.empty());
+  assignment_->on_belief(belief(2, {1, 2}, 20, 120));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AnExpiredMemberAndAnOldEpochDoNotCount) {
+  assignment_->on_belief(belief(1, {0}, 0, 100));
+  assignment_->on_belief(belief(2, {0}, 100, 200));
+  assignment_->on_belief(belief(3, {0}, 150, 250, 2));
+  EXPECT_TRUE(violations_.empty());
+}
+
+TEST_F(Checkers, ABudgetIsExceeded) {
+  budget_->on_use({"bytes", 5, 5});
+  EXPECT_TRUE(violations_.empty());
+  budget_->on_use({"bytes", 6, 5});
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST(Judge, TellsEveryCheckerAndForgetsTopics) {
+  Judge judge;
+  judge.tell(&Checker::on_published, acked(1, 0));
+  judge.tell(&Checker::on_final, log_of({}));
+  EXPECT_EQ(judge.violations().size(), 1u);
+  judge.forget("t");
+  judge.tell(&Checker::on_final, log_of({}));
+  EXPECT_EQ(judge.violations().size(), 1u);
+}
+
+}  // namespace
+}  // namespace headrace::sim
