@@ -47,11 +47,11 @@ class UnsyncedFile final : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
     bool torn = false;
     if (!disk_->powered(path_, &torn)) {
-      if (!torn) return disk_->off(path_);
+      if (!torn) return IOStatus::OK();
       const Slice piece(data.data(), disk_->random_below(data.size() + 1));
       const IOStatus ignored = FSWritableFileOwnerWrapper::Append(piece, options, debug);
       wrote(piece.size());
-      return disk_->off(path_);
+      return IOStatus::OK();
     }
     const IOStatus status = FSWritableFileOwnerWrapper::Append(data, options, debug);
     wrote(data.size());
