@@ -73,10 +73,9 @@ verb_test() {
   mapfile -t targets < <(fuzz_targets)
 
   say "build dev (coverage)"
-  build_preset dev unit_tests golden_tests conformance_tests sim_tests headrace
+  build_preset dev unit_tests golden_tests conformance_tests sim_tests
   find "$build/dev" -name '*.gcda' -delete
   HEADRACE_SIM_SEEDS=3 run_suite dev suite_ctest dev
-  run_suite e2e-dev suite_e2e dev
   run_suite coverage check_coverage
 
   say "build release"
