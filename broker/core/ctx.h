@@ -43,6 +43,8 @@ class Ctx {
   virtual ~Ctx() = default;
 
   virtual const Time& now() const = 0;
+  // The wall clock jumped: nothing is removed by it for the time being.
+  virtual bool clock_suspect() const = 0;
   virtual Epoch epoch() const = 0;
 
   // This turn's set and the sequence it will have; `who` (may be null) is told when it is durable.
@@ -66,7 +68,8 @@ class Ctx {
   virtual void publish_catalog(CatalogPtr snapshot) = 0;  // meta shard: to every reactor
   virtual void submit(RequestPtr request) = 0;            // to another shard
   virtual void forget(Committable* object) = 0;           // before it is destroyed
-  // The newest month not after `wanted` whose family exists; nullopt only before the first is made.
+  // The newest month not after `wanted` whose family exists, else the oldest; nullopt only before
+  // the first is made.
   virtual std::optional<Month> writable_month(Month wanted) const = 0;
 };
 

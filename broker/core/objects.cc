@@ -414,6 +414,7 @@ void ShardObjects::keep_house() {
     for (uint32_t i = 0; i < topic->partitions; ++i) open(topic, PartitionId(i));
   }
   forget_closed();
+  if (ctx_->clock_suspect()) return;
   for (const auto& [key, partition] : partitions_) {
     if (partition->state() != Partition::State::ready) continue;
     partition->expire_producers();

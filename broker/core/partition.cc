@@ -18,6 +18,11 @@ size_t encoded_size(const storage::EventFields& event) {
   return size;
 }
 
+// Frees the space of a trimmed range; nobody waits for it.
+struct Compaction final : storage::Maintenance {
+  void run() override { delete this; }
+};
+
 }  // namespace
 
 Partition::Partition(TopicPtr topic, PartitionId number, Ctx* ctx)
@@ -169,6 +174,10 @@ void Partition::on_committed(Ctx&, uint64_t sequence) {
     uncommitted_.pop_front();
   }
   ctx_->tail().on_committed(*tail_, sequence);
+  if (trimmed_ && trimmed_->sequence <= sequence) {
+    compact(*trimmed_);
+    trimmed_.reset();
+  }
   if (visible_end_ != before) pump();
 }
 
@@ -275,10 +284,23 @@ void Partition::expire_producers() {
   producers_.expire(ctx_->now().wall_us, index_.partition(), &ctx_->writes(this));
 }
 
-void Partition::trim(Offset to, int64_t bytes_in_month) {
+void Partition::trim(Offset to, int64_t bytes_in_month, const storage::Place& place) {
   metrics::add(metrics::Counter::retention_events_dropped,
                static_cast<uint64_t>(std::max<int64_t>(to - index_.log_start(), 0)));
   index_.trim(to, bytes_in_month, &ctx_->writes(this));
+  trimmed_ = Trimmed{ctx_->sequence(), to, place};
+}
+
+void Partition::compact(const Trimmed& trimmed) {
+  auto* compaction = new Compaction;
+  compaction->kind = storage::Maintenance::Kind::compact_range;
+  compaction->place = trimmed.place;
+  compaction->month = trimmed.place.month;
+  compaction->tenant = trimmed.place.tenant;
+  compaction->from = storage::log_key(storage::LogKind::batch, index_.partition(), Offset(0));
+  compaction->to = storage::log_key(storage::LogKind::batch, index_.partition(), trimmed.to);
+  compaction->sink = ctx_->sink();
+  ctx_->store().maintain(compaction);
 }
 
 void Partition::purge() {

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "broker/core/ctx.h"
@@ -46,7 +47,8 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void purge();                    // removes everything; closed afterwards
   void close(const Error& error);  // answers whoever waits
   void expire_producers();
-  void trim(Offset to, int64_t bytes_in_month);
+  // Everything below `to` goes; `bytes_in_month` of it lie in `place`, the month that holds `to`.
+  void trim(Offset to, int64_t bytes_in_month, const storage::Place& place);
 
   void on_committed(Ctx& ctx, uint64_t sequence) override;
 
@@ -61,6 +63,13 @@ class Partition final : public Committable, public std::enable_shared_from_this<
  private:
   friend struct PartitionLoad;
 
+  // What was cut last: compacted once the cut is durable, only then is there something to free.
+  struct Trimmed {
+    uint64_t sequence;
+    Offset to;
+    storage::Place place;
+  };
+
   void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary);
   int64_t append_time();
   bool answer_duplicate(const ProducerStamp& stamp, Producers::Verdict* verdict);
@@ -68,6 +77,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void fill_from_tail(Fetch& request) const;
   void expire_fetch(std::unique_ptr<Fetch> request);
   void pump();
+  void compact(const Trimmed& trimmed);
 
   TopicPtr topic_;
   const PartitionId number_;
@@ -87,6 +97,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   };
   std::deque<Uncommitted> uncommitted_;
   bool epoch_noted_ = false;
+  std::optional<Trimmed> trimmed_;
 };
 
 }  // namespace headrace::core

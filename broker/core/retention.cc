@@ -11,11 +11,6 @@ int64_t months_between(Month older, Month newer) {
   return count(newer) - count(older);
 }
 
-// Frees the space of a trimmed range; nobody waits for it.
-struct Compaction final : storage::Maintenance {
-  void run() override { delete this; }
-};
-
 }  // namespace
 
 bool may_go(const Retention& retention, const RetentionQuestion& question) {
@@ -95,17 +90,7 @@ struct Pass final : storage::Scan {
     std::unique_ptr<Pass> self(this);
     if (partition != nullptr && partition->state() == Partition::State::ready && gone_bytes > 0 &&
         cut > partition->index().log_start()) {
-      auto* compaction = new Compaction;
-      compaction->kind = storage::Maintenance::Kind::compact_range;
-      compaction->place = cut_place;
-      compaction->month = cut_place.month;
-      compaction->tenant = cut_place.tenant;
-      const auto& key = partition->index().partition();
-      compaction->from = storage::log_key(storage::LogKind::batch, key, Offset(0));
-      compaction->to = storage::log_key(storage::LogKind::batch, key, cut);
-      compaction->sink = ctx->sink();
-      partition->trim(cut, cut_bytes_in_month);
-      ctx->store().maintain(compaction);
+      partition->trim(cut, cut_bytes_in_month, cut_place);
     }
     // Alive partition, alive shard objects: only then is there somebody to tell.
     if (partition != nullptr) done();

@@ -25,8 +25,10 @@ class MonthKeeper {
 
   std::optional<Month> newest_until(Month wanted) const {
     auto after = std::upper_bound(existing_.begin(), existing_.end(), wanted);
-    if (after == existing_.begin()) return std::nullopt;
-    return *std::prev(after);
+    if (after != existing_.begin()) return *std::prev(after);
+    // The clock went back to before all of them: the log goes on in the first there is.
+    if (existing_.empty()) return std::nullopt;
+    return existing_.front();
   }
   void add(Month month) {
     auto at = std::lower_bound(existing_.begin(), existing_.end(), month);

@@ -67,11 +67,11 @@ class Reactor final : public Services {
   bool ready() const;                                              // every shard it owns is loaded
   uint32_t index() const { return options_.index; }
   net::Io& io() { return *io_; }
-  bool clock_suspect() const { return clock_guard_.suspect(); }
   Shard& shard(ShardId id);  // one it owns
 
   // Services
   const Time& now() const override { return now_; }
+  bool clock_suspect() const override { return clock_guard_.suspect(); }
   storage::Store& store() override { return *store_; }
   Inbox& inbox() override { return inbox_; }
   TimerWheel& wheel() override { return *wheel_; }

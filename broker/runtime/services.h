@@ -19,6 +19,7 @@ class Services {
  public:
   virtual ~Services() = default;
   virtual const Time& now() const = 0;
+  virtual bool clock_suspect() const = 0;
   virtual storage::Store& store() = 0;
   virtual Inbox& inbox() = 0;
   virtual TimerWheel& wheel() = 0;

@@ -31,6 +31,7 @@ class Shard final : public core::Ctx, public core::Requester {
 
   // core::Ctx
   const Time& now() const override { return services_->now(); }
+  bool clock_suspect() const override { return services_->clock_suspect(); }
   Epoch epoch() const override { return epoch_; }
   storage::WriteSet& writes(core::Committable* who) override;
   uint64_t sequence() const override { return next_sequence_; }

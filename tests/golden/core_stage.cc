@@ -1,0 +1,354 @@
+#include "tests/golden/core_stage.h"
+
+#include "storage/month.h"
+
+namespace headrace::test {
+namespace {
+
+// Events of one publish and what their views point to.
+struct Values {
+  std::vector<std::string> values;
+};
+
+Durability parse_durability(const std::string& word) {
+  if (word == "durable") return Durability::durable;
+  if (word == "written") return Durability::written;
+  HR_CHECK(word == "memory");
+  return Durability::memory;
+}
+
+std::string to_text(const std::vector<core::AssignedPartition>& assigned) {
+  std::string text = "[";
+  for (const auto& one : assigned) {
+    if (text.size() > 1) text += " ";
+    text += std::to_string(one.partition.value()) + "@" + std::to_string(one.committed.value());
+  }
+  return text + "]";
+}
+
+std::string values_of(const core::Fetch& fetch) {
+  std::string text;
+  for (const auto& batch : fetch.batches) {
+    const auto header = storage::read_header(batch.bytes.span());
+    HR_CHECK(header.has_value());
+    std::string scratch;
+    std::span<const std::byte> records;
+    const auto error =
+        storage::records_of(batch.bytes.span(), *header, &scratch, 1u << 20, &records);
+    HR_CHECK(error == storage::BatchError::ok);
+    storage::RecordReader reader(records, *header);
+    storage::RecordView record;
+    while (reader.next(&record)) {
+      text += " " + std::to_string(header->base_offset + record.offset_delta) + "=" +
+              std::string(record.value.value_or("null"));
+    }
+  }
+  return text;
+}
+
+std::string answer_text(core::Request& request) {
+  using Kind = core::Request::Kind;
+  switch (request.kind) {
+    case Kind::create_topic: {
+      auto& typed = core::as<core::CreateTopic>(request);
+      return "created " + typed.topic->name + " as topic " +
+             std::to_string(typed.topic->id.value());
+    }
+    case Kind::publish_events: {
+      auto& typed = core::as<core::PublishEvents>(request);
+      std::string text = "published at";
+      for (const auto& item : typed.items) {
+        text += " " + std::to_string(item.offset.value()) + (item.duplicate ? " (duplicate)" : "");
+      }
+      return text;
+    }
+    case Kind::fetch: {
+      auto& typed = core::as<core::Fetch>(request);
+      return "fetched" + values_of(typed) + "; log " + std::to_string(typed.log_start.value()) +
+             " to " + std::to_string(typed.visible_end.value());
+    }
+    case Kind::ensure_group:
+      return "group " + core::as<core::EnsureGroup>(request).group->name;
+    case Kind::join_group: {
+      auto& typed = core::as<core::JoinGroup>(request);
+      return "joined as " + typed.member + " generation " + std::to_string(typed.generation) +
+             " has " + to_text(typed.assigned);
+    }
+    case Kind::heartbeat: {
+      auto& typed = core::as<core::Heartbeat>(request);
+      return typed.member + " generation " + std::to_string(typed.generation) + " has " +
+             to_text(typed.assigned);
+    }
+    case Kind::leave_group:
+      return core::as<core::LeaveGroup>(request).member + " left";
+    case Kind::commit_offsets:
+      return "committed";
+    default:
+      HR_UNREACHABLE("a request that no command makes");
+  }
+}
+
+}  // namespace
+
+CoreStage::CoreStage() {
+  mem_ = std::make_unique<storage::MemStore>(&disk_);
+  start();
+}
+
+CoreStage::~CoreStage() {
+  settle();
+  stop();
+}
+
+void CoreStage::start() {
+  inbox_ = std::make_unique<runtime::Inbox>(io_.get());
+  wheel_ = std::make_unique<runtime::TimerWheel>(now_.mono_us);
+  tail_ = std::make_unique<core::Tail>(1u << 20);
+  catalog_ = std::make_shared<core::CatalogSnapshot>();
+  make_months();
+  shard_ = std::make_unique<runtime::Shard>(ShardId(0), this);
+  shard_->start();
+  settle();
+}
+
+void CoreStage::stop() {
+  shard_.reset();
+  tail_.reset();
+  wheel_.reset();
+  inbox_.reset();
+}
+
+void CoreStage::make_months() {
+  const Month current = storage::month_of(now_.wall_us);
+  if (months_.has(current)) return;
+  auto& request = *month_requests_.emplace_back(std::make_unique<MakeMonth>());
+  request.month = current;
+  request.sink = inbox_.get();
+  mem_->maintain(&request);
+  months_.add(current);
+}
+
+void CoreStage::end_turn() {
+  while (!inbox_->empty() || dirty_) {
+    inbox_->drain();
+    if (std::exchange(dirty_, false)) shard_->flush();
+  }
+}
+
+void CoreStage::settle() {
+  end_turn();
+  while (!mem_->idle()) {
+    mem_->settle();
+    end_turn();
+  }
+}
+
+// Reads on their way come to their end first: their objects own themselves.
+void CoreStage::crash(size_t keep) {
+  const size_t end = transcript_.size();
+  do {
+    mem_->answer_reads();
+  } while (inbox_->drain() > 0);
+  transcript_.resize(end);
+  mem_->crash(keep);
+  stop();
+  mem_ = std::make_unique<storage::MemStore>(&disk_);
+  start();
+}
+
+// ---- what happens goes into the transcript
+
+void CoreStage::commit(storage::Commit* commit) {
+  transcript_ += commit->set.to_text();
+  mem_->commit(commit);
+}
+
+void CoreStage::maintain(storage::Maintenance* work) {
+  if (work->kind == storage::Maintenance::Kind::compact_range) {
+    transcript_ += "compact " + storage::to_text(work->place.table, work->from.view()) + " .. " +
+                   storage::to_text(work->place.table, work->to.view()) + "\n";
+  }
+  mem_->maintain(work);
+}
+
+void CoreStage::deliver_reply(core::RequestPtr request) {
+  core::Requester* requester = request->requester;
+  if (requester != nullptr) requester->on_reply(std::move(request));
+}
+
+void CoreStage::on_reply(core::RequestPtr request) {
+  if (request->error) {
+    transcript_ += "! " + request->error.message() + "\n";
+    return;
+  }
+  const auto joining = joining_.find(request->ticket);
+  if (joining != joining_.end()) {
+    auto& joined = core::as<core::JoinGroup>(*request);
+    members_[joining->second] = joined.member;
+    epochs_[joining->second] = joined.epoch;
+  }
+  transcript_ += "= " + answer_text(*request) + "\n";
+}
+
+std::string CoreStage::take_transcript() {
+  return std::exchange(transcript_, {});
+}
+
+// ---- commands
+
+void CoreStage::run(const std::string& command) {
+  std::istringstream words(command);
+  std::string verb;
+  words >> verb;
+  std::string word;
+  if (verb == "clock") {
+    words >> word;
+    clock(word, false);
+  } else if (verb == "step") {
+    words >> word >> word;
+    clock(word, true);
+  } else if (verb == "trust") {
+    suspect_ = false;
+  } else if (verb == "create") {
+    create(words);
+  } else if (verb == "publish") {
+    publish(words);
+  } else if (verb == "fetch") {
+    fetch(words);
+  } else if (verb == "write") {
+    mem_->write_pending();
+  } else if (verb == "sync") {
+    mem_->sync();
+  } else if (verb == "settle") {
+    settle();
+  } else if (verb == "crash") {
+    size_t keep = 0;
+    words >> keep;
+    crash(keep);
+  } else {
+    group_command(verb, words);
+  }
+  end_turn();
+}
+
+void CoreStage::clock(const std::string& by, bool wall_only) {
+  const int64_t unit_us = (by.back() == 'd' ? 24 * 3'600 : 1) * kMicrosPerSecond;
+  const int64_t us = std::stoll(by) * unit_us;
+  suspect_ = suspect_ || wall_only;
+  now_.wall_us += us;
+  if (!wall_only) now_.mono_us += us;
+  if (!suspect_) make_months();
+  wheel_->advance(now_);
+}
+
+void CoreStage::ask(core::RequestPtr request) {
+  request->shard = ShardId(0);
+  request->requester = this;
+  request->home = 0;
+  if (request->ticket == 0) request->ticket = next_ticket_++;
+  shard_->handle(std::move(request));
+}
+
+core::TopicPtr CoreStage::topic(const std::string& name) const {
+  auto found = catalog_->topic(kDefaultTenant, name);
+  HR_CHECK(found != nullptr && "the scenario names a topic that does not exist yet");
+  return found;
+}
+
+void CoreStage::create(std::istringstream& words) {
+  auto request = std::make_unique<core::CreateTopic>(core::Access::anonymous());
+  words >> request->name >> request->partitions;
+  for (std::string word; words >> word;) {
+    const int64_t value = std::stoll(word.substr(word.find('=') + 1));
+    if (word.starts_with("events=")) request->retention.events = value;
+    if (word.starts_with("age_s=")) request->retention.age_us = value * kMicrosPerSecond;
+    if (word.starts_with("months=")) request->retention.months = static_cast<uint32_t>(value);
+  }
+  ask(std::move(request));
+}
+
+void CoreStage::publish(std::istringstream& words) {
+  auto request = std::make_unique<core::PublishEvents>(core::Access::anonymous());
+  std::string name;
+  std::string durability;
+  uint32_t partition = 0;
+  words >> name >> partition >> durability;
+  request->topic = topic(name);
+  request->durability = parse_durability(durability);
+  auto held = std::make_shared<Values>();
+  for (std::string word; words >> word;) {
+    if (!word.starts_with("producer=")) {
+      held->values.push_back(word);
+      continue;
+    }
+    const size_t colon = word.find(':');
+    request->producer = ProducerId(std::stoll(word.substr(9, colon - 9)));
+    request->producer_epoch = 0;
+    request->sequence = std::stoi(word.substr(colon + 1));
+  }
+  for (const std::string& value : held->values) {
+    auto& item = request->items.emplace_back();
+    item.partition = PartitionId(partition);
+    item.fields.value = value;
+    item.fields.timestamp_ms = 1;
+  }
+  request->message = held;
+  ask(std::move(request));
+}
+
+void CoreStage::fetch(std::istringstream& words) {
+  auto request = std::make_unique<core::Fetch>(core::Access::anonymous());
+  std::string name;
+  uint32_t partition = 0;
+  int64_t offset = 0;
+  words >> name >> partition >> offset;
+  request->topic = topic(name);
+  request->partition = PartitionId(partition);
+  request->offset = Offset(offset);
+  request->max_bytes = 1u << 20;
+  ask(std::move(request));
+}
+
+void CoreStage::group_command(const std::string& verb, std::istringstream& words) {
+  std::string group;
+  std::string who;
+  words >> group >> who;
+  const auto tenant = core::Access::anonymous();
+  if (verb == "group") {
+    auto request = std::make_unique<core::EnsureGroup>(tenant);
+    request->name = group;
+    request->topic = topic(who);
+    return ask(std::move(request));
+  }
+  const auto record = catalog_->group(kDefaultTenant, group);
+  HR_CHECK(record != nullptr);
+  auto fill = [&](auto request) {
+    request->group = record;
+    request->topic = catalog_->topic(kDefaultTenant, record->topic);
+    request->member = members_[who];
+    return request;
+  };
+  if (verb == "join") {
+    auto request = fill(std::make_unique<core::JoinGroup>(tenant));
+    request->session_timeout_us = 10 * kMicrosPerSecond;
+    request->ticket = next_ticket_++;
+    joining_[request->ticket] = who;
+    return ask(std::move(request));
+  }
+  if (verb == "heartbeat") {
+    auto request = fill(std::make_unique<core::Heartbeat>(tenant));
+    words >> request->generation;
+    return ask(std::move(request));
+  }
+  if (verb == "leave") return ask(fill(std::make_unique<core::LeaveGroup>(tenant)));
+  HR_CHECK(verb == "commit" && "no such command");
+  auto request = fill(std::make_unique<core::CommitOffsets>(tenant));
+  request->epoch = epochs_[who];
+  uint32_t partition = 0;
+  int64_t offset = 0;
+  words >> partition >> offset;
+  request->offsets.push_back({PartitionId(partition), Offset(offset)});
+  ask(std::move(request));
+}
+
+}  // namespace headrace::test

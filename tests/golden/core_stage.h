@@ -1,0 +1,106 @@
+// One shard on a stage: production Shard and core on a MemStore, driven by text commands, a step at
+// a time. Everything it answers and everything it writes goes into a transcript.
+//
+//   clock +SECONDS | +DAYSd          time passes, timers fire
+//   step clock +SECONDS              the wall clock jumps (suspect until `trust clock`)
+//   create TOPIC PARTITIONS [events=N] [age_s=N] [months=N]
+//   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE] VALUE...
+//   write | sync | settle            the store's next stage; settle: all until nothing is left
+//   fetch TOPIC PARTITION OFFSET
+//   group GROUP TOPIC                makes the group
+//   join|leave GROUP MEMBER          MEMBER is this file's name for it
+//   heartbeat GROUP MEMBER GENERATION
+//   commit GROUP MEMBER PARTITION OFFSET
+//   crash KEEP                       power cut: of the unsynced sets the first KEEP survive;
+//   restart
+#pragma once
+
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "broker/runtime/months.h"
+#include "broker/runtime/services.h"
+#include "broker/runtime/shard.h"
+#include "storage/mem_store.h"
+#include "tests/support/sim_io.h"
+
+namespace headrace::test {
+
+class CoreStage final : public runtime::Services, public core::Requester, public storage::Store {
+ public:
+  CoreStage();
+  ~CoreStage() override;
+
+  void run(const std::string& command);
+  std::string take_transcript();
+
+  // runtime::Services
+  const Time& now() const override { return now_; }
+  bool clock_suspect() const override { return suspect_; }
+  storage::Store& store() override { return *this; }
+  runtime::Inbox& inbox() override { return *inbox_; }
+  runtime::TimerWheel& wheel() override { return *wheel_; }
+  core::Tail& tail() override { return *tail_; }
+  std::optional<Month> writable_month(Month wanted) const override {
+    return months_.newest_until(wanted);
+  }
+  const core::CatalogPtr& catalog() const override { return catalog_; }
+  void publish_catalog(core::CatalogPtr snapshot) override { catalog_ = std::move(snapshot); }
+  void submit(core::RequestPtr request) override { shard_->handle(std::move(request)); }
+  void deliver_reply(core::RequestPtr request) override;
+  void mark_dirty(runtime::Shard*) override { dirty_ = true; }
+  uint32_t shards() const override { return 1; }
+  int64_t retention_interval_us() const override { return 60 * kMicrosPerSecond; }
+  // core::Requester
+  void on_reply(core::RequestPtr request) override;
+  // storage::Store: what passes through is written down
+  void commit(storage::Commit* commit) override;
+  void read(storage::Read* read) override { mem_->read(read); }
+  void scan(storage::Scan* scan) override { mem_->scan(scan); }
+  void maintain(storage::Maintenance* work) override;
+  storage::Pressure pressure() const override { return mem_->pressure(); }
+
+ private:
+  struct MakeMonth final : storage::Maintenance {
+    void run() override {}
+  };
+
+  void start();
+  void stop();
+  void end_turn();
+  void settle();
+  void make_months();
+  void crash(size_t keep);
+  void ask(core::RequestPtr request);
+  void clock(const std::string& by, bool wall_only);
+  void create(std::istringstream& words);
+  void publish(std::istringstream& words);
+  void fetch(std::istringstream& words);
+  void group_command(const std::string& verb, std::istringstream& words);
+  core::TopicPtr topic(const std::string& name) const;
+
+  Prng prng_{1};
+  SimNetwork network_{&prng_, {}};
+  std::unique_ptr<SimIo> io_ = network_.make_io({});
+  storage::MemStore::Disk disk_;
+  std::unique_ptr<storage::MemStore> mem_;
+  std::unique_ptr<runtime::Inbox> inbox_;
+  std::unique_ptr<runtime::TimerWheel> wheel_;
+  std::unique_ptr<core::Tail> tail_;
+  std::unique_ptr<runtime::Shard> shard_;
+  core::CatalogPtr catalog_;
+  runtime::MonthKeeper months_{{}};
+  std::vector<std::unique_ptr<MakeMonth>> month_requests_;
+  Time now_{1'000'000, 1'701'300'000'000'000};  // 2023-11-29 23:20 UTC
+  bool suspect_ = false;
+  bool dirty_ = false;
+  std::map<std::string, std::string> members_;  // this file's name → the broker's
+  std::map<std::string, Epoch> epochs_;         // of the member's join
+  std::map<uint32_t, std::string> joining_;     // by ticket
+  uint32_t next_ticket_ = 1;
+  std::string transcript_;
+};
+
+}  // namespace headrace::test
