@@ -1,5 +1,6 @@
 #include "bench/ceiling.h"
 
+#include <malloc.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 #include <unistd.h>
@@ -107,8 +108,9 @@ class Pipeline {
     options.sync = false;
     size_t index = 0;
     uint64_t total = 0;
+    rocksdb::WriteBatch group;  // keeps its memory
     while (total < plan_.bytes) {
-      rocksdb::WriteBatch group;
+      group.Clear();
       uint64_t bytes = 0;
       do {
         const auto batch = pool_.stamp(index++ % pool_.size(), wall_ms());
@@ -163,6 +165,9 @@ class Pipeline {
 }  // namespace
 
 CeilingResult measure_ceiling(const CeilingPlan& plan) {
+  // As the broker does: memory of batches and memtables stays in the process.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
   Database database(plan.directory);
   CeilingResult result;
   result.error = database.open();
