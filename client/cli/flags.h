@@ -15,7 +15,8 @@ struct Invocation {
 };
 
 void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);
-void add_broker_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);  // serve … bench
+// serve, config and bench.
+void add_broker_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);
 
 // Flags in people's units: `30s`, `64KiB`. What does not parse is bad usage and names the flag.
 CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,
