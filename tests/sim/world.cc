@@ -71,9 +71,11 @@ bool World::ready() const {
 
 void World::crash() {
   if (!up()) return;
-  // Reads on their way own themselves: they come to an end, but nothing leaves the node any more.
+  // Some of what is on its way to the store owns itself: it comes to an end, but nothing leaves the
+  // node any more. What is written by this is as likely lost as kept.
   for (bool more = true; more;) {
     more = false;
+    store_->write_pending();
     store_->answer_reads();
     for (auto& lane : lanes_) more = lane->reactor->inbox().drain() > 0 || more;
   }
