@@ -30,10 +30,10 @@ suite_ctest() { # PRESET [CTEST ARGUMENT...]
 }
 
 check_coverage() {
-  gcovr --root "$root" --object-directory "$build/dev" -j "$jobs" \
+  gcovr --root "$root" --object-directory "$build/coverage" -j "$jobs" \
     --filter 'broker/' --filter 'storage/' --filter 'net/' --exclude 'broker/main.cc' \
     --print-summary --txt "$build/logs/coverage.txt" --fail-under-line "$coverage_least" \
-    "$build/dev" || return
+    "$build/coverage" || return
   sed -n '/^TOTAL/p' "$build/logs/coverage.txt"
   echo "coverage gate of $coverage_least % passed, see $build/logs/coverage.txt"
 }
@@ -69,10 +69,14 @@ planted_bug() {
 verb_test() {
   install_packages
   check_style
-  say "build dev (coverage)"
-  build_preset dev unit_tests golden_tests conformance_tests sim_tests
-  find "$build/dev" -name '*.gcda' -delete
-  HEADRACE_SIM_SEEDS=3 run_suite dev suite_ctest dev
+  local targets
+  mapfile -t targets < <(fuzz_targets)
+
+  say "build dev (address and undefined behaviour, coverage)"
+  build_preset dev:coverage -DHEADRACE_COVERAGE=ON -- \
+    unit_tests golden_tests conformance_tests sim_tests
+  find "$build/coverage" -name '*.gcda' -delete
+  HEADRACE_SIM_SEEDS=3 run_suite dev suite_ctest coverage
   run_suite coverage check_coverage
 
   say "build release"
@@ -81,30 +85,19 @@ verb_test() {
   run_suite e2e suite_e2e release
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
-  say "all suites passed"
-}
-
-# Instrumented builds and the planted bug: longer than CI may take yet, run by hand.
-verb_sanitize() {
-  install_packages
-  local targets
-  mapfile -t targets < <(fuzz_targets)
-
   say "build planted (acks before the sync)"
-  build_preset release:planted -DHEADRACE_PLANT_ACK_BEFORE_SYNC=ON -- conformance_tests
-  run_suite planted planted_bug conformance_tests --gtest_filter='PowerCut.*'
-
-  say "build asan"
-  build_preset asan unit_tests golden_tests conformance_tests sim_tests
-  HEADRACE_SIM_SEEDS=10 run_suite asan suite_ctest asan -R '^(unit|golden|conformance|sim)$'
+  build_preset release:planted -DHEADRACE_PLANT_ACK_BEFORE_SYNC=ON -- conformance_tests sim_tests
+  run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
+  HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
 
   say "build tsan"
   build_preset tsan tsan_tests
-  TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1" \
+  TSAN_OPTIONS="suppressions=$root/tests/support/tsan.supp halt_on_error=1" \
     run_suite tsan suite_ctest tsan -R '^tsan$'
 
   say "build fuzz"
   build_preset fuzz "${targets[@]}"
   run_suite fuzz suite_ctest fuzz -R '_fuzz$'
-  say "all sanitized suites passed"
+
+  say "all suites passed"
 }
