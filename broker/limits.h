@@ -57,6 +57,16 @@ constexpr uint32_t kSessionTimeoutMsMin = 1'000;
 constexpr uint32_t kSessionTimeoutMsMax = 300'000;
 constexpr uint32_t kHeartbeatFraction = 3;  // heartbeat interval = timeout / 3
 
+// ---- filters of a group (at the bound: invalid_request, naming the pattern or condition)
+constexpr size_t kPatternsPerGroup = 16;
+constexpr size_t kPatternBytes = kNameMax;
+constexpr size_t kTokensPerPattern = 16;
+constexpr size_t kStarsPerPattern = 4;  // before the last token; bounds what one type costs
+constexpr size_t kConditionsPerGroup = 16;
+constexpr size_t kConditionBytes = 8'192;
+constexpr size_t kConditionValueBytes = 1'024;
+constexpr size_t kTypesPerTopic = 10'000;  // remembered; further ones are matched each time
+
 static_assert(kFoldBytes <= kBatchBytesMax);
 static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must fit the output");
 static_assert(kBatchBytesMax <= kOutputBytesPerConnection);

@@ -1,0 +1,53 @@
+#include "broker/core/parse_error.h"
+
+#include <algorithm>
+
+namespace headrace::core {
+namespace {
+
+constexpr size_t kShownBefore = 60;
+constexpr size_t kShownAfter = 20;
+
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+// Moves back to where a UTF-8 sequence begins, so that an excerpt stays text.
+size_t boundary(std::string_view text, size_t at) {
+  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) --at;
+  return at;
+}
+
+}  // namespace
+
+std::string quoted(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (is_control(c)) {
+      out += "\\x";
+      out += kHex[static_cast<unsigned char>(c) >> 4];
+      out += kHex[static_cast<unsigned char>(c) & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+Error parse_error(std::string_view what, std::string_view text, size_t at, std::string_view why) {
+  const size_t from = boundary(text, at > kShownBefore ? at - kShownBefore : 0);
+  const size_t to = boundary(text, std::min(text.size(), at + kShownAfter));
+  std::string detail(what);
+  detail += from > 0 ? " …" : " ";
+  detail += quoted(text.substr(from, to - from));
+  if (to < text.size()) detail += "…";
+  detail += ", column " + std::to_string(at + 1) + ": ";
+  detail += why;
+  return Error(ErrorCode::invalid_request, std::move(detail));
+}
+
+}  // namespace headrace::core
