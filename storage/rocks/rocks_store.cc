@@ -21,6 +21,7 @@
 #include "storage/rocks/reads.h"
 #include "storage/rocks/retention.h"
 #include "storage/rocks/syncer.h"
+#include "storage/rocks/wal_guard.h"
 #include "storage/rocks/workers.h"
 
 namespace headrace::storage {
@@ -43,7 +44,7 @@ class RocksStore::Parts {
   const Fatal fatal_;
   PressureGauge gauge_;
   Families families_;
-  std::unique_ptr<rocksdb::Env> env_;  // only over a test's file system
+  std::unique_ptr<rocksdb::Env> env_;  // over the guarded file system
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Syncer> syncer_;
@@ -102,10 +103,9 @@ bool RocksStore::Parts::list_families(std::vector<rocksdb::ColumnFamilyDescripto
 
 bool RocksStore::Parts::open(std::string* error) {
   if (!prepare_data_directory(options_.data_dir, error)) return false;
-  if (options_.file_system != nullptr) {
-    env_ = rocksdb::NewCompositeEnv(options_.file_system);
-    engine_.db.env = env_.get();
-  }
+  const auto& disk = options_.file_system ? options_.file_system : rocksdb::FileSystem::Default();
+  env_ = rocksdb::NewCompositeEnv(guard_wal(disk, &fatal_));
+  engine_.db.env = env_.get();
   engine_.db.listeners.push_back(make_listener(&gauge_, &families_, &fatal_));
   std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
   if (!list_families(&wanted, error)) return false;

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -57,9 +58,9 @@ class Broker:
     def kill(self):
         self.process.kill()
         self.process.wait()
-        self._forget()
+        self.forget()
 
-    def _forget(self):
+    def forget(self):
         self.process.stdout.close()
         self.log.close()
         self.process = None
@@ -68,7 +69,7 @@ class Broker:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=timeout_s)
-        self._forget()
+        self.forget()
         return code
 
     def cli(self, *args, stdin=None, check=True, timeout_s=120):
@@ -97,6 +98,15 @@ class Broker:
         host, port = self.listen.rsplit(":", 1)
         connection = socket.create_connection((host, int(port)), timeout=30)
         return connection
+
+
+def wait_until(condition, what, timeout_s=30):
+    """Polls until `condition()` is true; its value."""
+    end = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < end, "still waiting for " + what
+        time.sleep(0.02)
+    return value
 
 
 class Publisher:
