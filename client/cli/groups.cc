@@ -9,24 +9,19 @@ namespace headrace::cli {
 
 namespace {
 
-// Positional groups have no deliveries of their own: they have no health, what acked groups count
-// is 0 for them, and the broker's word for their members (empty, stable, ...) is `membership`.
-std::string_view state_of(const proto::DescribeGroupOk& group) {
-  return group.kind() == "positional" ? std::string_view("healthy") : group.state();
-}
-
+// Positional groups have no deliveries of their own: what acked groups count is 0 for them.
 JsonLine& group_fields(JsonLine& line, const proto::DescribeGroupOk& group) {
   return line.text("group", group.group())
       .text("kind", group.kind())
       .text("topic", group.topic())
-      .text("state", state_of(group))
+      .text("state", group.state())
       .number("lag_events", group.lag_events())
       .real("lag_seconds", group.lag_seconds(), 3)
       .number("in_flight", 0)
       .number("retry", 0)
       .number("dlq", 0)
       .number("consecutive_failures", 0)
-      .text("membership", group.state())
+      .text("membership", group.membership())
       .number("members", group.members_size());
 }
 
@@ -81,7 +76,7 @@ int list_groups(const ConnectArguments& connect, const GroupArguments& arguments
   std::string out;
   Table table({"GROUP", "KIND", "TOPIC", "STATE", "MEMBERS", "LAG", "LAG SECONDS"});
   for (const auto& group : reply->groups()) {
-    if (arguments.unhealthy && state_of(group) == "healthy") continue;
+    if (arguments.unhealthy && group.state() == "healthy") continue;
     if (connect.json) {
       JsonLine line(&out);
       group_fields(line, group).end();
@@ -126,8 +121,8 @@ int describe_group(const ConnectArguments& connect, const GroupArguments& argume
                seconds(partition.lag_seconds()), owner});
   }
   print(reply->group() + ": " + reply->kind() + ", topic " + reply->topic() + ", " +
-        reply->state() + ", generation " + std::to_string(reply->generation()) + "\n" +
-        table.text());
+        reply->state() + ", " + reply->membership() + ", generation " +
+        std::to_string(reply->generation()) + "\n" + table.text());
   return kDone;
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A disk that is really full, read-only or not ours: nothing acked is lost, and the reason is said."""
+"""A disk that is full, read-only or not ours: nothing acked is lost, and the reason is said."""
 
 import json
 import os

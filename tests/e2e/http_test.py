@@ -51,6 +51,7 @@ class Http(unittest.TestCase):
             group = json.loads(broker.get("/v1/groups")[1])["groups"][0]
             self.assertEqual((group["group"], group["topic"]), ("g", "t0"))
             self.assertEqual(group["lag_events"], 1)
+            self.assertEqual((group["state"], group["membership"]), ("healthy", "empty"))
 
     def test_errors_are_problem_json(self):
         with Broker() as broker:

@@ -54,6 +54,9 @@ class PublishConsume(unittest.TestCase):
             group = broker.json("groups", "describe", "g")[0]
             self.assertEqual(group["lag_events"], 0)
             self.assertEqual(group["kind"], "positional")
+            for row in (group, broker.json("groups", "ls")[0]):
+                self.assertEqual((row["state"], row["membership"]), ("healthy", "empty"))
+            self.assertEqual(broker.json("groups", "ls", "--unhealthy"), [])
 
     def test_null_and_empty_and_binary_data_stay_apart(self):
         with Broker() as broker:

@@ -9,13 +9,10 @@ namespace headrace::native {
 void handle_hello(Session& session, net::native::Frame&& frame) {
   proto::Hello hello;
   if (!session.parse(frame, &hello)) return;
-  const std::string tenant = hello.tenant().empty() ? "default" : hello.tenant();
-  const auto& tenants = session.reactor().catalog()->tenants;
-  // Before the catalog is loaded only the default tenant is known to exist.
-  if (tenant != "default" && !tenants.contains(tenant)) {
+  // Without credentials there is only the default tenant; another one and a missing one look alike.
+  if (!hello.tenant().empty() && hello.tenant() != "default") {
     return session.farewell(core::Error(core::ErrorCode::unknown_tenant));
   }
-  if (tenant != "default") return session.farewell(core::Error(core::ErrorCode::unknown_tenant));
   session.greet(core::Access::anonymous(), hello.client().substr(0, limits::kNameMax));
 
   const ServerOptions& options = session.server().options();
