@@ -42,6 +42,9 @@ constexpr size_t kFramesPerTurn = 4'096;   // then the rest waits for the next t
 constexpr int64_t kWheelTickUs = 1'000;
 constexpr int64_t kWaitUsMax = 500'000;  // a reactor looks around at least twice a second
 
+constexpr size_t kReceiveBytes = 128u << 20;    // large frames arriving; then they wait, in order
+constexpr size_t kSmallFrameBytes = 16u << 10;  // up to this a frame needs no grant
+
 // ---- a connection
 constexpr size_t kRequestsPerConnection = 4'096;          // then receiving pauses
 constexpr size_t kInFlightBytesPerConnection = 8u << 20;  // publishes; then receiving pauses
@@ -50,6 +53,9 @@ constexpr size_t kSubscriptionsPerConnection = 1'024;
 constexpr int64_t kHandshakeUs = 2'000'000;
 constexpr int64_t kIdleUs = 30'000'000;
 constexpr int64_t kPingIntervalUs = 10'000'000;
+// A frame that is arriving is a sign of life if it brings this much within the idle time: a slow
+// link is served, a trickle does not hold memory.
+constexpr uint64_t kProgressBytes = 256u << 10;
 
 // ---- groups
 constexpr uint32_t kSessionTimeoutMsDefault = 10'000;
@@ -72,5 +78,6 @@ static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must 
 static_assert(kBatchBytesMax <= kOutputBytesPerConnection);
 static_assert(kPingIntervalUs * 2 < kIdleUs, "one lost ping must not close a connection");
 static_assert(kHandshakeUs < kIdleUs);
+static_assert(kBatchBytesMax + (2u << 20) <= kReceiveBytes, "the largest frame must fit");
 
 }  // namespace headrace::limits

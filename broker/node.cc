@@ -202,6 +202,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   server.max_connections = static_cast<size_t>(config_.limits.connections);
   server.in_flight_bytes_per_connection =
       static_cast<size_t>(config_.limits.connection_in_flight_bytes);
+  server.receive_bytes = static_cast<size_t>(config_.limits.receive_bytes);
   server.handshake_us = config_.limits.handshake_us;
   server.idle_us = config_.limits.idle_us;
   server.max_batch_bytes = static_cast<uint32_t>(config_.limits.batch_bytes);

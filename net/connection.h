@@ -65,6 +65,7 @@ class Connection final : private SocketHandler {
   void pause();
   void resume();
   bool paused() const { return paused_; }
+  bool held_back() const { return paused_ || refused_; }  // the peer may send, nothing is received
 
   // Queues: `head` (header and message, native::encode_frame), then the payload's parts. Leaves
   // with flush(). Ignored once closing.

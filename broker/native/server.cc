@@ -5,7 +5,7 @@
 namespace headrace::native {
 
 Server::Server(runtime::Reactor* reactor, const ServerOptions& options)
-    : reactor_(reactor), options_(options) {
+    : reactor_(reactor), options_(options), receive_budget_(options.receive_bytes) {
   reactor->set_front_end(this);
 }
 
@@ -47,6 +47,10 @@ void Server::on_turn(const Time& now) {
   paused_.clear();
   for (uint64_t origin : paused) {
     if (Session* session = find(origin)) session->update_flow();
+  }
+  // Frames that came in or broke off have freed memory for those who wait.
+  while (const auto origin = receive_budget_.next()) {
+    if (Session* session = find(*origin)) session->update_flow();
   }
   if (now.mono_us < next_second_mono_us_) return;
   next_second_mono_us_ = now.mono_us + kMicrosPerSecond / 2;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/native/receive_budget.h"
 #include "broker/native/session.h"
 #include "broker/runtime/reactor.h"
 #include "net/io.h"
@@ -20,6 +21,7 @@ struct ServerOptions {
   std::string cluster_id;
   size_t max_connections = 20'000;
   size_t in_flight_bytes_per_connection = limits::kInFlightBytesPerConnection;
+  size_t receive_bytes = limits::kReceiveBytes;  // at least the largest frame
   int64_t handshake_us = limits::kHandshakeUs;
   int64_t idle_us = limits::kIdleUs;
   uint32_t max_batch_bytes = limits::kBatchBytesMax;
@@ -40,6 +42,7 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   void mark_dirty(Session* session) { dirty_.push_back(session->origin()); }
   void mark_paused(Session* session) { paused_.push_back(session->origin()); }
   size_t sessions() const { return sessions_.size(); }
+  ReceiveBudget& receive_budget() { return receive_budget_; }
 
   // runtime::FrontEnd
   void on_turn(const Time& now) override;
@@ -57,6 +60,7 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
 
   runtime::Reactor* const reactor_;
   const ServerOptions options_;
+  ReceiveBudget receive_budget_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   uint64_t next_origin_ = 1;
   std::vector<uint64_t> dirty_;   // have output

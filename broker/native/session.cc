@@ -40,8 +40,9 @@ runtime::Reactor& Session::reactor() {
 // ---- frames in
 
 void Session::on_frame(net::native::Frame&& frame) {
+  server_->receive_budget().release(origin_);
   if (connection_.closing()) return;
-  heard_mono_us_ = now().mono_us;
+  heard();
   const auto header = frame.header;
   const Handler* handler = find_handler(header.type);
   if (handler == nullptr) {
@@ -64,12 +65,20 @@ void Session::on_frame(net::native::Frame&& frame) {
 }
 
 bool Session::may_receive(const net::native::FrameHeader& header) {
-  if (!is_publish(header.type) || reactor().takes_publishes()) return true;
-  server_->mark_paused(this);
-  return false;
+  if (is_publish(header.type) && !reactor().takes_publishes()) {
+    server_->mark_paused(this);
+    return false;
+  }
+  if (header.total_size() <= limits::kSmallFrameBytes) return true;
+  if (!greeted()) {
+    farewell(core::Error(core::ErrorCode::hello_required, "and it is small"));
+    return false;
+  }
+  return server_->receive_budget().take(origin_, header.total_size());
 }
 
 void Session::on_frame_error(net::native::FrameError error) {
+  server_->receive_budget().release(origin_);
   metrics::add(metrics::Counter::protocol_errors);
   const bool large = error == net::native::FrameError::message_too_large ||
                      error == net::native::FrameError::payload_too_large;
@@ -227,15 +236,22 @@ void Session::on_second(const Time& now) {
     if (now.mono_us - farewell_mono_us_ > kFarewellUs) connection_.close();
     return;
   }
+  // Who is not listened to cannot be heard. Of a frame that is arriving a good piece counts: fewer
+  // bytes are no sign of life.
+  if (connection_.held_back()) heard();
+  if (connection_.received_bytes() - heard_bytes_ >= limits::kProgressBytes) heard();
   const int64_t silent_us = now.mono_us - heard_mono_us_;
   const bool late = !greeted() && now.mono_us - opened_mono_us_ > server_->options().handshake_us;
-  // Only whole frames count: bytes that never make one are no sign of life. A paused connection
-  // cannot be heard.
-  const bool silent = silent_us > server_->options().idle_us && !connection_.paused();
+  const bool silent = silent_us > server_->options().idle_us;
   if (!late && !silent) return;
   metrics::add(metrics::Counter::connections_timed_out);
   farewell(core::Error(core::ErrorCode::timed_out, late ? "no hello within the handshake time"
                                                         : "no frame within the idle time"));
+}
+
+void Session::heard() {
+  heard_mono_us_ = now().mono_us;
+  heard_bytes_ = connection_.received_bytes();
 }
 
 void Session::begin_drain() {
@@ -257,6 +273,7 @@ void Session::maybe_finish() {
 
 void Session::on_closed(int) {
   closed_ = true;
+  server_->receive_budget().release(origin_);
   for (auto& [id, subscription] : subscriptions_) subscription->cancel();
   subscriptions_.clear();
   server_->mark_dirty(this);

@@ -102,6 +102,7 @@ class Session final : public net::FrameSink {
     bool abandonable = false;  // a wait for events: nobody loses anything if it is dropped
   };
   void maybe_finish();
+  void heard();  // the peer is alive
   void send(MessageType type, uint8_t flags, uint32_t request_id,
             const google::protobuf::MessageLite& message, std::span<const SharedBytes> payload);
 
@@ -122,6 +123,7 @@ class Session final : public net::FrameSink {
   uint32_t round_robin_ = 0;
   int64_t opened_mono_us_;
   int64_t heard_mono_us_;
+  uint64_t heard_bytes_ = 0;  // received by then
   int64_t farewell_mono_us_ = 0;
   bool draining_ = false;
   bool input_ended_ = false;

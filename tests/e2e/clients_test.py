@@ -2,6 +2,7 @@
 """Clients that are slow, silent or half gone, batches that explode, and a kernel that forbids
 io_uring: each gets its answer or its end, and nobody else notices."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import time
 import unittest
 
 import wire
-from broker import HEADRACE, Broker
+from broker import HEADRACE, Broker, read_to_end, wait_until
 from wire import Refused, Wire
 
 MIB = 1 << 20
@@ -101,6 +102,45 @@ class Clients(unittest.TestCase):
                 self.check_others()
             self.assertLess(memory_mib(self.broker) - before, 256)
 
+    def large_publish(self, size):
+        """The frame of a publish of one event of `size` bytes."""
+        body = wire.message((1, self.topic()), (2, 0), (8, wire.message((2, size))))
+        return wire.frame(wire.PUBLISH, body, bytes(size))
+
+    def test_a_large_frame_over_a_slow_link_is_received(self):
+        with Wire(self.broker) as slow:
+            start = time.monotonic()
+            data = self.large_publish(12 * MIB)
+            while data:
+                slow.socket.sendall(data[:MIB // 4])
+                data = data[MIB // 4:]
+                time.sleep(0.05)  # the link: 5 MiB a second
+            self.assertGreater(time.monotonic() - start, 2 * IDLE_S)
+            self.assertEqual(slow.read()[0], wire.PUBLISH)
+
+    def test_a_trickle_is_no_sign_of_life(self):
+        with Wire(self.broker) as trickle:
+            data = self.large_publish(MIB)
+            trickle.socket.settimeout(0.05)
+            received = b""
+            for byte in data[:2_000]:
+                try:
+                    trickle.socket.sendall(bytes([byte]))
+                    received += trickle.socket.recv(4096)
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    break
+                if b"timed_out" in received:
+                    break
+            self.assertIn(b"timed_out", received)
+
+    def test_a_hello_is_small(self):
+        with self.broker.connect() as connection:
+            header = wire.HEADER.pack(0x4852, 1, 0, wire.HELLO, 0, 1, 16, 16 * MIB)
+            connection.sendall(header + bytes(4))
+            self.assertIn(b"hello_required", read_to_end(connection))
+
     def test_half_closed_clients_get_their_answers(self):
         with Wire(self.broker) as half:
             event = wire.message((2, 4))
@@ -151,6 +191,43 @@ class Clients(unittest.TestCase):
         self.assertEqual(told.returncode, 1)
         self.assertIn("decompresses to more", told.stderr)
         self.check_others()
+
+
+class ReceiveMemory(unittest.TestCase):
+    def test_large_frames_wait_their_turn_and_small_ones_pass(self):
+        connections = 40  # of 15 MiB each: 600 MiB, if all had their memory
+        size = 15 * MIB
+        body = wire.message((1, "default"), (2, 0), (8, wire.message((2, size))))
+        frame = wire.frame(wire.PUBLISH, body, bytes(size))
+        with Broker(args=["--set", "limits.receive=32MiB", "--reactors", "1"]) as broker, \
+                contextlib.ExitStack() as stack:
+            before = memory_mib(broker)
+            large = [stack.enter_context(Wire(broker)) for _ in range(connections)]
+            for each in large:
+                each.socket.sendall(frame[:20_000])
+            wait_until(lambda: self.metric(broker, "headrace_receive_waits_total") ==
+                       connections - 2, "all but two to wait")
+            self.assertLess(self.metric(broker, "headrace_receive_bytes"), 32 * MIB)
+            with Wire(broker) as small:
+                for i in range(100):
+                    self.assertEqual(small.publish("default", b"small"), i)
+            self.assertLess(memory_mib(broker) - before, 64)
+            large.pop(0).socket.shutdown(socket.SHUT_RDWR)  # its memory is the third one's
+            senders = [threading.Thread(target=each.socket.sendall, args=(frame[20_000:],))
+                       for each in large]
+            for sender in senders:
+                sender.start()
+            for each in large:
+                self.assertEqual(each.read()[0], wire.PUBLISH)
+            for sender in senders:
+                sender.join()
+            self.assertEqual(self.metric(broker, "headrace_receive_bytes"), 0)
+
+    def metric(self, broker, name):
+        for line in broker.get("/metrics")[1].splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        raise AssertionError("no " + name)
 
 
 class Kernel(unittest.TestCase):
