@@ -10,6 +10,7 @@
 
 #include "bench/bench.h"
 #include "broker/config.h"
+#include "broker/doctor/doctor.h"
 #include "broker/node.h"
 #include "client/cli/cli.h"
 #include "metrics/log.h"
@@ -114,10 +115,27 @@ int print_config(const cli::ServeArguments& arguments) {
   return cli::kDone;
 }
 
+cli::Examination examine(const std::string& data_dir) {
+  log::configure(log::Level::warn, log::Format::text);
+  std::vector<doctor::Check> checks;
+  cli::Examination found;
+  if (!doctor::examine(data_dir, &checks, &found.error)) return found;
+  for (doctor::Check& check : checks) {
+    cli::Examination::Check& row = found.checks.emplace_back();
+    row.name = check.name;
+    row.covered = check.covered;
+    row.more = check.more;
+    for (auto& finding : check.findings)
+      row.findings.push_back({finding.where, finding.what, finding.advice});
+  }
+  return found;
+}
+
 }  // namespace
 }  // namespace headrace
 
 int main(int argc, char** argv) {
-  return headrace::cli::run(argc, argv,
-                            {headrace::serve, headrace::print_config, headrace::bench::run});
+  return headrace::cli::run(
+      argc, argv,
+      {headrace::serve, headrace::print_config, headrace::bench::run, headrace::examine});
 }

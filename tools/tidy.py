@@ -27,6 +27,7 @@ MAY_INCLUDE = {
                       "storage/", "net/", "metrics/"],
     "broker/admin": ["broker/admin/", "broker/runtime/", "broker/core/", "broker/limits.h",
                      "storage/", "net/", "metrics/"],
+    "broker/doctor": ["broker/doctor/", "broker/core/", "storage/", "metrics/"],
     "broker": ["broker/", "storage/", "net/", "metrics/", "client/", "bench/"],
     "client": ["client/", "net/native/", "net/io.h", "net/http/", "storage/", "metrics/"],
     "bench": [""],

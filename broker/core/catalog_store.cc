@@ -1,5 +1,6 @@
 #include "broker/core/catalog_store.h"
 
+#include "broker/core/catalog_rows.h"
 #include "broker/limits.h"
 #include "metrics/big_endian.h"
 #include "metrics/log.h"
@@ -8,27 +9,8 @@
 namespace headrace::core {
 namespace {
 
-// Entities of catalog rows; persistent numbers.
-constexpr uint8_t kTenantEntity = 1;  // kept under the node's tenant, so that all are found
-constexpr uint8_t kTopicEntity = 2;
-constexpr uint8_t kGroupEntity = 3;
-// Kinds of id blocks: the entity's number, and producers. Ids are unique in the whole node.
-constexpr uint8_t kProducerIds = 1;
-constexpr uint8_t kIdKinds[] = {kProducerIds, kTopicEntity, kGroupEntity};
-
 storage::Place state_place(TenantId tenant) {
   return {storage::Table::state, Month(0), tenant};
-}
-
-struct EntityKey {
-  uint8_t entity;
-  uint32_t id;
-};
-// catalog_key ends with entity u8, id u32.
-std::optional<EntityKey> parse_entity(std::string_view key) {
-  if (key.size() < 5) return std::nullopt;
-  const auto* tail = reinterpret_cast<const std::byte*>(key.data() + key.size() - 5);
-  return EntityKey{static_cast<uint8_t>(tail[0]), load_be<uint32_t>(tail + 1)};
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 //   0 done, 1 the operation failed, 2 bad usage, 3 cannot reach the broker, 4 refused (access,
 //   quota)
 //
-// `serve`, `config` and `bench` need parts that a client must not know (broker, storage engine), so
-// main passes them in. Called once, on the main thread.
+// `serve`, `config`, `bench` and `doctor --data` need parts that a client must not know (broker,
+// storage engine), so main passes them in. Called once, on the main thread.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +61,24 @@ struct BenchArguments {
   std::string ceiling_directory;  // empty: the current directory
 };
 
+// What looking into a data directory found, a check at a time.
+struct Examination {
+  struct Finding {
+    std::string where;
+    std::string what;
+    std::string advice;
+  };
+  struct Check {
+    std::string name;
+    std::string covered;  // what was looked at
+    std::vector<Finding> findings;
+    uint64_t more = 0;  // findings that are not listed
+  };
+  std::string error;  // it cannot be looked into: a sentence
+  std::vector<Check> checks;
+};
+
+using ExamineFunction = std::function<Examination(const std::string& data_dir)>;
 using ServeFunction = std::function<int(const ServeArguments&)>;
 using BenchFunction = std::function<int(const BenchArguments&)>;
 
@@ -68,6 +86,7 @@ struct Verbs {
   ServeFunction serve;
   ServeFunction config;
   BenchFunction bench;
+  ExamineFunction examine;  // doctor --data
 };
 
 int run(int argc, char** argv, const Verbs& verbs);

@@ -1,4 +1,7 @@
-// doctor: asks a running broker whether what must always hold does hold.
+// doctor: asks a running broker whether what must always hold does hold; prints what was found in a
+// data directory.
+
+#include <cstdio>
 
 #include "client/admin.h"
 #include "client/cli/json_line.h"
@@ -153,13 +156,7 @@ int Doctor::print_all() const {
 
 }  // namespace
 
-int doctor(const ConnectArguments& connect, const std::string& data) {
-  if (!data.empty()) {
-    return report({8, "unsupported",
-                   "this version does not look into a data directory yet: leave "
-                   "out --data to check the running broker",
-                   false, 0});
-  }
+int doctor(const ConnectArguments& connect) {
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
   const auto hello = client.value->connect();
@@ -170,6 +167,50 @@ int doctor(const ConnectArguments& connect, const std::string& data) {
   doctor.check_topics(*client.value);
   doctor.check_groups(*client.value);
   return doctor.print_all();
+}
+
+// A line a passed check, a line a finding.
+int doctor_offline(const Examination& found, bool json) {
+  if (!found.error.empty()) {
+    std::fprintf(stderr, "headrace: %s\n", found.error.c_str());
+    return kFailed;
+  }
+  bool failed = false;
+  std::string out;
+  for (const Examination::Check& check : found.checks) {
+    if (check.findings.empty()) {
+      if (json) {
+        JsonLine(&out)
+            .text("check", check.name)
+            .text("result", "PASS")
+            .text("covered", check.covered)
+            .end();
+      } else {
+        out += "PASS  " + check.name + ": " + check.covered + "\n";
+      }
+    }
+    for (const Examination::Finding& finding : check.findings) {
+      failed = true;
+      if (json) {
+        JsonLine(&out)
+            .text("check", check.name)
+            .text("result", "FAIL")
+            .text("where", finding.where)
+            .text("detail", finding.what)
+            .text("advice", finding.advice)
+            .end();
+      } else {
+        out += "FAIL  " + check.name + ": " + finding.where + ": " + finding.what + "\n      " +
+               finding.advice + "\n";
+      }
+    }
+    if (check.more > 0) {
+      std::fprintf(stderr, "headrace: %s: %llu more findings\n", check.name.c_str(),
+                   static_cast<unsigned long long>(check.more));
+    }
+  }
+  print(out);
+  return failed ? kFailed : kDone;
 }
 
 }  // namespace headrace::cli

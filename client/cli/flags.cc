@@ -140,12 +140,15 @@ void add_smoke(CLI::App& app, Invocation* invocation) {
       });
 }
 
-void add_doctor(CLI::App& app, Invocation* invocation) {
-  CLI::App* verb = app.add_subcommand("doctor", "check a running broker's invariants");
+void add_doctor(CLI::App& app, Invocation* invocation, const ExamineFunction& examine) {
+  CLI::App* verb = app.add_subcommand("doctor", "check a broker's invariants");
   auto data = std::make_shared<std::string>();
-  verb->add_option("--data", *data, "look into a data directory (not yet)");
-  verb->callback([invocation, data] {
-    invocation->action = [invocation, data] { return doctor(invocation->connect, *data); };
+  verb->add_option("--data", *data, "a data directory that no broker serves; nothing is changed");
+  verb->callback([invocation, data, examine] {
+    invocation->action = [invocation, data, examine] {
+      if (data->empty()) return doctor(invocation->connect);
+      return doctor_offline(examine(*data), invocation->connect.json);
+    };
   });
 }
 
@@ -158,7 +161,7 @@ void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   add_consume(app, invocation);
   add_groups(app, invocation);
   add_smoke(app, invocation);
-  add_doctor(app, invocation);
+  add_doctor(app, invocation, verbs.examine);
   app.add_subcommand("version", "print the version")->callback([invocation] {
     invocation->action = [invocation] { return version(invocation->connect); };
   });

@@ -19,7 +19,8 @@ int describe_group(const ConnectArguments& connect, const GroupArguments& given)
 int delete_group(const ConnectArguments& connect, const GroupArguments& given);
 
 int smoke(const ConnectArguments& connect);
-int doctor(const ConnectArguments& connect, const std::string& data);
+int doctor(const ConnectArguments& connect);
+int doctor_offline(const Examination& found, bool json);
 int version(const ConnectArguments& connect);
 
 }  // namespace headrace::cli

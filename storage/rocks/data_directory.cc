@@ -114,6 +114,15 @@ bool prepare_data_directory(const std::string& dir, std::string* error) {
   return write_format(dir, error);
 }
 
+bool check_data_directory(const std::string& dir, std::string* error) {
+  std::error_code ignored;
+  if (!fs::is_directory(dir, ignored) || !fs::exists(dir + "/FORMAT", ignored)) {
+    *error = in_dir(dir) + " is none: it has no file FORMAT";
+    return false;
+  }
+  return check_format(dir, error);
+}
+
 std::string open_failure(const std::string& dir, std::string_view rocksdb_message,
                          bool corruption) {
   const auto has = [&](std::string_view part) {

@@ -19,6 +19,9 @@ constexpr uint32_t kWriteSetVersion = 1;
 // names the directory and the cause.
 bool prepare_data_directory(const std::string& dir, std::string* error);
 
+// The same check of a directory that must exist; changes nothing.
+bool check_data_directory(const std::string& dir, std::string* error);
+
 // A sentence for a person from what RocksDB said when it could not open `dir`.
 std::string open_failure(const std::string& dir, std::string_view rocksdb_message, bool corruption);
 

@@ -1,10 +1,12 @@
 #include "storage/rocks/families.h"
 
 #include <charconv>
+#include <filesystem>
 #include <mutex>
 
 #include "metrics/check.h"
 #include "metrics/log.h"
+#include "storage/rocks/data_directory.h"
 
 namespace headrace::storage {
 namespace {
@@ -40,6 +42,36 @@ std::optional<LogFamily> parse_log_family_name(std::string_view name) {
   const auto tenant = parse_number(name.substr(dash + 1));
   if (!tenant || *tenant == 0) return std::nullopt;
   return LogFamily{Month(*month), TenantId(*tenant)};
+}
+
+bool list_families(const EngineOptions& engine, const std::string& data_dir,
+                   std::vector<rocksdb::ColumnFamilyDescriptor>* families, std::string* error) {
+  const std::string dir = data_dir + "/db";
+  std::vector<std::string> existing;
+  if (std::filesystem::exists(dir + "/CURRENT")) {
+    const rocksdb::Status status = rocksdb::DB::ListColumnFamilies(engine.db, dir, &existing);
+    if (!status.ok()) {
+      *error = open_failure(data_dir, status.ToString(), status.IsCorruption());
+      return false;
+    }
+  }
+  std::set<std::string> names(existing.begin(), existing.end());
+  families->emplace_back(rocksdb::kDefaultColumnFamilyName, engine.family(Table::state));
+  names.erase(rocksdb::kDefaultColumnFamilyName);
+  for (size_t i = 1; i < kTableCount; ++i) {
+    const auto table = static_cast<Table>(i);
+    families->emplace_back(std::string(to_string(table)), engine.family(table));
+    names.erase(std::string(to_string(table)));
+  }
+  for (const std::string& name : names) {
+    if (!parse_log_family_name(name)) {
+      *error = "data directory " + data_dir + " holds a family `" + name +
+               "` that this program does not know";
+      return false;
+    }
+    families->emplace_back(name, engine.log);
+  }
+  return true;
 }
 
 void Families::adopt(rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& handles) {

@@ -47,6 +47,10 @@ constexpr TenantId kPooled{0};
 std::string log_family_name(const LogFamily& family);  // "log-202607", "log-202607-42"
 std::optional<LogFamily> parse_log_family_name(std::string_view name);
 
+// What to open: every family that exists, and the fixed ones. False with a sentence.
+bool list_families(const EngineOptions& engine, const std::string& data_dir,
+                   std::vector<rocksdb::ColumnFamilyDescriptor>* families, std::string* error);
+
 class Families {
  public:
   explicit Families(uint32_t max_families) : max_families_(max_families) {}

@@ -5,8 +5,6 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 
-#include <filesystem>
-#include <set>
 #include <vector>
 
 #include "metrics/log.h"
@@ -54,7 +52,6 @@ class RocksStore::Parts {
   std::unique_ptr<Monitor> monitor_;
 
  private:
-  bool list_families(std::vector<rocksdb::ColumnFamilyDescriptor>* families, std::string* error);
   bool check_options(std::string* error);
   void drop_empty_months();
   void start(uint64_t last_group);
@@ -71,36 +68,6 @@ RocksStore::Parts::~Parts() {
   db_->Close().PermitUncheckedError();
 }
 
-bool RocksStore::Parts::list_families(std::vector<rocksdb::ColumnFamilyDescriptor>* families,
-                                      std::string* error) {
-  const std::string dir = options_.data_dir + "/db";
-  std::vector<std::string> existing;
-  if (std::filesystem::exists(dir + "/CURRENT")) {
-    const rocksdb::Status status = rocksdb::DB::ListColumnFamilies(engine_.db, dir, &existing);
-    if (!status.ok()) {
-      *error = open_failure(options_.data_dir, status.ToString(), status.IsCorruption());
-      return false;
-    }
-  }
-  std::set<std::string> names(existing.begin(), existing.end());
-  families->emplace_back(rocksdb::kDefaultColumnFamilyName, engine_.family(Table::state));
-  names.erase(rocksdb::kDefaultColumnFamilyName);
-  for (size_t i = 1; i < kTableCount; ++i) {
-    const auto table = static_cast<Table>(i);
-    families->emplace_back(std::string(to_string(table)), engine_.family(table));
-    names.erase(std::string(to_string(table)));
-  }
-  for (const std::string& name : names) {
-    if (!parse_log_family_name(name)) {
-      *error = "data directory " + options_.data_dir + " holds a family `" + name +
-               "` that this program does not know";
-      return false;
-    }
-    families->emplace_back(name, engine_.log);
-  }
-  return true;
-}
-
 bool RocksStore::Parts::open(std::string* error) {
   if (!prepare_data_directory(options_.data_dir, error)) return false;
   const auto& disk = options_.file_system ? options_.file_system : rocksdb::FileSystem::Default();
@@ -108,7 +75,7 @@ bool RocksStore::Parts::open(std::string* error) {
   engine_.db.env = env_.get();
   engine_.db.listeners.push_back(make_listener(&gauge_, &families_, &fatal_));
   std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
-  if (!list_families(&wanted, error)) return false;
+  if (!list_families(engine_, options_.data_dir, &wanted, error)) return false;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =

@@ -1,0 +1,303 @@
+// The offline doctor on a small log that is right, and on the same log with one thing wrong.
+#include "broker/doctor/doctor.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "broker/core/catalog.h"
+#include "broker/core/catalog_rows.h"
+#include "broker/core/log_index.h"
+#include "records.pb.h"
+#include "storage/offset_row.h"
+#include "storage/producer_row.h"
+#include "tests/support/rocks_harness.h"
+
+namespace headrace::doctor {
+namespace {
+
+using storage::Place;
+using storage::Table;
+
+constexpr Month kMonth{202611};
+constexpr int64_t kStartUs = 1'795'000'000'000'000;  // in that month
+constexpr int kBatches = 600;                        // two closed chunks and an open one
+constexpr PartitionKey kPartition{kDefaultTenant, TopicId(1), SliceId(0), PartitionId(0)};
+constexpr Place kState{Table::state, Month(0), kDefaultTenant};
+constexpr Place kNodeState{Table::state, Month(0), kNodeTenant};
+constexpr Place kOffsets{Table::offsets, Month(0), kDefaultTenant};
+constexpr Place kLog{Table::log, kMonth, kDefaultTenant};
+
+std::string number(int64_t value) {
+  std::string row(sizeof(value), '\0');
+  store_be(reinterpret_cast<std::byte*>(row.data()), value);
+  return row;
+}
+
+SharedBytes batch_at(Offset base, const std::string& value) {
+  storage::BatchBuilder builder;
+  const storage::HeaderField type{"ce_type", "a.b"};
+  for (int i = 0; i < 2; ++i) builder.add({"key" + value, value, 1'000, {&type, 1}});
+  SharedBytes batch = builder.finish();
+  storage::patch_batch(batch.mutable_data(), base, Epoch(1));
+  return batch;
+}
+
+class Doctor : public testing::Test {
+ protected:
+  void SetUp() override {
+    reopen();
+    ASSERT_EQ(test::create_month(*store_, sink_, kMonth, {kDefaultTenant}), storage::Status::ok);
+    write_catalog();
+    write_log();
+    storage::WriteSet set;
+    storage::ProducerRow producer;
+    producer.push({0, 1, Offset(0), kStartUs});
+    set.put(kState, storage::producer_key(kPartition, ProducerId(7)), producer.encode());
+    set.put(kOffsets, storage::offsets_key(kPartition, GroupId(1), LaneId(0)),
+            position(2 * kBatches));
+    commit(std::move(set));
+  }
+
+  void reopen() { store_ = test::open_store(test::small_rocks_options(directory_.path())); }
+
+  void commit(storage::WriteSet set) {
+    set.epoch = Epoch(1);
+    set.sequence = ++sequence_;
+    set.durability = Durability::durable;
+    ASSERT_EQ(test::commit(*store_, sink_, std::move(set)), storage::Status::ok);
+  }
+
+  static std::string position(int64_t offset) {
+    storage::OffsetRow row;
+    row.position = Offset(offset);
+    return row.encode();
+  }
+
+  void write_catalog() {
+    storage::WriteSet set;
+    records::Tenant tenant;
+    tenant.set_name("default");
+    set.put(kNodeState,
+            storage::catalog_key(kNodeTenant, core::kTenantEntity, kDefaultTenant.value()),
+            tenant.SerializeAsString());
+    core::Topic topic;
+    topic.name = "orders";
+    set.put(kState, storage::catalog_key(kDefaultTenant, core::kTopicEntity, 1),
+            core::encode(topic));
+    core::GroupRecord group;
+    group.name = "readers";
+    group.topic = TopicId(1);
+    set.put(kState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 1),
+            core::encode(group));
+    for (const uint8_t kind : core::kIdKinds)
+      set.put(kNodeState, storage::id_block_key(kind), number(100));
+    commit(std::move(set));
+  }
+
+  void write_log() {
+    storage::WriteSet set;
+    for (int i = 0; i < kBatches; ++i) {
+      SharedBytes batch = batch_at(index_.next_offset(), std::to_string(i));
+      const auto header = *storage::read_header(batch.span());
+      storage::Summary summary;
+      ASSERT_EQ(storage::walk(batch.span().subspan(storage::kBatchHeaderSize), header, &summary),
+                storage::BatchError::ok);
+      index_.append(std::move(batch), header, summary, kStartUs + i, kMonth, &set);
+    }
+    commit(std::move(set));
+  }
+
+  // Closes the store and looks.
+  std::map<std::string, Check> examine_now() {
+    store_.reset();
+    std::vector<Check> checks;
+    std::string error;
+    EXPECT_TRUE(examine(directory_.path(), &checks, &error)) << error;
+    std::map<std::string, Check> by_name;
+    for (Check& check : checks) by_name[check.name] = check;
+    return by_name;
+  }
+
+  // One finding at least, all of them in `name`, the first of them saying `what`.
+  void expect_finding(const std::string& name, const std::string& what) {
+    auto checks = examine_now();
+    for (const auto& [other, check] : checks) {
+      for (const auto& finding : check.findings)
+        EXPECT_EQ(other, name) << finding.where << ": " << finding.what;
+    }
+    ASSERT_FALSE(checks[name].findings.empty()) << "not found: " << what;
+    const Finding& first = checks[name].findings.front();
+    EXPECT_NE((first.where + ": " + first.what).find(what), std::string::npos)
+        << first.where << ": " << first.what;
+    EXPECT_FALSE(first.advice.empty());
+  }
+
+  // Every file with its size, time and content.
+  std::map<std::string, std::string> files() const {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path())) {
+      std::string text = std::to_string(entry.last_write_time().time_since_epoch().count()) + " ";
+      if (entry.is_regular_file()) {
+        std::ifstream file(entry.path(), std::ios::binary);
+        text.append(std::istreambuf_iterator<char>(file), {});
+      }
+      all[entry.path()] = std::move(text);
+    }
+    return all;
+  }
+
+  test::TemporaryDirectory directory_;
+  test::TestSink sink_;
+  std::unique_ptr<storage::RocksStore> store_;
+  uint64_t sequence_ = 0;
+  core::LogIndex index_{kPartition};
+};
+
+TEST_F(Doctor, HasNothingToSayOfWhatIsRightAndChangesNothing) {
+  store_.reset();
+  const auto before = files();
+  const auto checks = examine_now();
+  EXPECT_EQ(files(), before);
+  ASSERT_EQ(checks.size(), 5u);
+  for (const auto& [name, check] : checks) {
+    EXPECT_TRUE(check.passed()) << name << ": " << check.findings.front().where << ": "
+                                << check.findings.front().what;
+  }
+  EXPECT_EQ(checks.at("log").covered.substr(0, 12), "600 batches,");
+}
+
+TEST_F(Doctor, RefusesADirectoryThatIsServed) {
+  const pid_t child = fork();  // a lock of one's own process is not seen
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    std::vector<Check> checks;
+    std::string error;
+    const bool opened = examine(directory_.path(), &checks, &error);
+    _exit(!opened && error.find("running headrace") != std::string::npos ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Doctor, RefusesWhatIsNoDataDirectory) {
+  test::TemporaryDirectory other;
+  std::vector<Check> checks;
+  std::string error;
+  EXPECT_FALSE(examine(other.path(), &checks, &error));
+  EXPECT_NE(error.find("FORMAT"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::is_empty(other.path()));
+}
+
+TEST_F(Doctor, FindsAMissingBatch) {
+  storage::WriteSet set;
+  set.remove(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)));
+  commit(std::move(set));
+  expect_finding("log", "@102: follows offset 100");
+}
+
+TEST_F(Doctor, FindsADamagedBatch) {
+  SharedBytes batch = batch_at(Offset(100), "50");
+  batch.mutable_data()[batch.size() - 1] ^= std::byte{1};
+  storage::WriteSet set;
+  set.put_batch(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)), {},
+                std::move(batch));
+  commit(std::move(set));
+  expect_finding("log", "@100: batch checksum");
+}
+
+TEST_F(Doctor, FindsAnExchangedBatch) {
+  storage::Envelope envelope;
+  envelope.append_time_us = kStartUs + 50;
+  storage::WriteSet set;
+  set.put_batch(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)), envelope,
+                batch_at(Offset(100), "other"));
+  commit(std::move(set));
+  expect_finding("log", "describes batch 100 otherwise");
+}
+
+TEST_F(Doctor, FindsAChunkRowWithOtherLookups) {
+  storage::WriteSet set;
+  storage::Envelope envelope;
+  envelope.append_time_us = kStartUs + 50;
+  set.put_batch(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)), envelope,
+                batch_at(Offset(100), "xx"));  // of the same size
+  commit(std::move(set));
+  expect_finding("log", "types or look-ups");
+}
+
+TEST_F(Doctor, FindsAMissingChunkRow) {
+  storage::WriteSet set;
+  set.remove(kLog, storage::log_key(storage::LogKind::chunk, kPartition, Offset(0)));
+  commit(std::move(set));
+  expect_finding("log", "@0: no chunk row describes it");
+}
+
+TEST_F(Doctor, FindsAMonthThatCountsWrongly) {
+  storage::WriteSet set;
+  const auto key = storage::months_key(kPartition, Offset(0));
+  const auto stored = test::read(*store_, sink_, kState, key);
+  auto month = *storage::MonthRow::decode(stored.value);
+  month.bytes += 1;
+  set.put(kState, key, month.encode());
+  commit(std::move(set));
+  expect_finding("log", "bytes, the log has");
+}
+
+TEST_F(Doctor, FindsRowsOfAnUnknownTopic) {
+  PartitionKey other = kPartition;
+  other.topic = TopicId(9);
+  storage::WriteSet set;
+  set.put(kState, storage::log_start_key(other), number(0) + number(0));
+  commit(std::move(set));
+  expect_finding("months", "topic that the catalog does not know");
+}
+
+TEST_F(Doctor, FindsAGroupWithoutTopic) {
+  core::GroupRecord group;
+  group.name = "lost";
+  group.topic = TopicId(9);
+  storage::WriteSet set;
+  set.put(kState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 2), core::encode(group));
+  commit(std::move(set));
+  expect_finding("catalog", "group 'lost': reads topic 9");
+}
+
+TEST_F(Doctor, FindsAnIdThatWouldBeGivenOutAgain) {
+  storage::WriteSet set;
+  set.put(kNodeState, storage::id_block_key(core::kTopicEntity), number(1));
+  commit(std::move(set));
+  expect_finding("catalog", "not below the next one");
+}
+
+TEST_F(Doctor, FindsAProducerAheadOfTheLog) {
+  storage::ProducerRow producer;
+  producer.push({0, 1, Offset(2 * kBatches), kStartUs});
+  storage::WriteSet set;
+  set.put(kState, storage::producer_key(kPartition, ProducerId(7)), producer.encode());
+  commit(std::move(set));
+  expect_finding("producers", "but the log ends at 1200");
+}
+
+TEST_F(Doctor, FindsAGroupAheadOfTheLog) {
+  storage::WriteSet set;
+  set.put(kOffsets, storage::offsets_key(kPartition, GroupId(1), LaneId(0)),
+          position(2 * kBatches + 1));
+  commit(std::move(set));
+  expect_finding("groups", "committed 1201, but the log ends at 1200");
+}
+
+TEST_F(Doctor, FindsAPositionOfAnUnknownGroup) {
+  storage::WriteSet set;
+  set.put(kOffsets, storage::offsets_key(kPartition, GroupId(5), LaneId(0)), position(1));
+  commit(std::move(set));
+  expect_finding("groups", "group that the catalog does not know");
+}
+
+}  // namespace
+}  // namespace headrace::doctor
