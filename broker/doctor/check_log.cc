@@ -48,7 +48,7 @@ class FamilyCheck {
   void begin_chunk(Offset base);
   void skip_to(Offset base);
   void end_chunk();
-  void unreadable(const std::string& error);
+  void unreadable(const std::string& error, std::string_view last_key);
 
   const storage::ReadOnlyStore& store_;
   const std::pair<Month, TenantId> family_;
@@ -75,8 +75,10 @@ class FamilyCheck {
 
 void FamilyCheck::run() {
   const auto rows = store_.scan(place(), storage::Key(), storage::Key().after_prefix());
+  std::string last_key;
   for (; rows->valid(); rows->next()) {
-    const auto parts = storage::parse_log_key(rows->key());
+    last_key = rows->key();
+    const auto parts = storage::parse_log_key(last_key);
     if (!parts) {
       find(rows->key(), "is no key of the log");
       continue;
@@ -92,7 +94,7 @@ void FamilyCheck::run() {
     take(rows->key(), rows->value());
   }
   const std::string error = rows->error();
-  if (!error.empty()) unreadable(error);
+  if (!error.empty()) unreadable(error, last_key);
   end_partition();
   if (error.empty() && chunk_rows_ != chunk_rows_used_) {
     check_->add({"month " + std::to_string(family_.first.value()),
@@ -103,8 +105,10 @@ void FamilyCheck::run() {
 }
 
 // What follows in this family is unknown: nothing more is concluded from its absence.
-void FamilyCheck::unreadable(const std::string& error) {
-  check_->add({"month " + std::to_string(family_.first.value()), "cannot be read: " + error,
+void FamilyCheck::unreadable(const std::string& error, std::string_view last_key) {
+  const std::string behind = last_key.empty() ? "month " + std::to_string(family_.first.value())
+                                              : "behind " + where(last_key);
+  check_->add({behind, "cannot be read: " + error,
                "the device or file is damaged: " + std::string(kRestore)});
   chunk_.reset();
   for (auto& [key, partition] : facts_->partitions) {

@@ -30,7 +30,7 @@ class ReadOnlyStore {
     virtual std::string_view key() const = 0;
     virtual std::string_view value() const = 0;
     virtual void next() = 0;
-    virtual std::string error() const = 0;  // RocksDB's words, which name the file; "" if none
+    virtual std::string error() const = 0;  // RocksDB's words; "" if none
   };
   // `from` up to but not including `to`. No rows if the place has no family.
   std::unique_ptr<Cursor> scan(const Place& place, const Key& from, const Key& to) const;
