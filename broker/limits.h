@@ -42,6 +42,7 @@ constexpr size_t kFramesPerTurn = 4'096;   // then the rest waits for the next t
 constexpr int64_t kWheelTickUs = 1'000;
 constexpr int64_t kWaitUsMax = 500'000;  // a reactor looks around at least twice a second
 
+constexpr size_t kRecodesInFlight = 4;  // inflating for clients; the next connection then waits
 constexpr size_t kReceiveBytes = 128u << 20;    // large frames arriving; then they wait, in order
 constexpr size_t kSmallFrameBytes = 16u << 10;  // up to this a frame needs no grant
 

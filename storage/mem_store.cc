@@ -55,6 +55,11 @@ void MemStore::maintain(Maintenance* work) {
   submitted_.emplace_back(work);
 }
 
+void MemStore::work(Work* work) {
+  HR_CHECK(!dead_ && work->sink != nullptr);
+  reads_.emplace_back(work);
+}
+
 Pressure MemStore::pressure() const {
   return {in_flight_bytes_, budget_bytes_, disk_state_};
 }
@@ -261,6 +266,11 @@ void MemStore::answer(Scan* scan) {
     }
   }
   scan->sink->post(scan);
+}
+
+void MemStore::answer(Work* work) {
+  work->execute();
+  work->sink->post(work);
 }
 
 // The first row always fits, so that every scan makes progress.

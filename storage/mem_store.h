@@ -33,6 +33,7 @@ class MemStore final : public Store {
   void read(Read* read) override;
   void scan(Scan* scan) override;
   void maintain(Maintenance* work) override;
+  void work(Work* work) override;
   Pressure pressure() const override;
 
   // One stage each: submitted → written, written → synced and completed, reads and scans answered.
@@ -73,6 +74,7 @@ class MemStore final : public Store {
   void apply(const Mutation& mutation);
   void answer(Read* read);
   void answer(Scan* scan);
+  void answer(Work* work);
   const Rows* find_family(const Place& place) const;
   template <class Iterator>
   void take_rows(Scan* scan, Iterator at, Iterator end) const;
@@ -81,7 +83,7 @@ class MemStore final : public Store {
   Disk* disk_;
   std::deque<std::variant<Commit*, Maintenance*>> submitted_;
   std::deque<Commit*> written_;
-  std::deque<std::variant<Read*, Scan*>> reads_;
+  std::deque<std::variant<Read*, Scan*, Work*>> reads_;
   std::map<ShardId, uint64_t> written_sequence_;  // including what is not synced
   std::map<ShardId, Epoch> written_epoch_;        // what its epoch row says; older ones are fenced
   std::map<ShardId, Status> failed_;

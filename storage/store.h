@@ -105,6 +105,14 @@ struct Maintenance : Completion {
   Status status = Status::ok;  // out
 };
 
+// Computing that would hold a reactor: a worker calls execute(), then it completes. What it touches
+// belongs to it until then.
+struct Work : Completion {
+  virtual void execute() noexcept = 0;  // on a worker
+  CompletionSink* sink = nullptr;
+  Status status = Status::ok;  // out: `full` if it was not executed, because too much waits
+};
+
 // What the store can take right now. Read every turn; relaxed, never blocks.
 struct Pressure {
   uint64_t in_flight_bytes = 0;  // submitted and not completed
@@ -120,6 +128,7 @@ class Store {
   virtual void read(Read* read) = 0;
   virtual void scan(Scan* scan) = 0;
   virtual void maintain(Maintenance* work) = 0;
+  virtual void work(Work* work) = 0;
   virtual Pressure pressure() const = 0;
 };
 

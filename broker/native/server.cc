@@ -52,11 +52,29 @@ void Server::on_turn(const Time& now) {
   while (const auto origin = receive_budget_.next()) {
     if (Session* session = find(*origin)) session->update_flow();
   }
+  start_recodes();
   if (now.mono_us < next_second_mono_us_) return;
   next_second_mono_us_ = now.mono_us + kMicrosPerSecond / 2;
   for (auto& [origin, session] : sessions_) {
     if (!session->closed()) session->on_second(now);
   }
+}
+
+void Server::start_recodes() {
+  while (recodes_in_flight_ < limits::kRecodesInFlight && !recode_queue_.empty()) {
+    const uint64_t origin = recode_queue_.front();
+    recode_queue_.pop_front();
+    Session* session = find(origin);
+    auto next = session == nullptr ? nullptr : session->next_recode();
+    if (next == nullptr) continue;
+    ++recodes_in_flight_;
+    Recode::start(std::move(next), this, origin);
+  }
+}
+
+void Server::on_recoded(std::unique_ptr<Recode> recode) {
+  --recodes_in_flight_;
+  if (Session* session = find(recode->origin())) session->on_recoded(std::move(recode));
 }
 
 void Server::flush() {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -43,6 +44,8 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   void mark_paused(Session* session) { paused_.push_back(session->origin()); }
   size_t sessions() const { return sessions_.size(); }
   ReceiveBudget& receive_budget() { return receive_budget_; }
+  void queue_recode(Session* session) { recode_queue_.push_back(session->origin()); }
+  void on_recoded(std::unique_ptr<Recode> recode);
 
   // runtime::FrontEnd
   void on_turn(const Time& now) override;
@@ -57,10 +60,13 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
 
  private:
   Session* find(uint64_t origin);
+  void start_recodes();
 
   runtime::Reactor* const reactor_;
   const ServerOptions options_;
   ReceiveBudget receive_budget_;
+  std::deque<uint64_t> recode_queue_;  // once per session
+  size_t recodes_in_flight_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   uint64_t next_origin_ = 1;
   std::vector<uint64_t> dirty_;   // have output

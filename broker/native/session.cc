@@ -169,6 +169,45 @@ void Session::farewell(const core::Error& error) {
   server_->mark_dirty(this);
 }
 
+// ---- batches for a client that lacks their codec
+
+void Session::recode(std::vector<core::StoredBatch> batches, CodecSet readable, Recode::Done done) {
+  ++outstanding_;
+  recodes_.push_back(std::make_unique<Recode>(std::move(batches), readable, std::move(done)));
+  ask_for_recode();
+}
+
+// Who does not read is not inflated for.
+void Session::ask_for_recode() {
+  if (recoding_ || recodes_.empty() || output_full()) return;
+  recoding_ = true;
+  server_->queue_recode(this);
+}
+
+std::unique_ptr<Recode> Session::next_recode() {
+  if (output_full()) {
+    recoding_ = false;
+    return nullptr;
+  }
+  auto next = std::move(recodes_.front());
+  recodes_.pop_front();
+  return next;
+}
+
+void Session::on_recoded(std::unique_ptr<Recode> recode) {
+  recoding_ = false;
+  if (recode->status == storage::Status::full) {
+    recode->status = storage::Status::ok;
+    recodes_.push_front(std::move(recode));
+    return ask_for_recode();
+  }
+  --outstanding_;
+  recode->finish(*this);
+  ask_for_recode();
+  update_flow();
+  if (input_ended_ || draining_) maybe_finish();
+}
+
 // ---- what the tenant has
 
 core::TopicPtr Session::topic(const std::string& name, core::Error* error) {
@@ -228,6 +267,7 @@ void Session::update_flow() {
 
 void Session::on_output_drained() {
   update_flow();
+  ask_for_recode();
   for (auto& [id, subscription] : subscriptions_) subscription->pump(*this);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "broker/core/api.h"
+#include "broker/native/recode.h"
 #include "broker/native/subscription.h"
 #include "broker/runtime/reactor.h"
 #include "headrace.pb.h"
@@ -58,11 +60,16 @@ class Session final : public net::FrameSink {
 
   core::TenantContext tenant() const { return *tenant_; }
   bool greeted() const { return tenant_.has_value(); }
-  void greet(core::TenantContext tenant, std::string client) {
+  void greet(core::TenantContext tenant, std::string client, CodecSet codecs) {
     tenant_ = tenant;
     client_ = std::move(client);
+    codecs_ = codecs;
   }
   const std::string& client() const { return client_; }
+  CodecSet codecs() const { return codecs_; }  // what the client can inflate
+  // Inflates what is not in `readable`; `done` runs on this reactor, not if the session is gone,
+  // in the order of asking.
+  void recode(std::vector<core::StoredBatch> batches, CodecSet readable, Recode::Done done);
   runtime::Reactor& reactor();
   const Time& now() { return reactor().now(); }
   Server& server() { return *server_; }
@@ -78,6 +85,8 @@ class Session final : public net::FrameSink {
 
   void start() { connection_.start(); }
   void on_answer(core::RequestPtr request);
+  std::unique_ptr<Recode> next_recode();  // its turn has come; nullptr: not now
+  void on_recoded(std::unique_ptr<Recode> recode);
   void flush() { connection_.flush(); }
   void on_second(const Time& now);  // silence, late hello, slow goodbye
   void update_flow();               // pauses or resumes receiving
@@ -102,6 +111,7 @@ class Session final : public net::FrameSink {
     bool abandonable = false;  // a wait for events: nobody loses anything if it is dropped
   };
   void maybe_finish();
+  void ask_for_recode();
   void heard();  // the peer is alive
   void send(MessageType type, uint8_t flags, uint32_t request_id,
             const google::protobuf::MessageLite& message, std::span<const SharedBytes> payload);
@@ -112,7 +122,10 @@ class Session final : public net::FrameSink {
   net::Connection connection_;
   std::optional<core::TenantContext> tenant_;
   std::string client_;
-  std::vector<Question> questions_;  // by ticket
+  CodecSet codecs_;
+  std::deque<std::unique_ptr<Recode>> recodes_;  // each counts as outstanding
+  bool recoding_ = false;                        // one waits for its turn or is under way
+  std::vector<Question> questions_;              // by ticket
   std::vector<uint32_t> free_tickets_;
   size_t outstanding_ = 0;
   size_t outstanding_waits_ = 0;  // of them abandonable

@@ -8,9 +8,6 @@
 namespace headrace::native {
 namespace {
 
-// Decoding for thin clients happens on the reactor, so what may be inflated there is small.
-constexpr size_t kDecodeInflateBytesMax = 1u << 20;
-
 void add_event(const storage::RecordView& record, Offset offset, int64_t append_time_us,
                proto::Delivery* delivery, std::string* payload) {
   auto* event = delivery->add_events();
@@ -29,26 +26,9 @@ void add_event(const storage::RecordView& record, Offset offset, int64_t append_
   });
 }
 
-core::Error decode(const core::StoredBatch& batch, Offset from, proto::Delivery* delivery,
-                   std::string* payload) {
-  const auto header = storage::read_header(batch.bytes.span());
-  if (!header) return core::Error(core::ErrorCode::storage_error, "a batch without a header");
-  std::string scratch;
-  std::span<const std::byte> records;
-  auto error =
-      storage::records_of(batch.bytes.span(), *header, &scratch, kDecodeInflateBytesMax, &records);
-  storage::RecordReader reader(records, *header);
-  storage::RecordView record;
-  while (error == storage::BatchError::ok && reader.next(&record)) {
-    const Offset offset(header->base_offset + record.offset_delta);
-    if (offset >= from) add_event(record, offset, batch.append_time_us, delivery, payload);
-  }
-  if (error == storage::BatchError::ok) error = reader.error();
-  if (error == storage::BatchError::ok) return {};
-  return core::Error(
-      core::ErrorCode::undecodable,
-      std::string(storage::to_string(error)) + "; subscribe without `decoded` to get it raw");
-}
+// A delivery of decoded events ends when one of these is reached.
+constexpr size_t kDecodedMessageBytes = 256u << 10;
+constexpr size_t kDecodedValueBytes = 4u << 20;
 
 }  // namespace
 
@@ -83,8 +63,23 @@ void Subscription::pump(Session& session) {
 }
 
 void Subscription::on_fetched(Session& session, core::Fetch& fetch) {
-  core::Error error = fetch.error;
-  if (!error && !fetch.batches.empty()) error = deliver(session, fetch);
+  visible_end_ = fetch.visible_end;
+  const CodecSet readable = decoded_ ? CodecSet() : session.codecs();
+  if (fetch.error || readable.reads(fetch.batches)) {
+    return on_batches(session, fetch.error, std::move(fetch.batches));
+  }
+  fetching_ = true;
+  session.recode(std::move(fetch.batches), readable,
+                 [self = shared_from_this()](Session& to, const core::Error& error,
+                                             std::vector<core::StoredBatch> batches) {
+                   self->fetching_ = false;
+                   if (!self->cancelled_) self->on_batches(to, error, std::move(batches));
+                 });
+}
+
+void Subscription::on_batches(Session& session, core::Error error,
+                              std::vector<core::StoredBatch> batches) {
+  if (!error && !batches.empty()) error = deliver(session, std::move(batches));
   if (error) {
     // The subscription ends; the client hears it as the answer to its subscribe.
     cancelled_ = true;
@@ -95,35 +90,75 @@ void Subscription::on_fetched(Session& session, core::Fetch& fetch) {
   pump(session);
 }
 
-core::Error Subscription::deliver(Session& session, core::Fetch& fetch) {
+core::Error Subscription::deliver(Session& session, std::vector<core::StoredBatch> batches) {
+  const auto last = storage::read_header(batches.back().bytes.span());
+  if (!last) return core::Error(core::ErrorCode::storage_error, "a batch without a header");
+  for (const auto& batch : batches) credit_bytes_ -= static_cast<int64_t>(batch.bytes.size());
+  if (decoded_) return deliver_decoded(session, batches);
+
   proto::Delivery delivery;
   delivery.set_subscription(id_);
   delivery.set_first_offset(next_.value());
-  delivery.set_visible_end(fetch.visible_end.value());
-  const auto last = storage::read_header(fetch.batches.back().bytes.span());
-  if (!last) return core::Error(core::ErrorCode::storage_error, "a batch without a header");
-  const Offset end(last->base_offset + last->record_count);
-  delivery.set_last_offset(end.value() - 1);
-
+  delivery.set_visible_end(visible_end_.value());
+  next_ = Offset(last->base_offset + last->record_count);
+  delivery.set_last_offset(next_.value() - 1);
   std::vector<SharedBytes> payload;
-  std::string values;
-  for (auto& batch : fetch.batches) {
-    credit_bytes_ -= static_cast<int64_t>(batch.bytes.size());
-    if (decoded_) {
-      if (auto error = decode(batch, next_, &delivery, &values)) return error;
-      continue;
-    }
+  for (auto& batch : batches) {
     delivery.add_batch_sizes(static_cast<uint32_t>(batch.bytes.size()));
     delivery.add_append_times_us(batch.append_time_us);
     payload.push_back(std::move(batch.bytes));
   }
-  if (decoded_ && !values.empty()) payload.push_back(SharedBytes::copy_of(values));
-  if (delivery.ByteSizeLong() > net::native::kMaxMessageSize) {
-    return core::Error(core::ErrorCode::too_large,
-                       "a decoded delivery; subscribe without `decoded` to get it raw");
-  }
   session.push(Session::MessageType::delivery, delivery, payload);
-  next_ = end;
+  return {};
+}
+
+// The batches are not compressed: a worker has inflated them.
+core::Error Subscription::deliver_decoded(Session& session,
+                                          const std::vector<core::StoredBatch>& batches) {
+  proto::Delivery delivery;
+  std::string values;
+  size_t message_bytes = 0;
+  for (const auto& batch : batches) {
+    const auto header = storage::read_header(batch.bytes.span());
+    if (!header) return core::Error(core::ErrorCode::storage_error, "a batch without a header");
+    storage::RecordReader reader(batch.bytes.span().subspan(storage::kBatchHeaderSize), *header);
+    storage::RecordView record;
+    while (reader.next(&record)) {
+      const Offset offset(header->base_offset + record.offset_delta);
+      if (offset < next_) continue;
+      add_event(record, offset, batch.append_time_us, &delivery, &values);
+      message_bytes += delivery.events(delivery.events_size() - 1).ByteSizeLong();
+      if (message_bytes < kDecodedMessageBytes && values.size() < kDecodedValueBytes) continue;
+      if (auto error = push_decoded(session, offset, &delivery, &values)) return error;
+      message_bytes = 0;
+    }
+    if (reader.error() != storage::BatchError::ok) {
+      return {core::ErrorCode::undecodable, std::string(storage::to_string(reader.error())) +
+                                                "; subscribe without `decoded` to get it raw"};
+    }
+    const Offset last(header->base_offset + header->record_count - 1);
+    if (&batch != &batches.back() || delivery.events_size() == 0) continue;
+    if (auto error = push_decoded(session, last, &delivery, &values)) return error;
+  }
+  return {};
+}
+
+core::Error Subscription::push_decoded(Session& session, Offset last, proto::Delivery* delivery,
+                                       std::string* values) {
+  delivery->set_subscription(id_);
+  delivery->set_first_offset(next_.value());
+  delivery->set_last_offset(last.value());
+  delivery->set_visible_end(visible_end_.value());
+  if (delivery->ByteSizeLong() > net::native::kMaxMessageSize) {
+    return core::Error(core::ErrorCode::too_large,
+                       "an event's key and headers; subscribe without `decoded` to get it raw");
+  }
+  std::vector<SharedBytes> payload;
+  if (!values->empty()) payload.push_back(SharedBytes::copy_of(*values));
+  session.push(Session::MessageType::delivery, *delivery, payload);
+  next_ = last + 1;
+  delivery->Clear();
+  values->clear();
   return {};
 }
 

@@ -7,8 +7,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "broker/core/api.h"
+#include "headrace.pb.h"
 #include "net/native/frame.h"
 
 namespace headrace::native {
@@ -32,7 +35,11 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
 
  private:
   void on_fetched(Session& session, core::Fetch& fetch);
-  core::Error deliver(Session& session, core::Fetch& fetch);
+  void on_batches(Session& session, core::Error error, std::vector<core::StoredBatch> batches);
+  core::Error deliver(Session& session, std::vector<core::StoredBatch> batches);
+  core::Error deliver_decoded(Session& session, const std::vector<core::StoredBatch>& batches);
+  core::Error push_decoded(Session& session, Offset last, proto::Delivery* delivery,
+                           std::string* values);
 
   const uint32_t id_;
   const net::native::FrameHeader asked_by_;  // errors are answered to this request
@@ -40,9 +47,10 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   const PartitionId partition_;
   const bool decoded_;
   Offset next_;
+  Offset visible_end_;  // as of the last fetch
   int64_t credit_bytes_ = 0;
   bool started_ = false;
-  bool fetching_ = false;
+  bool fetching_ = false;  // what it brought may still be with a worker
   bool cancelled_ = false;
 };
 

@@ -183,6 +183,16 @@ void RocksStore::maintain(Maintenance* work) {
   parts_->committer_->submit(work);
 }
 
+void RocksStore::work(Work* work) {
+  const bool queued = parts_->workers_->submit_read([work] {
+    work->execute();
+    work->sink->post(work);
+  });
+  if (queued) return;
+  work->status = Status::full;
+  work->sink->post(work);
+}
+
 Pressure RocksStore::pressure() const {
   return parts_->gauge_.get();
 }

@@ -25,6 +25,7 @@ class RocksStore final : public Store {
   void read(Read* read) override;
   void scan(Scan* scan) override;
   void maintain(Maintenance* work) override;
+  void work(Work* work) override;
   Pressure pressure() const override;
 
   // For readiness details, metrics and tests; any thread.

@@ -191,15 +191,13 @@ class StoreSuite : public ::testing::Test, protected StoreDriver<Harness> {
 
 namespace headrace::conformance {
 
-REGISTER_TYPED_TEST_SUITE_P(StoreSuite, SetsOfAShardCompleteInOrder, WrittenComesBeforeSynced,
-                            ASetIsAppliedWhole, TheLastPutOfAKeyWins,
-                            RemovalsRemoveExactlyWhatTheyName, TheAppliedRowIsTheSequence,
-                            ARepeatedSequenceIsSkipped, AnOlderEpochIsFenced,
-                            NothingIsInFlightAtTheEnd, NoScanShowsWhatACrashTakes,
-                            ACrashKeepsAPrefixWithEverySyncedSet, AMissingKeyIsNotAnError,
-                            ScansAreOrderedAndBounded, LimitsStopAScanAndPagesFitTogether,
-                            ABatchIsStoredBehindItsEnvelope, TenantsNeverLeak,
-                            AMonthThatIsNotThereIsGone, DroppingAMonthDropsNothingElse,
-                            MaintenanceRunsInOrderWithCommits, BehavesLikeItsModel);
+REGISTER_TYPED_TEST_SUITE_P(
+    StoreSuite, SetsOfAShardCompleteInOrder, WrittenComesBeforeSynced, ASetIsAppliedWhole,
+    TheLastPutOfAKeyWins, RemovalsRemoveExactlyWhatTheyName, TheAppliedRowIsTheSequence,
+    ARepeatedSequenceIsSkipped, AnOlderEpochIsFenced, NothingIsInFlightAtTheEnd,
+    NoScanShowsWhatACrashTakes, ACrashKeepsAPrefixWithEverySyncedSet, AMissingKeyIsNotAnError,
+    ScansAreOrderedAndBounded, LimitsStopAScanAndPagesFitTogether, ABatchIsStoredBehindItsEnvelope,
+    TenantsNeverLeak, AMonthThatIsNotThereIsGone, DroppingAMonthDropsNothingElse,
+    MaintenanceRunsInOrderWithCommits, WorkIsDoneOnceAndComesBack, BehavesLikeItsModel);
 
 }  // namespace headrace::conformance

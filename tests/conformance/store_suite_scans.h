@@ -49,6 +49,30 @@ TYPED_TEST_P(StoreSuite, ScansAreOrderedAndBounded) {
   EXPECT_EQ(values(6, 300, false), "");
 }
 
+TYPED_TEST_P(StoreSuite, WorkIsDoneOnceAndComesBack) {
+  struct Count final : Work {
+    void execute() noexcept override { ++executed; }
+    void run() override { ++completed; }
+    int executed = 0;
+    int completed = 0;
+  };
+  std::vector<Count> jobs(100);
+  for (Count& job : jobs) {
+    job.sink = &this->harness_.sink();
+    this->harness_.store().work(&job);
+    EXPECT_EQ(job.completed, 0) << "never inside the call";
+  }
+  this->harness_.run_until([&] {
+    return std::all_of(jobs.begin(), jobs.end(),
+                       [](const Count& job) { return job.completed > 0; });
+  });
+  for (const Count& job : jobs) {
+    EXPECT_EQ(job.status, Status::ok);
+    EXPECT_EQ(job.executed, 1);
+    EXPECT_EQ(job.completed, 1);
+  }
+}
+
 TYPED_TEST_P(StoreSuite, LimitsStopAScanAndPagesFitTogether) {
   WriteSet set = set_of(1, 1);
   for (int64_t i = 0; i < 20; ++i) set.put(kState, row_key(1, i), std::string(100, 'v'));

@@ -60,6 +60,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void read(storage::Read* read) override { mem_->read(read); }
   void scan(storage::Scan* scan) override { mem_->scan(scan); }
   void maintain(storage::Maintenance* work) override;
+  void work(storage::Work* work) override { mem_->work(work); }
   storage::Pressure pressure() const override { return mem_->pressure(); }
 
  private:

@@ -9,6 +9,18 @@
 namespace headrace::native {
 namespace {
 
+void send(Session& to, const net::native::FrameHeader& header, proto::FetchOk ok,
+          std::vector<core::StoredBatch> batches) {
+  std::vector<SharedBytes> payload;
+  payload.reserve(batches.size());
+  for (auto& batch : batches) {
+    ok.add_batch_sizes(static_cast<uint32_t>(batch.bytes.size()));
+    ok.add_append_times_us(batch.append_time_us);
+    payload.push_back(std::move(batch.bytes));
+  }
+  to.reply(header, ok, payload);
+}
+
 void answer(Session& to, const net::native::FrameHeader& header, core::Fetch& fetched) {
   metrics::add(metrics::Counter::fetch_requests);
   if (fetched.error) return to.fail(header, fetched.error);
@@ -16,14 +28,15 @@ void answer(Session& to, const net::native::FrameHeader& header, core::Fetch& fe
   ok.set_visible_end(fetched.visible_end.value());
   ok.set_stable_end(fetched.visible_end.value());
   ok.set_log_start(fetched.log_start.value());
-  std::vector<SharedBytes> payload;
-  payload.reserve(fetched.batches.size());
-  for (auto& batch : fetched.batches) {
-    ok.add_batch_sizes(static_cast<uint32_t>(batch.bytes.size()));
-    ok.add_append_times_us(batch.append_time_us);
-    payload.push_back(std::move(batch.bytes));
+  if (to.codecs().reads(fetched.batches)) {
+    return send(to, header, std::move(ok), std::move(fetched.batches));
   }
-  to.reply(header, ok, payload);
+  to.recode(std::move(fetched.batches), to.codecs(),
+            [header, ok](Session& session, const core::Error& error,
+                         std::vector<core::StoredBatch> batches) {
+              if (error) return session.fail(header, error);
+              send(session, header, ok, std::move(batches));
+            });
 }
 
 }  // namespace

@@ -13,15 +13,19 @@ void handle_hello(Session& session, net::native::Frame&& frame) {
   if (!hello.tenant().empty() && hello.tenant() != "default") {
     return session.farewell(core::Error(core::ErrorCode::unknown_tenant));
   }
-  session.greet(core::Access::anonymous(), hello.client().substr(0, limits::kNameMax));
 
   const ServerOptions& options = session.server().options();
   proto::HelloOk ok;
   ok.set_server("headrace/" + options.version);
   ok.set_cluster_id(options.cluster_id);
+  CodecSet codecs;
   for (const auto& name : hello.codecs()) {
-    if (storage::parse_codec(name)) ok.add_codecs(name);
+    const auto codec = storage::parse_codec(name);
+    if (!codec) continue;
+    codecs.add(*codec);
+    ok.add_codecs(name);
   }
+  session.greet(core::Access::anonymous(), hello.client().substr(0, limits::kNameMax), codecs);
   ok.set_max_message_bytes(net::native::kMaxMessageSize);
   ok.set_max_payload_bytes(options.max_batch_bytes);
   ok.set_max_in_flight_bytes(static_cast<uint32_t>(options.in_flight_bytes_per_connection));
