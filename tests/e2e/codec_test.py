@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Clients that cannot inflate what others published get it plain: whole, in order, bounded."""
 
+import gzip
 import os
 import unittest
 
@@ -50,7 +51,7 @@ class Codecs(unittest.TestCase):
         cls.sent = []
         for round_number in range(3):
             for codec in CODECS:
-                lines = [f"{round_number} {codec} {i}" for i in range(400)]
+                lines = [f"{round_number} {codec} {i}" for i in range(1_000)]
                 cls.broker.cli("publish", "mixed", "--codec", codec, "--batch", "4KiB",
                                stdin="".join(line + "\n" for line in lines))
                 cls.sent += lines
@@ -138,7 +139,6 @@ class Codecs(unittest.TestCase):
             noise = os.urandom(4 * 1024)
             value = b"".join(noise[:1024] + bytes(40 * 1024) for _ in range(380))
             record = wire.record(0, value)
-            import gzip
             batch = wire.batch(gzip.compress(record, 9), 1, "gzip")
             self.assertLess(len(batch), MIB)
             plain.publish_batch("large", batch)
