@@ -73,6 +73,24 @@ constexpr size_t kConditionsPerGroup = 16;
 constexpr size_t kConditionBytes = 8'192;
 constexpr size_t kConditionValueBytes = 1'024;
 constexpr size_t kTypesPerTopic = 10'000;  // remembered; further ones are matched each time
+// ---- acked groups (options out of range: invalid_request)
+constexpr uint32_t kRetriesMax = 100;
+constexpr int64_t kRetryDelayUsMax = int64_t{31} * 24 * 3600 * 1'000'000;
+constexpr int64_t kAckDeadlineUsMin = 100'000;
+constexpr int64_t kAckDeadlineUsMax = int64_t{12} * 3600 * 1'000'000;
+constexpr int64_t kCooldownUsMin = 100'000;
+constexpr int64_t kCooldownUsMax = int64_t{600} * 1'000'000;  // doubling ends here
+constexpr uint32_t kInFlightMax = 100'000;
+constexpr int64_t kWindowOffsets = 65'536;  // of a partition, from the floor; then reading pauses
+constexpr uint32_t kDeadLettersMax = 10'000'000;
+constexpr uint32_t kMemberWindowDefault = 500;
+constexpr uint32_t kMemberWindowMax = 100'000;  // more is cut to this
+constexpr size_t kAcquireBytes = 1u << 20;      // of one delivery; the first batch always fits
+constexpr size_t kRetryHeads = 256;             // of a partition in memory; the rest is read again
+constexpr size_t kErrorTextMax = 1'024;         // of a failed attempt; the rest is cut off
+constexpr uint32_t kReleasesBeforeFailure = 10;
+constexpr int64_t kLazyFloorUs = 5'000'000;  // floors that only filters moved
+constexpr uint32_t kFailuresBeforeQuarantine = 5;
 
 static_assert(kFoldBytes <= kBatchBytesMax);
 static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must fit the output");

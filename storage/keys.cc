@@ -216,6 +216,82 @@ std::optional<OffsetsKeyParts> parse_offsets_key(std::string_view key) {
   return parts;
 }
 
+Key retry_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return tenant_prefix(tenant).append(topic).append(slice);
+}
+
+Key retry_prefix(const PartitionKey& partition, GroupId group) {
+  return retry_prefix(partition.tenant, partition.topic, partition.slice)
+      .append(partition.partition)
+      .append(group);
+}
+
+Key retry_prefix(const PartitionKey& partition, GroupId group, LaneId lane) {
+  return retry_prefix(partition, group).append(lane);
+}
+
+Key retry_key(const PartitionKey& partition, GroupId group, LaneId lane, int64_t due_us,
+              Offset offset, uint32_t attempt) {
+  return retry_prefix(partition, group, lane).append(due_us).append(offset).append(attempt);
+}
+
+std::optional<RetryKeyParts> parse_retry_key(std::string_view key) {
+  KeyReader reader{key};
+  RetryKeyParts parts;
+  const auto tenant = reader.id<TenantId>();
+  parts.partition = take_partition(reader, tenant);
+  parts.group = reader.id<GroupId>();
+  parts.lane = reader.id<LaneId>();
+  parts.due_us = reader.take<int64_t>();
+  parts.offset = reader.id<Offset>();
+  parts.attempt = reader.take<uint32_t>();
+  if (!reader.finished() || parts.due_us < 0 || parts.offset.value() < 0) return std::nullopt;
+  return parts;
+}
+
+Key dlq_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return tenant_prefix(tenant).append(topic).append(slice);
+}
+
+Key dlq_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group) {
+  return dlq_prefix(tenant, topic, slice).append(group);
+}
+
+Key dlq_letter_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group,
+                   uint64_t sequence) {
+  return dlq_prefix(tenant, topic, slice, group)
+      .append(static_cast<uint8_t>(DlqKind::letter))
+      .append(sequence);
+}
+
+Key dlq_origin_key(const PartitionKey& partition, GroupId group, LaneId lane, Offset offset) {
+  return dlq_prefix(partition.tenant, partition.topic, partition.slice, group)
+      .append(static_cast<uint8_t>(DlqKind::origin))
+      .append(lane)
+      .append(partition.partition)
+      .append(offset);
+}
+
+std::optional<uint64_t> parse_dlq_letter_key(std::string_view key) {
+  KeyReader reader{key};
+  reader.id<TenantId>();
+  reader.id<TopicId>();
+  reader.id<SliceId>();
+  reader.id<GroupId>();
+  const auto kind = static_cast<DlqKind>(reader.take<uint8_t>());
+  const auto sequence = reader.take<uint64_t>();
+  if (!reader.finished() || kind != DlqKind::letter) return std::nullopt;
+  return sequence;
+}
+
+Key health_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return state_prefix(tenant, StateKind::health).append(topic).append(slice);
+}
+
+Key health_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group) {
+  return health_prefix(tenant, topic, slice).append(group);
+}
+
 Key state_prefix(TenantId tenant, StateKind kind) {
   return tenant_prefix(tenant).append(static_cast<uint8_t>(kind));
 }

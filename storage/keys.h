@@ -111,7 +111,36 @@ struct OffsetsKeyParts {
 };
 std::optional<OffsetsKeyParts> parse_offsets_key(std::string_view key);
 
+// retry: tenant, topic, slice, partition, group, lane, due µs, offset, attempt
+Key retry_prefix(TenantId tenant, TopicId topic, SliceId slice);  // of all its partitions
+Key retry_prefix(const PartitionKey& partition, GroupId group);
+Key retry_prefix(const PartitionKey& partition, GroupId group, LaneId lane);
+Key retry_key(const PartitionKey& partition, GroupId group, LaneId lane, int64_t due_us,
+              Offset offset, uint32_t attempt);
+struct RetryKeyParts {
+  PartitionKey partition;
+  GroupId group;
+  LaneId lane;
+  int64_t due_us = 0;  // wall clock; INT64_MAX: never
+  Offset offset;
+  uint32_t attempt = 0;  // the next one
+};
+std::optional<RetryKeyParts> parse_retry_key(std::string_view key);
+
+// dlq: tenant, topic, slice, group, kind, then
+enum class DlqKind : uint8_t {
+  letter = 1,  // sequence → the dead letter
+  origin = 2,  // lane, partition, offset → its sequence: a move is made once
+};
+Key dlq_prefix(TenantId tenant, TopicId topic, SliceId slice);
+Key dlq_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group);
+Key dlq_letter_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group, uint64_t sequence);
+Key dlq_origin_key(const PartitionKey& partition, GroupId group, LaneId lane, Offset offset);
+std::optional<uint64_t> parse_dlq_letter_key(std::string_view key);  // its sequence
+
 // state
+Key health_prefix(TenantId tenant, TopicId topic, SliceId slice);
+Key health_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group);
 Key state_prefix(TenantId tenant, StateKind kind);
 Key state_prefix(StateKind kind, const PartitionKey& partition);
 Key months_key(const PartitionKey& partition, Offset first_offset);

@@ -102,6 +102,13 @@ void WriteSet::remove(const Place& place, const Key& key) {
   bytes_ += mutation.bytes();
 }
 
+void WriteSet::single_remove(const Place& place, const Key& key) {
+  Mutation& mutation = replace_or_add(place, key);
+  mutation.op = Op::single_remove;
+  mutation.value.clear();
+  bytes_ += mutation.bytes();
+}
+
 void WriteSet::remove_range(const Place& place, const Key& from, const Key& to) {
   HR_CHECK(from < to);
   Mutation& mutation = add(Op::remove_range, place, from);

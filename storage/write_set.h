@@ -66,6 +66,8 @@ class WriteSet {
   void put(const Place& place, const Key& key, std::string value);
   void put_batch(const Place& place, const Key& key, const Envelope& envelope, SharedBytes batch);
   void remove(const Place& place, const Key& key);
+  // For keys that are written once and removed once, in different sets (retry family).
+  void single_remove(const Place& place, const Key& key);
   void remove_range(const Place& place, const Key& from, const Key& to);
   void strengthen(Durability asked) { durability = std::max(durability, asked); }
 

@@ -15,6 +15,7 @@
 #include "broker/core/access.h"
 #include "broker/core/catalog.h"
 #include "broker/core/error.h"
+#include "broker/core/group_options.h"
 #include "metrics/shared_bytes.h"
 #include "metrics/time.h"
 #include "storage/batch.h"
@@ -55,6 +56,14 @@ struct Request {
     purge_topic,
     purge_group,
     shard_stats,
+    create_group,
+    update_group,
+    attach_member,
+    detach_member,
+    acquire,
+    settle,
+    set_group_state,
+    list_dead_letters,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}
@@ -138,12 +147,6 @@ struct InitProducer final : RequestOf<Request::Kind::init_producer> {
 };
 
 // ---- read
-
-struct Earliest {};
-struct Latest {};
-using AppendedAt =
-    Id<struct AppendedAtTag, int64_t>;  // µs UTC: the first event appended at or after
-using Position = std::variant<Earliest, Latest, Offset, AppendedAt>;
 
 struct StoredBatch {
   SharedBytes bytes;  // record batch v2, without the envelope
@@ -250,6 +253,41 @@ struct GroupPartitionStats {
   int64_t lag_events = 0;
   double lag_seconds = 0;
 };
+// Of an acked group. The first four are durable, quarantined and probing by health (H4 of
+// docs/delivery.md), disabled by hand; degraded, failing and blocked follow from the counts.
+enum class GroupState : uint8_t {
+  healthy = 0,
+  degraded = 1,
+  failing = 2,
+  quarantined = 3,
+  probing = 4,
+  disabled = 5,
+  blocked = 6,
+};
+std::string_view to_string(GroupState state);
+
+// What only acked groups have.
+struct AckedStats {
+  GroupState state = GroupState::healthy;
+  std::string reason;  // of the state, if it has one
+  int64_t cooldown_ends_us = 0;
+  int64_t in_flight = 0;
+  int64_t retry = 0;  // parked for their next attempt, blocked ones included
+  int64_t dead_letters = 0;
+  int64_t dead_letter_bytes = 0;
+  uint32_t consecutive_failures = 0;
+  int64_t delivered = 0;  // since the group was loaded
+  int64_t released = 0;   // likewise
+  int64_t acked = 0;      // events, ever
+  int64_t failed = 0;     // attempts, ever
+  int64_t dead = 0;       // events, ever
+  int64_t last_success_us = 0;
+  int64_t last_failure_us = 0;
+  std::string last_error;
+  double failure_rate = 0;  // of the attempts since the group was loaded, recent ones weigh more
+  int64_t handler_p50_us = 0;
+  int64_t handler_p95_us = 0;
+};
 struct GroupStats {
   GroupPtr group;
   TopicPtr topic;
@@ -258,6 +296,7 @@ struct GroupStats {
   std::vector<GroupPartitionStats> partitions;
   int64_t lag_events = 0;
   double lag_seconds = 0;
+  std::optional<AckedStats> acked;
 };
 struct DescribeGroup final : RequestOf<Request::Kind::describe_group> {
   using RequestOf::RequestOf;

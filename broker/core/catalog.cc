@@ -98,13 +98,18 @@ std::string encode(const GroupRecord& group) {
   row.set_topic_id(group.topic.value());
   row.set_created_us(group.created_us);
   row.set_state(static_cast<uint32_t>(group.state));
+  row.set_kind(static_cast<uint32_t>(group.kind));
+  if (group.kind == GroupRecord::Kind::acked) {
+    encode(group.options, row.mutable_options());
+    row.set_version(group.version);
+  }
   return row.SerializeAsString();
 }
 
 std::optional<GroupRecord> decode_group(TenantId tenant, GroupId id, std::string_view bytes) {
   records::Group row;
   if (!row.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
-  if (row.state() > 1) return std::nullopt;
+  if (row.state() > 1 || row.kind() > 1) return std::nullopt;
   GroupRecord group;
   group.tenant = tenant;
   group.id = id;
@@ -112,6 +117,11 @@ std::optional<GroupRecord> decode_group(TenantId tenant, GroupId id, std::string
   group.topic = TopicId(row.topic_id());
   group.state = static_cast<GroupRecord::State>(row.state());
   group.created_us = row.created_us();
+  group.kind = static_cast<GroupRecord::Kind>(row.kind());
+  if (group.kind == GroupRecord::Kind::acked) {
+    group.options = decode_options(row.options());
+    group.version = row.version();
+  }
   return group;
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "broker/core/error.h"
+#include "broker/core/group_options.h"
 #include "storage/types.h"
 
 namespace headrace::core {
@@ -46,14 +47,18 @@ struct Topic {
 using TopicPtr = std::shared_ptr<const Topic>;
 
 struct GroupRecord {
+  enum class Kind : uint8_t { positional = 0, acked = 1 };
   enum class State : uint8_t { active = 0, deleting = 1 };
 
   TenantId tenant;
   GroupId id;
   std::string name;
+  Kind kind = Kind::positional;
   TopicId topic;
   State state = State::active;
   int64_t created_us = 0;
+  GroupOptions options;  // acked groups
+  uint64_t version = 1;  // of the options
 };
 using GroupPtr = std::shared_ptr<const GroupRecord>;
 

@@ -1,4 +1,5 @@
 // The requests that change the catalog. Loading and snapshots: catalog_store.cc.
+#include "broker/core/api_acked.h"
 #include "broker/core/catalog_store.h"
 #include "broker/limits.h"
 
@@ -119,25 +120,97 @@ void CatalogStore::ensure_group(std::unique_ptr<EnsureGroup> request) {
     if (existing->topic != request->topic->id) {
       return refuse(Error(ErrorCode::group_topic_mismatch, request->name));
     }
+    if (existing->kind != GroupRecord::Kind::positional) {
+      return refuse(Error(ErrorCode::group_kind, request->name + " is acked: subscribe to it"));
+    }
     request->group = existing;
     return ctx_->reply_committed(std::move(request), newest_change());
   }
-  TopicPtr topic = newest_->topic(tenant, request->topic->id);
+  GroupRecord record;
+  record.name = request->name;
+  if (Error error = add_group(tenant, request->topic, std::move(record), &request->group)) {
+    return refuse(std::move(error));
+  }
+  ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+// A new group of either kind; its name has been checked.
+Error CatalogStore::add_group(TenantId tenant, const TopicPtr& asked, GroupRecord record,
+                              GroupPtr* made) {
+  TopicPtr topic = newest_->topic(tenant, asked->id);
   if (topic == nullptr || topic->state != Topic::State::active) {
-    return refuse(Error(ErrorCode::unknown_topic, "'" + request->topic->name + "'"));
+    return Error(ErrorCode::unknown_topic, "'" + asked->name + "'");
   }
   if (count_of(newest_->groups, tenant) >= limits::kGroupsPerTenant) {
-    return refuse(Error(ErrorCode::limit_reached,
-                        std::to_string(limits::kGroupsPerTenant) + " groups per tenant"));
+    return Error(ErrorCode::limit_reached,
+                 std::to_string(limits::kGroupsPerTenant) + " groups per tenant");
   }
-  auto group = std::make_shared<GroupRecord>();
+  auto group = std::make_shared<GroupRecord>(std::move(record));
   group->tenant = tenant;
   group->id = GroupId(static_cast<uint32_t>(take_ids(kGroupIds, 1)));
-  group->name = request->name;
   group->topic = topic->id;
   group->created_us = ctx_->now().wall_us;
   put_group(group);
-  request->group = group;
+  *made = std::move(group);
+  return {};
+}
+
+// Declaring an equal group again is a success: programs do it at every start.
+void CatalogStore::create_group(std::unique_ptr<CreateGroup> request) {
+  const TenantId tenant = request->tenant.tenant();
+  auto refuse = [&](Error error) {
+    request->error = std::move(error);
+    ctx_->reply(std::move(request));
+  };
+  if (Error error = check_name("group", request->name)) return refuse(std::move(error));
+  if (Error error = check_options(request->options)) return refuse(std::move(error));
+  if (GroupPtr existing = newest_->group(tenant, request->name)) {
+    if (existing->topic != request->topic->id) {
+      return refuse(Error(ErrorCode::group_topic_mismatch, request->name));
+    }
+    if (existing->kind != GroupRecord::Kind::acked) {
+      return refuse(Error(ErrorCode::group_kind, request->name + " is positional"));
+    }
+    if (!request->if_missing || existing->options != request->options) {
+      return refuse(Error(ErrorCode::group_exists, request->name));
+    }
+    request->group = existing;
+    return ctx_->reply_committed(std::move(request), newest_change());
+  }
+  GroupRecord record;
+  record.name = request->name;
+  record.kind = GroupRecord::Kind::acked;
+  record.options = request->options;
+  if (Error error = add_group(tenant, request->topic, std::move(record), &request->group)) {
+    return refuse(std::move(error));
+  }
+  request->created = true;
+  ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+void CatalogStore::update_group(std::unique_ptr<UpdateGroup> request) {
+  auto refuse = [&](Error error) {
+    request->error = std::move(error);
+    ctx_->reply(std::move(request));
+  };
+  const GroupPtr existing = newest_->group(request->tenant.tenant(), request->name);
+  if (existing == nullptr) return refuse(Error(ErrorCode::unknown_group, request->name));
+  if (existing->kind != GroupRecord::Kind::acked) {
+    return refuse(Error(ErrorCode::group_kind, request->name + " is positional"));
+  }
+  if (request->if_version != 0 && request->if_version != existing->version) {
+    return refuse(Error(ErrorCode::version_conflict,
+                        request->name + " is at version " + std::to_string(existing->version)));
+  }
+  if (Error error = check_options(request->options)) return refuse(std::move(error));
+  if (request->options.from != existing->options.from) {
+    return refuse(Error(ErrorCode::invalid_request, "from: is fixed when the group is made"));
+  }
+  auto changed = std::make_shared<GroupRecord>(*existing);
+  changed->options = request->options;
+  ++changed->version;
+  put_group(changed);
+  request->group = changed;
   ctx_->reply_committed(std::move(request), Durability::durable);
 }
 

@@ -1,6 +1,7 @@
 #include "broker/core/catalog_store.h"
 
 #include "broker/core/catalog_rows.h"
+#include "broker/core/api_acked.h"
 #include "broker/limits.h"
 #include "metrics/big_endian.h"
 #include "metrics/log.h"
@@ -193,6 +194,10 @@ void CatalogStore::handle(RequestPtr request) {
       return delete_topic(std::unique_ptr<DeleteTopic>(&as<DeleteTopic>(*raw)));
     case Request::Kind::ensure_group:
       return ensure_group(std::unique_ptr<EnsureGroup>(&as<EnsureGroup>(*raw)));
+    case Request::Kind::create_group:
+      return create_group(std::unique_ptr<CreateGroup>(&as<CreateGroup>(*raw)));
+    case Request::Kind::update_group:
+      return update_group(std::unique_ptr<UpdateGroup>(&as<UpdateGroup>(*raw)));
     case Request::Kind::delete_group:
       return delete_group(std::unique_ptr<DeleteGroup>(&as<DeleteGroup>(*raw)));
     case Request::Kind::init_producer:

@@ -17,6 +17,9 @@
 
 namespace headrace::core {
 
+struct CreateGroup;
+struct UpdateGroup;
+
 class CatalogStore final : public Committable, public std::enable_shared_from_this<CatalogStore> {
  public:
   explicit CatalogStore(Ctx* ctx, uint32_t shards) : ctx_(ctx), shards_(shards) {}
@@ -45,6 +48,9 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   void create_topic(std::unique_ptr<CreateTopic> request);
   void delete_topic(std::unique_ptr<DeleteTopic> request);
   void ensure_group(std::unique_ptr<EnsureGroup> request);
+  void create_group(std::unique_ptr<CreateGroup> request);
+  void update_group(std::unique_ptr<UpdateGroup> request);
+  Error add_group(TenantId tenant, const TopicPtr& asked, GroupRecord record, GroupPtr* made);
   void delete_group(std::unique_ptr<DeleteGroup> request);
   void init_producer(std::unique_ptr<InitProducer> request);
 

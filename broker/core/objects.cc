@@ -75,6 +75,8 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::delete_topic:
     case Request::Kind::ensure_group:
     case Request::Kind::delete_group:
+    case Request::Kind::create_group:
+    case Request::Kind::update_group:
     case Request::Kind::init_producer:
       HR_CHECK(catalog_ != nullptr);
       return catalog_->handle(std::move(request));
@@ -84,6 +86,13 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::commit_offsets:
     case Request::Kind::purge_group:
       return handle_group(std::move(request));
+    case Request::Kind::attach_member:
+    case Request::Kind::detach_member:
+    case Request::Kind::acquire:
+    case Request::Kind::settle:
+    case Request::Kind::set_group_state:
+    case Request::Kind::list_dead_letters:
+      return acked_.handle(std::move(request));
   }
   HR_UNREACHABLE("a request of no kind");
 }
