@@ -73,6 +73,7 @@ constexpr size_t kConditionsPerGroup = 16;
 constexpr size_t kConditionBytes = 8'192;
 constexpr size_t kConditionValueBytes = 1'024;
 constexpr size_t kTypesPerTopic = 10'000;  // remembered; further ones are matched each time
+
 // ---- acked groups (options out of range: invalid_request)
 constexpr uint32_t kRetriesMax = 100;
 constexpr int64_t kRetryDelayUsMax = int64_t{31} * 24 * 3600 * 1'000'000;

@@ -81,6 +81,14 @@ PartitionKey take_partition(KeyReader& reader, TenantId tenant) {
   return partition;
 }
 
+// topic, slice, group
+std::string group_text(KeyReader& reader, TenantId tenant) {
+  std::string text =
+      "t" + std::to_string(tenant.value()) + "/topic" + std::to_string(reader.take<uint32_t>());
+  text += "/s" + std::to_string(reader.take<uint16_t>());
+  return text + " group " + std::to_string(reader.take<uint32_t>());
+}
+
 // Empty if the key is not one of ours.
 std::string state_text(std::string_view key) {
   KeyReader reader{key};
@@ -114,8 +122,26 @@ std::string state_text(std::string_view key) {
     case StateKind::id_block:
       text += " kind " + std::to_string(reader.take<uint8_t>());
       break;
-    default:
+    case StateKind::health:
+      text += " " + group_text(reader, tenant);
+      break;
+    case StateKind::job:
       return {};
+  }
+  return reader.finished() ? text : std::string();
+}
+
+std::string dlq_text(std::string_view key) {
+  KeyReader reader{key};
+  const auto tenant = reader.id<TenantId>();
+  std::string text = group_text(reader, tenant);
+  const auto kind = static_cast<DlqKind>(reader.take<uint8_t>());
+  if (kind == DlqKind::letter) {
+    text += " letter " + std::to_string(reader.take<uint64_t>());
+  } else {
+    text += " origin lane " + std::to_string(reader.take<uint32_t>());
+    text += " p" + std::to_string(reader.take<uint32_t>());
+    text += "@" + std::to_string(reader.take<int64_t>());
   }
   return reader.finished() ? text : std::string();
 }
@@ -352,6 +378,16 @@ std::string to_text(Table table, std::string_view key) {
       return text + " " + text_of(parts->partition) + " group " +
              std::to_string(parts->group.value()) + " lane " + std::to_string(parts->lane.value());
     }
+  } else if (table == Table::retry) {
+    if (const auto parts = parse_retry_key(key)) {
+      return text + " " + text_of(parts->partition) + "@" + std::to_string(parts->offset.value()) +
+             " group " + std::to_string(parts->group.value()) + " lane " +
+             std::to_string(parts->lane.value()) + " attempt " + std::to_string(parts->attempt) +
+             " due " + std::to_string(parts->due_us);
+    }
+  } else if (table == Table::dlq) {
+    const std::string known = dlq_text(key);
+    if (!known.empty()) return text + " " + known;
   } else if (table == Table::state) {
     const std::string known = state_text(key);
     if (!known.empty()) return text + " " + known;

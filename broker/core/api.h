@@ -252,6 +252,9 @@ struct GroupPartitionStats {
   Offset visible_end;
   int64_t lag_events = 0;
   double lag_seconds = 0;
+  // Acked groups: where the log is read next, and what below it is neither acked nor dead.
+  Offset next{-1};
+  int64_t outstanding = 0;
 };
 // Of an acked group. The first four are durable, quarantined and probing by health (H4 of
 // docs/delivery.md), disabled by hand; degraded, failing and blocked follow from the counts.

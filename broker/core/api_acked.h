@@ -7,6 +7,7 @@
 
 #include "broker/core/api.h"
 #include "broker/core/group_options.h"
+#include "broker/core/retry_entry.h"
 
 namespace headrace::core {
 
@@ -52,8 +53,9 @@ struct DetachMember final : RequestOf<Request::Kind::detach_member> {
 
 struct AcquiredRange {
   Offset first;
-  Offset last;  // inclusive; only what the delivery contains and the filter lets through
+  Offset last;  // inclusive; every offset of it is delivered
   uint32_t attempt = 1;
+  uint32_t batch = 0;  // which of the answer's batches holds it
 };
 // Asks for deliveries; answered when there are some, or empty at the deadline. One of a member is
 // outstanding at a time. All of one answer are of one partition and lane.
@@ -68,7 +70,7 @@ struct Acquire final : RequestOf<Request::Kind::acquire> {
   // out
   PartitionId partition;
   LaneId lane;
-  std::vector<StoredBatch> batches;  // ascending; some of their offsets are acquired
+  std::vector<StoredBatch> batches;  // some of their offsets are acquired
   std::vector<AcquiredRange> acquired;
   uint32_t events = 0;
   int64_t ack_deadline_us = 0;  // from now
@@ -107,24 +109,6 @@ struct SetGroupState final : RequestOf<Request::Kind::set_group_state> {
 
 // ---- dead letters
 
-enum class FailureReason : uint8_t {  // persistent numbers
-  nack = 0,
-  timeout = 1,
-  rejected = 2,
-  expired = 3,
-  undecodable = 4,
-  lost_members = 5,
-};
-std::string_view to_string(FailureReason reason);
-
-struct AttemptRecord {
-  uint32_t number = 1;
-  int64_t started_us = 0;
-  int64_t ended_us = 0;
-  std::string member;
-  FailureReason outcome = FailureReason::nack;
-  std::string error;
-};
 struct DeadLetter {
   uint64_t sequence = 0;
   LaneId lane;

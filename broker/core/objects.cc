@@ -18,7 +18,10 @@ std::unique_ptr<T> cast(RequestPtr request) {
 }  // namespace
 
 ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us)
-    : id_(id), ctx_(ctx), retention_interval_us_(retention_interval_us) {
+    : id_(id),
+      ctx_(ctx),
+      retention_interval_us_(retention_interval_us),
+      acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }) {
   if (id == kMetaShard) catalog_ = std::make_shared<CatalogStore>(ctx, shards);
   housekeeping_.objects = this;
 }
@@ -35,9 +38,13 @@ void ShardObjects::start() {
 void ShardObjects::seal() {
   for (Partition* partition : folding_) partition->seal();
   folding_.clear();
+  acked_.seal();
 }
 
 void ShardObjects::on_reply(RequestPtr request) {
+  if (request->kind == Request::Kind::fetch || request->kind == Request::Kind::list_offsets) {
+    return acked_.on_reply(*request);
+  }
   HR_CHECK(catalog_ != nullptr);
   catalog_->on_reply(std::move(request));
 }
@@ -131,6 +138,9 @@ void ShardObjects::handle_group(RequestPtr request) {
       break;
   }
   auto& typed = as<PurgeGroup>(*request);
+  if (typed.group->kind == GroupRecord::Kind::acked) {
+    return acked_.purge(cast<PurgeGroup>(std::move(request)));
+  }
   if (auto* group = ready_group(typed.group, typed.topic, request)) {
     group->purge(cast<PurgeGroup>(std::move(request)));
   }
@@ -197,6 +207,11 @@ bool ShardObjects::all_ready(const TopicPtr& topic, RequestPtr& request) {
 
 Group* ShardObjects::ready_group(const GroupPtr& record, const TopicPtr& topic,
                                  RequestPtr& request) {
+  if (record->kind != GroupRecord::Kind::positional) {
+    request->error = Error(ErrorCode::group_kind, record->name + " is acked: subscribe to it");
+    ctx_->reply(std::move(request));
+    return nullptr;
+  }
   auto& entry = groups_[record->id];
   if (entry.group != nullptr && entry.group->state() == Group::State::ready) {
     return entry.group.get();
@@ -337,6 +352,13 @@ void ShardObjects::describe_group(std::unique_ptr<DescribeGroup> typed) {
   RequestPtr request = std::move(typed);
   auto& describe = as<DescribeGroup>(*request);
   if (!all_ready(describe.topic, request)) return;
+  if (describe.group->kind == GroupRecord::Kind::acked) {
+    AckedGroup* group = acked_.ready(describe.group, describe.topic, request);
+    if (group == nullptr) return;
+    describe.stats = with_lag(group->stats());
+    // A new group's start is durable before anybody is told where it is.
+    return ctx_->reply_committed(std::move(request), group->touched_sequence);
+  }
   Group* group = ready_group(describe.group, describe.topic, request);
   if (group == nullptr) return;
   describe.stats = with_lag(group->stats());
@@ -350,10 +372,12 @@ GroupStats ShardObjects::with_lag(GroupStats stats) {
     if (known == partitions_.end() || known->second->state() != Partition::State::ready) continue;
     const Partition& partition = *known->second;
     row.visible_end = partition.visible_end();
-    const Offset next = std::max(row.committed, partition.index().log_start());
-    row.lag_events = std::max<int64_t>(row.visible_end - next, 0);
+    const Offset read_to = stats.acked ? row.next : row.committed;
+    const Offset next = std::max(read_to, partition.index().log_start());
+    row.lag_events = std::max<int64_t>(row.visible_end - next, 0) + row.outstanding;
     if (row.lag_events > 0) {
-      const int64_t appended_us = partition.append_time_hint_us(next);
+      const int64_t appended_us =
+          partition.append_time_hint_us(row.outstanding > 0 ? row.committed : next);
       if (appended_us > 0) {
         row.lag_seconds =
             static_cast<double>(std::max<int64_t>(ctx_->now().wall_us - appended_us, 0)) /
@@ -392,6 +416,7 @@ void ShardObjects::purge_topic(std::unique_ptr<PurgeTopic> typed) {
     }
     at = groups_.erase(at);
   }
+  acked_.purge_topic(topic);
   const auto prefix = storage::offsets_prefix(topic->tenant, topic->id, SliceId(0));
   ctx_->writes(nullptr).remove_range({storage::Table::offsets, Month(0), topic->tenant}, prefix,
                                      prefix.after_prefix());
@@ -409,6 +434,10 @@ void ShardObjects::shard_stats(std::unique_ptr<ShardStats> request) {
     if (entry.group->record()->tenant != tenant) continue;
     request->groups.push_back(with_lag(entry.group->stats()));
   }
+  acked_.each_ready([&](const AckedGroup& group) {
+    if (group.record()->tenant != tenant) return;
+    request->groups.push_back(with_lag(group.stats()));
+  });
   request->catalog = ctx_->catalog();
   ctx_->reply(std::move(request));
 }
@@ -421,6 +450,11 @@ void ShardObjects::keep_house() {
     if (topic->shard != id_ || topic->state != Topic::State::active) continue;
     if (topic->retention.unlimited()) continue;
     for (uint32_t i = 0; i < topic->partitions; ++i) open(topic, PartitionId(i));
+  }
+  for (const auto& [name, group] : ctx_->catalog()->groups) {
+    if (group->kind != GroupRecord::Kind::acked) continue;
+    const TopicPtr topic = ctx_->catalog()->topic(group->tenant, group->topic);
+    if (topic != nullptr && topic->shard == id_) acked_.open(group, topic);
   }
   forget_closed();
   if (ctx_->clock_suspect()) return;
@@ -471,6 +505,7 @@ void ShardObjects::drop(const Error& error) {
     }
   }
   held_.clear();
+  acked_.drop(error);
   if (catalog_ != nullptr) catalog_->drop(error);
   folding_.clear();
 }

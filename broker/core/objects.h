@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/core/acked_groups.h"
 #include "broker/core/catalog_store.h"
 #include "broker/core/ctx.h"
 #include "broker/core/group.h"
@@ -72,6 +73,7 @@ class ShardObjects {
   // Publishes that wait for a partition to load. Those behind them on the same topic wait, too:
   // nobody overtakes one that goes to several partitions.
   std::unordered_map<TopicId, std::deque<RequestPtr>> held_;
+  AckedGroups acked_;
   std::shared_ptr<CatalogStore> catalog_;  // meta shard only
   std::vector<Partition*> folding_;        // touched this turn by single events
   Housekeeping housekeeping_;

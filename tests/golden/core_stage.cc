@@ -1,6 +1,7 @@
 #include "tests/golden/core_stage.h"
 
 #include "storage/month.h"
+#include "tests/golden/acked_text.h"
 
 namespace headrace::test {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 // Events of one publish and what their views point to.
 struct Values {
   std::vector<std::string> values;
+  std::string type;
 };
 
 Durability parse_durability(const std::string& word) {
@@ -84,7 +86,7 @@ std::string answer_text(core::Request& request) {
     case Kind::commit_offsets:
       return "committed";
     default:
-      HR_UNREACHABLE("a request that no command makes");
+      return acked_answer_text(request);
   }
 }
 
@@ -182,7 +184,9 @@ void CoreStage::on_reply(core::RequestPtr request) {
     return;
   }
   const auto joining = joining_.find(request->ticket);
-  if (joining != joining_.end()) {
+  if (joining != joining_.end() && request->kind == core::Request::Kind::attach_member) {
+    attached_[joining->second] = core::as<core::AttachMember>(*request).member;
+  } else if (joining != joining_.end()) {
     auto& joined = core::as<core::JoinGroup>(*request);
     members_[joining->second] = joined.member;
     epochs_[joining->second] = joined.epoch;
@@ -225,7 +229,7 @@ void CoreStage::run(const std::string& command) {
     size_t keep = 0;
     words >> keep;
     crash(keep);
-  } else {
+  } else if (!acked_command(verb, words)) {
     group_command(verb, words);
   }
   end_turn();
@@ -277,6 +281,10 @@ void CoreStage::publish(std::istringstream& words) {
   request->durability = parse_durability(durability);
   auto held = std::make_shared<Values>();
   for (std::string word; words >> word;) {
+    if (word.starts_with("type=")) {
+      held->type = word.substr(5);
+      continue;
+    }
     if (!word.starts_with("producer=")) {
       held->values.push_back(word);
       continue;
@@ -291,6 +299,9 @@ void CoreStage::publish(std::istringstream& words) {
     item.partition = PartitionId(partition);
     item.fields.value = value;
     item.fields.timestamp_ms = 1;
+    if (held->type.empty()) continue;
+    item.headers.push_back({"ce_type", held->type});
+    item.fields.headers = item.headers;
   }
   request->message = held;
   ask(std::move(request));

@@ -4,13 +4,20 @@
 //   clock +SECONDS | +DAYSd          time passes, timers fire
 //   step clock +SECONDS              the wall clock jumps (suspect until `trust clock`)
 //   create TOPIC PARTITIONS [events=N] [age_s=N] [months=N]
-//   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE] VALUE...
+//   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE] [type=T] VALUE...
 //   write | sync | settle            the store's next stage; settle: all until nothing is left
 //   fetch TOPIC PARTITION OFFSET
 //   group GROUP TOPIC                makes the group
 //   join|leave GROUP MEMBER          MEMBER is this file's name for it
 //   heartbeat GROUP MEMBER GENERATION
 //   commit GROUP MEMBER PARTITION OFFSET
+//   declare GROUP TOPIC [from=earliest] [filter=P] [where=NAME] [retries=N] [base_s=N]
+//           [deadline_s=N] [cooldown_s=N] [in_flight=N]      an acked group
+//   attach|detach GROUP MEMBER [WINDOW]
+//   take GROUP MEMBER [N]            asks for up to N deliveries
+//   ack|nack|reject|release|extend GROUP MEMBER PARTITION FIRST LAST ATTEMPT [delay_s=N]
+//   enable|disable|probe GROUP
+//   describe|letters GROUP
 //   crash KEEP                       power cut: of the unsynced sets the first KEEP survive;
 //   restart
 #pragma once
@@ -80,6 +87,9 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void publish(std::istringstream& words);
   void fetch(std::istringstream& words);
   void group_command(const std::string& verb, std::istringstream& words);
+  bool acked_command(const std::string& verb, std::istringstream& words);
+  void declare(std::istringstream& words);
+  void outcome(const std::string& verb, std::istringstream& words);
   core::TopicPtr topic(const std::string& name) const;
 
   Prng prng_{1};
@@ -100,6 +110,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   std::map<std::string, std::string> members_;  // this file's name → the broker's
   std::map<std::string, Epoch> epochs_;         // of the member's join
   std::map<uint32_t, std::string> joining_;     // by ticket
+  std::map<std::string, uint64_t> attached_;    // this file's name → the member of an acked group
   uint32_t next_ticket_ = 1;
   std::string transcript_;
 };

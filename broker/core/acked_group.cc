@@ -1,0 +1,423 @@
+#include "broker/core/acked_group.h"
+
+#include <algorithm>
+
+#include "broker/limits.h"
+#include "metrics/counters.h"
+#include "metrics/log.h"
+#include "records.pb.h"
+
+namespace headrace::core {
+namespace {
+
+template <class T>
+std::unique_ptr<T> cast(RequestPtr request) {
+  T* typed = &as<T>(*request);
+  request.release();
+  return std::unique_ptr<T>(typed);
+}
+
+}  // namespace
+
+AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx)
+    : record_(std::move(record)),
+      topic_(std::move(topic)),
+      ctx_(ctx),
+      dead_letters_(record_, topic_, ctx) {
+  adopt(record_);
+}
+
+AckedGroup::~AckedGroup() {
+  ctx_->disarm(this);
+  for (Waiting& waiting : waiting_) ctx_->disarm(&waiting);
+}
+
+void AckedGroup::adopt(const GroupPtr& record) {
+  if (record != record_ && record->version <= record_->version) return;
+  record_ = record;
+  const Error error = compile_filter(record_->options, &filter_);
+  HR_CHECK(!error);  // checked when it was declared
+  wants_everything_ = record_->options.filters.empty() && record_->options.conditions.empty();
+}
+
+void AckedGroup::handle(RequestPtr request) {
+  switch (request->kind) {
+    case Request::Kind::attach_member:
+      return attach(cast<AttachMember>(std::move(request)));
+    case Request::Kind::detach_member:
+      return detach(cast<DetachMember>(std::move(request)));
+    case Request::Kind::acquire:
+      return acquire(cast<Acquire>(std::move(request)));
+    case Request::Kind::settle:
+      return settle(cast<Settle>(std::move(request)));
+    case Request::Kind::set_group_state:
+      return set_state(cast<SetGroupState>(std::move(request)));
+    case Request::Kind::list_dead_letters:
+      return dead_letters_.list(cast<ListDeadLetters>(std::move(request)));
+    default:
+      HR_UNREACHABLE("not a request of an acked group");
+  }
+}
+
+// ---- members
+
+void AckedGroup::attach(std::unique_ptr<AttachMember> request) {
+  if (members_.size() >= limits::kMembersPerGroup) {
+    request->error = Error(ErrorCode::limit_reached,
+                           std::to_string(limits::kMembersPerGroup) + " members in one group");
+    return ctx_->reply(std::move(request));
+  }
+  // Unique without randomness: the epoch rises with every load of the shard.
+  Member member;
+  member.id = uint64_t{ctx_->epoch().value()} << 32 | ++members_named_;
+  member.client = request->client;
+  member.window =
+      request->window_events == 0 ? limits::kMemberWindowDefault : request->window_events;
+  member.window = std::min(member.window, limits::kMemberWindowMax);
+  request->member = member.id;
+  request->ack_deadline_us = options().ack_deadline_us;
+  members_.emplace(member.id, std::move(member));
+  ctx_->reply(std::move(request));
+}
+
+void AckedGroup::detach(std::unique_ptr<DetachMember> request) {
+  const uint64_t member = request->member;
+  if (members_.erase(member) == 0) {
+    request->error = Error(ErrorCode::unknown_member, record_->name);
+    return ctx_->reply(std::move(request));
+  }
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    Waiting& waiting = *at++;
+    if (waiting.request->member == member) expire(&waiting);
+  }
+  for (auto& cursor : cursors_) cursor->release_member(member);
+  if (probe_out_ && health_.probes()) {
+    probe_out_ = false;
+    health_.probe_lost(options(), ctx_->now().wall_us);
+    mark_dirty();
+  }
+  watch_cooldown();
+  ctx_->reply(std::move(request));
+  pump();
+}
+
+std::string AckedGroup::member_name(uint64_t member) const {
+  auto known = members_.find(member);
+  const std::string number =
+      std::to_string(member >> 32) + "-" + std::to_string(member & UINT32_MAX);
+  return known == members_.end() ? number : known->second.client + " " + number;
+}
+
+void AckedGroup::on_returned(uint64_t member, int64_t events) {
+  auto known = members_.find(member);
+  if (known != members_.end()) known->second.held -= events;
+}
+
+// ---- deliveries
+
+void AckedGroup::acquire(std::unique_ptr<Acquire> request) {
+  if (!members_.contains(request->member)) {
+    request->error = Error(ErrorCode::unknown_member, record_->name);
+    return ctx_->reply(std::move(request));
+  }
+  if (waiting_.size() >= 2 * limits::kMembersPerGroup) {
+    request->error = Error(ErrorCode::busy, "too many requests wait for " + record_->name);
+    return ctx_->reply(std::move(request));
+  }
+  Waiting& waiting = waiting_.emplace_back();
+  waiting.group = this;
+  waiting.self = std::prev(waiting_.end());
+  waiting.request = std::move(request);
+  ctx_->arm(&waiting, waiting.request->deadline_mono_us);
+  pump();
+}
+
+void AckedGroup::expire(Waiting* waiting) {
+  ctx_->disarm(waiting);
+  auto request = std::move(waiting->request);
+  waiting_.erase(waiting->self);
+  ctx_->reply(std::move(request));
+}
+
+// Reads answer within the call when the tail has them, so what they bring comes back here while
+// this runs: only the outermost call works.
+void AckedGroup::pump() {
+  if (pumping_ || state_ != State::ready || !may_deliver()) return;
+  pumping_ = true;
+  for (auto at = waiting_.begin(); at != waiting_.end() && may_deliver();) {
+    Waiting& waiting = *at++;
+    if (!serve(*waiting.request)) continue;
+    expire(&waiting);
+  }
+  pumping_ = false;
+}
+
+bool AckedGroup::serve(Acquire& request) {
+  auto known = members_.find(request.member);
+  if (known == members_.end()) return false;
+  Member& member = known->second;
+  int64_t most = std::min<int64_t>(request.max_events, int64_t{member.window} - member.held);
+  if (health_.probes()) most = probe_out_ ? 0 : std::min<int64_t>(most, 1);
+  if (most <= 0) return false;
+  for (size_t i = 0; i < cursors_.size(); ++i) {
+    Cursor& cursor = *cursors_[next_cursor_++ % cursors_.size()];
+    if (!cursor.fill(&request, static_cast<uint32_t>(most))) continue;
+    member.held += request.events;
+    delivered_ += request.events;
+    request.ack_deadline_us = options().ack_deadline_us;
+    probe_out_ = health_.probes();
+    metrics::add(metrics::Counter::group_deliveries, request.events);
+    return true;
+  }
+  return false;
+}
+
+// ---- outcomes
+
+Cursor* AckedGroup::cursor(PartitionId partition, LaneId lane) {
+  if (partition.value() >= cursors_.size() || lane != LaneId(0)) return nullptr;
+  return cursors_[partition.value()].get();
+}
+
+void AckedGroup::settle(std::unique_ptr<Settle> request) {
+  auto pending = std::make_shared<PendingSettle>();
+  pending->request = std::move(request);
+  pending->dying = 1;  // this call
+  for (auto& outcome : pending->request->outcomes) outcome.refused = apply(outcome, pending);
+  if (--pending->dying == 0) answer(*pending);
+  pump();
+}
+
+void AckedGroup::answer(PendingSettle& waiting) {
+  ctx_->reply_committed(std::move(waiting.request), Durability::durable);
+}
+
+Error AckedGroup::apply(Settle::Outcome& outcome, const PendingSettlePtr& pending) {
+  Cursor* at = cursor(outcome.partition, outcome.lane);
+  if (at == nullptr || outcome.first.value() < 0 || outcome.last < outcome.first ||
+      outcome.last - outcome.first >= limits::kWindowOffsets) {
+    return Error(ErrorCode::invalid_request, "an outcome's partition, lane or range");
+  }
+  if (outcome.delay_us > limits::kRetryDelayUsMax) {
+    return Error(ErrorCode::invalid_request, "delay: at most 31 days");
+  }
+  int64_t events = 0;
+  switch (outcome.verdict) {
+    case Verdict::ack:
+      events = at->ack(outcome);
+      break;
+    case Verdict::nack:
+    case Verdict::reject:
+      events = at->fail(outcome, pending);
+      break;
+    case Verdict::extend:
+      events = at->extend(outcome);
+      break;
+    case Verdict::release:
+      events = at->release(outcome);
+      break;
+  }
+  return events > 0 ? Error() : Error(ErrorCode::stale_delivery, record_->name);
+}
+
+void AckedGroup::on_acked(LaneId lane, const HeldRange& range, int64_t events) {
+  const Time& now = ctx_->now();
+  acked_ += events;
+  last_success_us_ = now.wall_us;
+  handler_.record(false, now.mono_us - range.started_mono_us, events);
+  metrics::add(metrics::Counter::group_acks, static_cast<uint64_t>(events));
+  if (lane != LaneId(0)) return;
+  const bool stopped = health_.quarantined();
+  if (!health_.on_success(range.started_mono_us, options())) return;
+  probe_out_ = false;
+  if (stopped) log_state("a probe succeeded: the group gets deliveries again");
+}
+
+void AckedGroup::on_failed(LaneId lane, PartitionId partition, Offset offset, FailureReason reason,
+                           const std::string& error, const HeldRange& range) {
+  const Time& now = ctx_->now();
+  ++failed_;
+  last_failure_us_ = now.wall_us;
+  last_error_ = error.empty() ? std::string(to_string(reason)) : error;
+  metrics::add(metrics::Counter::group_failures);
+  mark_dirty();
+  const bool counts =
+      lane == LaneId(0) && (reason == FailureReason::nack || reason == FailureReason::timeout ||
+                            reason == FailureReason::lost_members);
+  if (!counts) return;
+  handler_.record(true, now.mono_us - range.started_mono_us, 1);
+  probe_out_ = false;
+  if (health_.on_failure({partition, offset}, options(), now)) {
+    metrics::add(metrics::Counter::group_trips);
+    log_state("the group is quarantined: its handler fails");
+  }
+  watch_cooldown();
+}
+
+void AckedGroup::bury(DeadLetter letter) {
+  ++dead_;
+  metrics::add(metrics::Counter::group_dead_letters);
+  mark_dirty();
+  dead_letters_.put(std::move(letter), this);
+}
+
+void AckedGroup::count_skipped(int64_t events) {
+  log::warn("retention removed events that the group had not been given",
+            {{"group", record_->name}, {"events", events}});
+}
+
+// ---- health
+
+void AckedGroup::set_state(std::unique_ptr<SetGroupState> request) {
+  switch (request->action) {
+    case SetGroupState::Action::enable:
+      health_.enable();
+      break;
+    case SetGroupState::Action::disable:
+      health_.disable(request->reason);
+      break;
+    case SetGroupState::Action::probe:
+      if (!health_.quarantined()) {
+        request->error = Error(ErrorCode::invalid_request,
+                               "action: only a quarantined group is "
+                               "probed; enable a disabled one");
+        return ctx_->reply(std::move(request));
+      }
+      health_.probe();
+      break;
+  }
+  probe_out_ = false;
+  log_state("the group's state was set");
+  mark_dirty();
+  watch_cooldown();
+  request->state = health_.state();
+  ctx_->reply_committed(std::move(request), Durability::durable);
+  pump();
+}
+
+void AckedGroup::log_state(const char* what) const {
+  log::info(what, {{"group", record_->name},
+                   {"state", to_string(health_.state())},
+                   {"reason", health_.reason()}});
+}
+
+// The wheel runs on the monotonic clock, the cool-down on the wall clock: look again at its end.
+void AckedGroup::watch_cooldown() {
+  if (health_.state() != GroupState::quarantined) return ctx_->disarm(this);
+  const Time& now = ctx_->now();
+  ctx_->arm(this, now.mono_us + std::max<int64_t>(health_.cooldown_ends_us() - now.wall_us, 0));
+}
+
+void AckedGroup::on_timer(Time now) {
+  if (health_.tick(now.wall_us)) {
+    log_state("the cool-down is over: one event is let through");
+    mark_dirty();
+  }
+  watch_cooldown();
+  pump();
+}
+
+// ---- rows
+
+void AckedGroup::mark_dirty() {
+  if (dirty_) return;
+  dirty_ = true;
+  ctx_->writes(this);  // so that the turn has a set, and seal() comes
+}
+
+void AckedGroup::seal() {
+  if (!dirty_) return;
+  dirty_ = false;
+  for (auto& cursor : cursors_) cursor->write_row();
+  records::GroupHealth row;
+  health_.encode(&row);
+  dead_letters_.encode(&row);
+  row.set_acked(acked_);
+  row.set_failed(failed_);
+  row.set_dead(dead_);
+  row.set_last_success_us(last_success_us_);
+  row.set_last_failure_us(last_failure_us_);
+  row.set_last_error(last_error_);
+  ctx_->writes(this).put({storage::Table::state, Month(0), topic_->tenant},
+                         storage::health_key(topic_->tenant, topic_->id, SliceId(0), record_->id),
+                         row.SerializeAsString());
+}
+
+void AckedGroup::on_committed(Ctx&, uint64_t) {
+  pump();  // retries may be handed out now
+}
+
+void AckedGroup::on_fetched(Fetch& fetch) {
+  const uint32_t partition = fetch.partition.value();
+  if (partition < cursors_.size()) cursors_[partition]->on_fetched(fetch);
+}
+
+// ---- the end, and how it stands
+
+void AckedGroup::close(const Error& error) {
+  while (!waiting_.empty()) {
+    waiting_.front().request->error = error;
+    expire(&waiting_.front());
+  }
+  members_.clear();
+}
+
+void AckedGroup::purge() {
+  auto& writes = ctx_->writes(this);
+  auto remove = [&](storage::Table table, const storage::Key& prefix) {
+    writes.remove_range({table, Month(0), topic_->tenant}, prefix, prefix.after_prefix());
+  };
+  const TenantId tenant = topic_->tenant;
+  const SliceId slice(0);
+  remove(storage::Table::offsets, storage::offsets_prefix(tenant, topic_->id, slice, record_->id));
+  remove(storage::Table::dlq, storage::dlq_prefix(tenant, topic_->id, slice, record_->id));
+  for (uint32_t i = 0; i < topic_->partitions; ++i) {
+    remove(storage::Table::retry,
+           storage::retry_prefix(topic_->partition(PartitionId(i)), record_->id));
+  }
+  writes.remove({storage::Table::state, Month(0), tenant},
+                storage::health_key(tenant, topic_->id, slice, record_->id));
+  dirty_ = false;
+}
+
+GroupStats AckedGroup::stats() const {
+  GroupStats stats;
+  stats.group = record_;
+  stats.topic = topic_;
+  AckedStats acked;
+  acked.state = health_.state();
+  acked.reason = health_.reason();
+  acked.cooldown_ends_us = health_.cooldown_ends_us();
+  acked.consecutive_failures = health_.consecutive_failures();
+  acked.dead_letters = dead_letters_.count();
+  acked.dead_letter_bytes = dead_letters_.bytes();
+  acked.delivered = delivered_;
+  acked.released = released_;
+  acked.acked = acked_;
+  acked.failed = failed_;
+  acked.dead = dead_;
+  acked.last_success_us = last_success_us_;
+  acked.last_failure_us = last_failure_us_;
+  acked.last_error = last_error_;
+  acked.failure_rate = handler_.failure_rate();
+  acked.handler_p50_us = handler_.p50_us();
+  acked.handler_p95_us = handler_.p95_us();
+  for (const auto& cursor : cursors_) {
+    GroupPartitionStats row;
+    row.partition = cursor->partition();
+    row.committed = cursor->floor();
+    row.next = cursor->next();
+    row.outstanding =
+        cursor->in_flight() + cursor->given_back() + cursor->parked() + cursor->dying();
+    acked.in_flight += cursor->in_flight();
+    acked.retry += cursor->parked();
+    stats.partitions.push_back(row);
+  }
+  for (const auto& [id, member] : members_) {
+    stats.members.push_back({member_name(id), member.client, {}});
+  }
+  stats.acked = std::move(acked);
+  return stats;
+}
+
+}  // namespace headrace::core

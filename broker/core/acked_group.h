@@ -1,0 +1,141 @@
+// An acked group: the broker keeps for every event of its topic what the group did with it. Members
+// ask for deliveries and say how each ended; failures are retried by the group's policy and end as
+// dead letters; a handler that only fails is stopped and probed. The contract is docs/delivery.md.
+//
+// Lives on: the shard of its topic. Everything durable is rows: positions (offsets), parked events
+// (retry), dead letters (dlq), health (state). After a restart unsettled events are delivered again
+// under the same attempt number; members and deadlines are memory only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/core/api_acked.h"
+#include "broker/core/ctx.h"
+#include "broker/core/cursor.h"
+#include "broker/core/dead_letters.h"
+#include "broker/core/filter.h"
+#include "broker/core/handler_stats.h"
+#include "broker/core/health.h"
+
+namespace headrace::core {
+
+class AckedGroup final : public Committable,
+                         public Timer,
+                         public std::enable_shared_from_this<AckedGroup> {
+ public:
+  enum class State : uint8_t { loading, ready, failed };
+
+  AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx);
+  ~AckedGroup() override;
+
+  // ---- for the shard
+
+  void load(std::function<void()> loaded);  // runs when the state is known
+  State state() const { return state_; }
+  void handle(RequestPtr request);     // ready
+  void adopt(const GroupPtr& record);  // newer options
+  void on_fetched(Fetch& fetch);
+  void on_position(ListOffsets& found);  // while loading: where a new group starts
+  void seal();                           // the turn ends: changed rows are written
+  void close(const Error& error);        // answers whoever waits
+  void purge();                          // removes every row
+  GroupStats stats() const;
+  bool has_members() const { return !members_.empty(); }
+
+  void on_committed(Ctx& ctx, uint64_t sequence) override;
+  void on_timer(Time now) override;  // the cool-down is over
+
+  // ---- for its cursors
+
+  const TopicPtr& topic() const { return topic_; }
+  const GroupPtr& record() const { return record_; }
+  const GroupOptions& options() const { return record_->options; }
+  const Filter& filter() const { return filter_; }
+  bool wants_everything() const { return wants_everything_; }
+  const Health& health() const { return health_; }
+  // What fetches of its cursors carry: this load of this group, no other.
+  uint64_t fetch_origin() const { return origin_of(record_->id, ctx_->epoch()); }
+  static uint64_t origin_of(GroupId group, Epoch epoch) {
+    return uint64_t{epoch.value()} << 32 | group.value();
+  }
+  bool may_deliver() const { return health_.delivers() || health_.probes(); }
+  std::string member_name(uint64_t member) const;
+  void pump();
+  void mark_dirty();
+  void on_returned(uint64_t member, int64_t events);  // it holds so many fewer
+  void on_acked(LaneId lane, const HeldRange& range, int64_t events);
+  void on_failed(LaneId lane, PartitionId partition, Offset offset, FailureReason reason,
+                 const std::string& error, const HeldRange& range);
+  void bury(DeadLetter letter);
+  void answer(PendingSettle& waiting);
+  void count_released(int64_t events) { released_ += events; }
+  void count_skipped(int64_t events);
+
+ private:
+  struct Member {
+    uint64_t id = 0;
+    std::string client;
+    uint32_t window = 0;
+    int64_t held = 0;
+  };
+  struct Waiting final : Timer {
+    void on_timer(Time) override { group->expire(this); }
+    AckedGroup* group = nullptr;
+    std::list<Waiting>::iterator self;
+    std::unique_ptr<Acquire> request;
+  };
+  struct Load;
+
+  void health_loaded(const SharedBytes& row);
+  void scan_positions();
+  void ask_positions();
+  void become_ready();
+  void fail_load();
+  void attach(std::unique_ptr<AttachMember> request);
+  void detach(std::unique_ptr<DetachMember> request);
+  void acquire(std::unique_ptr<Acquire> request);
+  void settle(std::unique_ptr<Settle> request);
+  void set_state(std::unique_ptr<SetGroupState> request);
+  bool serve(Acquire& request);
+  void expire(Waiting* waiting);
+  Error apply(Settle::Outcome& outcome, const PendingSettlePtr& pending);
+  Cursor* cursor(PartitionId partition, LaneId lane);
+  void watch_cooldown();
+  void log_state(const char* what) const;
+
+  GroupPtr record_;
+  const TopicPtr topic_;
+  Ctx* const ctx_;
+  State state_ = State::loading;
+  std::function<void()> loaded_;
+  std::map<PartitionId, storage::SettledRow> starts_;  // while loading
+  Filter filter_;
+  bool wants_everything_ = true;
+  Health health_;
+  DeadLetters dead_letters_;
+  HandlerStats handler_;
+  std::vector<std::unique_ptr<Cursor>> cursors_;  // by partition
+  size_t next_cursor_ = 0;                        // round robin
+  std::map<uint64_t, Member> members_;
+  uint64_t members_named_ = 0;
+  std::list<Waiting> waiting_;  // acquires, in the order they came
+  bool dirty_ = false;
+  bool pumping_ = false;
+  bool probe_out_ = false;
+  int64_t delivered_ = 0;
+  int64_t released_ = 0;
+  int64_t acked_ = 0;
+  int64_t failed_ = 0;
+  int64_t dead_ = 0;
+  int64_t last_success_us_ = 0;
+  int64_t last_failure_us_ = 0;
+  std::string last_error_;
+};
+
+}  // namespace headrace::core

@@ -1,0 +1,156 @@
+#include "broker/core/acked_groups.h"
+
+#include "broker/limits.h"
+
+namespace headrace::core {
+namespace {
+
+struct Addressed {
+  GroupPtr group;
+  TopicPtr topic;
+};
+
+Addressed address_of(Request& request) {
+  auto of = [](const auto& typed) { return Addressed{typed.group, typed.topic}; };
+  switch (request.kind) {
+    case Request::Kind::attach_member:
+      return of(as<AttachMember>(request));
+    case Request::Kind::detach_member:
+      return of(as<DetachMember>(request));
+    case Request::Kind::acquire:
+      return of(as<Acquire>(request));
+    case Request::Kind::settle:
+      return of(as<Settle>(request));
+    case Request::Kind::set_group_state:
+      return of(as<SetGroupState>(request));
+    case Request::Kind::list_dead_letters:
+      return of(as<ListDeadLetters>(request));
+    default:
+      HR_UNREACHABLE("not a request of an acked group");
+  }
+}
+
+}  // namespace
+
+void AckedGroups::handle(RequestPtr request) {
+  const Addressed to = address_of(*request);
+  if (AckedGroup* group = ready(to.group, to.topic, request)) group->handle(std::move(request));
+}
+
+void AckedGroups::load(Entry* entry, const GroupPtr& record, const TopicPtr& topic) {
+  entry->group = std::make_shared<AckedGroup>(record, topic, ctx_);
+  entry->group->load([this, id = record->id] {
+    auto at = groups_.find(id);
+    if (at == groups_.end()) return;
+    for (auto& request : std::exchange(at->second.waiting, {})) again_(std::move(request));
+  });
+}
+
+void AckedGroups::open(const GroupPtr& record, const TopicPtr& topic) {
+  Entry& entry = groups_[record->id];
+  if (entry.group == nullptr) load(&entry, record, topic);
+}
+
+AckedGroup* AckedGroups::ready(const GroupPtr& record, const TopicPtr& topic, RequestPtr& request) {
+  auto refuse = [&](ErrorCode code, std::string why) -> AckedGroup* {
+    request->error = Error(code, std::move(why));
+    ctx_->reply(std::move(request));
+    return nullptr;
+  };
+  if (record->kind != GroupRecord::Kind::acked) {
+    return refuse(ErrorCode::group_kind, record->name + " is positional");
+  }
+  Entry& entry = groups_[record->id];
+  const bool failed = entry.group != nullptr && entry.group->state() == AckedGroup::State::failed;
+  if (failed && request->waited) {
+    return refuse(ErrorCode::storage_error, "loading group " + record->name);
+  }
+  if (entry.group == nullptr || failed) load(&entry, record, topic);
+  if (entry.group->state() == AckedGroup::State::ready) {
+    entry.group->adopt(record);
+    return entry.group.get();
+  }
+  if (entry.waiting.size() >= limits::kRequestsWhileLoading) {
+    return refuse(ErrorCode::loading, "too many requests wait for group " + record->name);
+  }
+  request->waited = true;
+  entry.waiting.push_back(std::move(request));
+  return nullptr;
+}
+
+// Answers to an earlier load of the group, or to one that is gone, find nobody.
+void AckedGroups::on_reply(Request& reply) {
+  auto at = groups_.find(GroupId(static_cast<uint32_t>(reply.origin)));
+  if (at == groups_.end() || at->second.group == nullptr) return;
+  const std::shared_ptr<AckedGroup> group = at->second.group;
+  if (group->fetch_origin() != reply.origin) return;
+  if (reply.kind == Request::Kind::fetch) {
+    group->on_fetched(as<Fetch>(reply));
+  } else {
+    group->on_position(as<ListOffsets>(reply));
+  }
+}
+
+void AckedGroups::seal() {
+  for (auto& [id, entry] : groups_) entry.group->seal();
+}
+
+void AckedGroups::forget(Entry& entry, const Error& error) {
+  ctx_->forget(entry.group.get());
+  entry.group->close(error);
+  for (auto& request : entry.waiting) {
+    request->error = error;
+    ctx_->reply(std::move(request));
+  }
+  entry.waiting.clear();
+}
+
+void AckedGroups::purge(std::unique_ptr<PurgeGroup> typed) {
+  const GroupPtr record = typed->group;
+  const TopicPtr topic = typed->topic;
+  const bool only_if_empty = typed->only_if_empty;
+  RequestPtr request = std::move(typed);
+  AckedGroup* group = ready(record, topic, request);
+  if (group == nullptr) return;
+  if (only_if_empty && group->has_members()) {
+    request->error = Error(ErrorCode::group_not_empty, record->name);
+    return ctx_->reply(std::move(request));
+  }
+  group->purge();
+  ctx_->reply_committed(std::move(request), Durability::durable);
+  auto at = groups_.find(record->id);
+  forget(at->second, Error(ErrorCode::unknown_group, record->name + " was deleted"));
+  groups_.erase(at);
+}
+
+void AckedGroups::purge_topic(const TopicPtr& topic) {
+  for (auto at = groups_.begin(); at != groups_.end();) {
+    auto& [id, entry] = *at;
+    if (entry.group->topic()->id != topic->id) {
+      ++at;
+      continue;
+    }
+    forget(entry, Error(ErrorCode::unknown_group, "its topic was deleted"));
+    at = groups_.erase(at);
+  }
+  auto& writes = ctx_->writes(nullptr);
+  auto remove = [&](storage::Table table, const storage::Key& prefix) {
+    writes.remove_range({table, Month(0), topic->tenant}, prefix, prefix.after_prefix());
+  };
+  remove(storage::Table::retry, storage::retry_prefix(topic->tenant, topic->id, SliceId(0)));
+  remove(storage::Table::dlq, storage::dlq_prefix(topic->tenant, topic->id, SliceId(0)));
+  remove(storage::Table::state, storage::health_prefix(topic->tenant, topic->id, SliceId(0)));
+}
+
+void AckedGroups::drop(const Error& error) {
+  for (auto& [id, entry] : groups_) {
+    entry.group->close(error);
+    for (auto& request : entry.waiting) {
+      request->error = error;
+      ctx_->reply(std::move(request));
+    }
+    entry.waiting.clear();
+  }
+}
+
+}  // namespace headrace::core

@@ -1,0 +1,54 @@
+// The acked groups of one shard: loaded when they are first asked for, found again for the answers
+// of their reads. Requests wait for the load.
+//
+// Lives on: the shard's reactor, inside its objects. Dropped as a whole when a commit fails.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/core/acked_group.h"
+#include "broker/core/ctx.h"
+
+namespace headrace::core {
+
+class AckedGroups {
+ public:
+  // `again`: takes a request back that has waited for a load.
+  AckedGroups(Ctx* ctx, std::function<void(RequestPtr)> again)
+      : ctx_(ctx), again_(std::move(again)) {}
+
+  void handle(RequestPtr request);
+  // A group that can answer now; nullptr if the request has been taken (waits, or was refused).
+  AckedGroup* ready(const GroupPtr& record, const TopicPtr& topic, RequestPtr& request);
+  void open(const GroupPtr& record, const TopicPtr& topic);  // loads it if it is not there
+  void on_reply(Request& reply);                             // of a fetch or list_offsets of theirs
+  void seal();
+  void purge(std::unique_ptr<PurgeGroup> request);
+  void purge_topic(const TopicPtr& topic);
+  void drop(const Error& error);
+
+  template <class Visit>
+  void each_ready(Visit&& visit) const {
+    for (const auto& [id, entry] : groups_) {
+      if (entry.group->state() == AckedGroup::State::ready) visit(*entry.group);
+    }
+  }
+
+ private:
+  struct Entry {
+    std::shared_ptr<AckedGroup> group;
+    std::vector<RequestPtr> waiting;
+  };
+
+  void load(Entry* entry, const GroupPtr& record, const TopicPtr& topic);
+  void forget(Entry& entry, const Error& error);
+
+  Ctx* const ctx_;
+  const std::function<void(RequestPtr)> again_;
+  std::unordered_map<GroupId, Entry> groups_;
+};
+
+}  // namespace headrace::core

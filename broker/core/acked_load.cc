@@ -1,0 +1,134 @@
+// How an acked group comes into memory: its positions and its health are read; partitions without a
+// position (a new group, or one whose first start did not finish) get one from the options.
+#include "broker/core/acked_group.h"
+#include "broker/limits.h"
+#include "metrics/log.h"
+#include "records.pb.h"
+#include "storage/byte_reader.h"
+
+namespace headrace::core {
+
+// Own themselves until the rows are there; the group may be gone by then.
+struct AckedGroup::Load {
+  struct Positions final : storage::Scan {
+    void run() override {
+      std::unique_ptr<Positions> self(this);
+      auto alive = group.lock();
+      if (alive == nullptr) return;
+      if (status != storage::Status::ok) return alive->fail_load();
+      for (const Row& row : rows) {
+        const auto parts = storage::parse_offsets_key(row.key.view());
+        const auto value = storage::SettledRow::decode(storage::as_text(row.value.span()));
+        if (!parts || !value || parts->lane != LaneId(0)) continue;
+        alive->starts_[parts->partition.partition] = *value;
+      }
+      alive->ask_positions();
+    }
+    std::weak_ptr<AckedGroup> group;
+  };
+  struct HealthRow final : storage::Read {
+    void run() override {
+      std::unique_ptr<HealthRow> self(this);
+      auto alive = group.lock();
+      if (alive == nullptr) return;
+      if (status != storage::Status::ok) return alive->fail_load();
+      if (items[0].found) alive->health_loaded(items[0].value);
+      alive->scan_positions();
+    }
+    std::weak_ptr<AckedGroup> group;
+  };
+};
+
+void AckedGroup::load(std::function<void()> loaded) {
+  loaded_ = std::move(loaded);
+  auto* read = new Load::HealthRow;
+  read->group = weak_from_this();
+  read->items.push_back({{storage::Table::state, Month(0), topic_->tenant},
+                         storage::health_key(topic_->tenant, topic_->id, SliceId(0), record_->id),
+                         {},
+                         false});
+  read->sink = ctx_->sink();
+  ctx_->store().read(read);
+}
+
+void AckedGroup::health_loaded(const SharedBytes& bytes) {
+  records::GroupHealth row;
+  if (!row.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    log::error("a group's health row does not parse; it starts as healthy",
+               {{"group", record_->name}});
+    return;
+  }
+  health_.decode(row, options(), ctx_->now().wall_us);
+  dead_letters_.decode(row);
+  acked_ = row.acked();
+  failed_ = row.failed();
+  dead_ = row.dead();
+  last_success_us_ = row.last_success_us();
+  last_failure_us_ = row.last_failure_us();
+  last_error_ = row.last_error();
+}
+
+void AckedGroup::scan_positions() {
+  auto* scan = new Load::Positions;
+  scan->group = weak_from_this();
+  scan->place = {storage::Table::offsets, Month(0), topic_->tenant};
+  scan->from = storage::offsets_prefix(topic_->tenant, topic_->id, SliceId(0), record_->id);
+  scan->to = scan->from.after_prefix();
+  scan->max_rows = limits::kPartitionsPerTopic;
+  scan->max_bytes = SIZE_MAX;  // windows are bounded, and so are their rows
+  scan->sink = ctx_->sink();
+  ctx_->store().scan(scan);
+}
+
+// One partition after the other; an answer may come within the call.
+void AckedGroup::ask_positions() {
+  for (uint32_t i = 0; i < topic_->partitions; ++i) {
+    if (starts_.contains(PartitionId(i))) continue;
+    auto request = std::make_unique<ListOffsets>(Access::node(topic_->tenant));
+    request->topic = topic_;
+    request->shard = topic_->shard;
+    request->partition = PartitionId(i);
+    request->at = options().from;
+    // Latest is what was the latest when the group was made, whenever it is first loaded.
+    if (std::holds_alternative<Latest>(options().from)) {
+      request->at = AppendedAt(record_->created_us);
+    }
+    request->origin = fetch_origin();
+    return ctx_->submit(std::move(request));
+  }
+  become_ready();
+}
+
+void AckedGroup::on_position(ListOffsets& found) {
+  if (state_ != State::loading) return;
+  if (found.error) {
+    log::error("a group's start position was not found",
+               {{"group", record_->name}, {"error", found.error.message()}});
+    return fail_load();
+  }
+  storage::SettledRow& row = starts_[found.partition];
+  row.floor = found.offset;
+  ctx_->writes(this).put(
+      {storage::Table::offsets, Month(0), topic_->tenant},
+      storage::offsets_key(topic_->partition(found.partition), record_->id, LaneId(0)),
+      row.encode());
+  ask_positions();
+}
+
+void AckedGroup::become_ready() {
+  for (const auto& [partition, row] : starts_) {
+    if (partition.value() >= topic_->partitions) continue;
+    cursors_.push_back(std::make_unique<Cursor>(this, partition, LaneId(0), row, ctx_));
+  }
+  starts_.clear();
+  state_ = State::ready;
+  watch_cooldown();
+  if (loaded_) std::exchange(loaded_, {})();
+}
+
+void AckedGroup::fail_load() {
+  state_ = State::failed;
+  if (loaded_) std::exchange(loaded_, {})();
+}
+
+}  // namespace headrace::core

@@ -1,0 +1,466 @@
+#include "broker/core/cursor.h"
+
+#include <algorithm>
+
+#include "broker/core/acked_group.h"
+#include "broker/core/retry_policy.h"
+#include "broker/limits.h"
+
+namespace headrace::core {
+namespace {
+
+constexpr int64_t kReadAgainUs = 1'000'000;  // after the store failed to read
+constexpr size_t kSpotBatches = 64;          // of one answer with retries
+
+LogReader::Key reader_key(const AckedGroup& group, PartitionId partition, bool spot) {
+  return {group.topic(), partition, group.fetch_origin(), partition.value() * 2 + (spot ? 1u : 0u)};
+}
+
+}  // namespace
+
+Cursor::Cursor(AckedGroup* group, PartitionId partition, LaneId lane,
+               const storage::SettledRow& row, Ctx* ctx)
+    : group_(group),
+      partition_(partition),
+      lane_(lane),
+      ctx_(ctx),
+      settled_(row),
+      next_(row.floor),
+      retries_(group->topic()->partition(partition), group->record()->id, lane, ctx,
+               [this] { group_->pump(); }),
+      log_(reader_key(*group, partition, false), ctx),
+      spot_(reader_key(*group, partition, true), ctx) {
+  retries_.set_count(row.parked);
+}
+
+Cursor::~Cursor() {
+  ctx_->disarm(this);
+}
+
+// ---- handing out
+
+bool Cursor::fill(Acquire* acquire, uint32_t most) {
+  acquire->partition = partition_;
+  acquire->lane = lane_;
+  // A probe takes what has not failed yet before what has.
+  const bool given =
+      group_->health().probes()
+          ? fill_again(acquire, most) || fill_log(acquire, most) || fill_retries(acquire, most)
+          : fill_again(acquire, most) || fill_retries(acquire, most) || fill_log(acquire, most);
+  bury();
+  rearm();
+  return given;
+}
+
+void Cursor::acquire_range(Acquire* acquire, Offset first, HeldRange range, uint32_t batch) {
+  const Time& now = ctx_->now();
+  range.member = acquire->member;
+  range.deadline_mono_us = now.mono_us + group_->options().ack_deadline_us;
+  range.started_mono_us = now.mono_us;
+  range.started_wall_us = now.wall_us;
+  acquire->acquired.push_back({first, range.last, range.attempt, batch});
+  acquire->events += static_cast<uint32_t>(range.events(first));
+  held_.hold(first, std::move(range));
+}
+
+bool Cursor::fill_again(Acquire* acquire, uint32_t most) {
+  while (!again_.empty() && acquire->events < most) {
+    auto at = again_.begin();
+    if (!acquire->batches.empty() && at->first >= spot_.batch().end()) break;
+    const auto state = spot_.seek(at->first, false);
+    if (state == LogReader::State::reading || state == LogReader::State::failed) break;
+    auto [first, range] = std::move(*at);
+    again_.erase(at);
+    if (state == LogReader::State::gone) {
+      again_events_ -= range.events(first);
+      fail_piece(first, range, {FailureReason::expired, "retention removed it", -1, true, nullptr});
+      continue;
+    }
+    if (acquire->batches.empty()) acquire->batches.push_back(spot_.batch().stored);
+    HeldRange rest = range;
+    range.last = std::min({range.last, spot_.batch().end() + -1,
+                           first + (static_cast<int64_t>(most - acquire->events) - 1)});
+    if (range.last < rest.last) again_.emplace(range.last + 1, std::move(rest));
+    again_events_ -= range.events(first);
+    acquire_range(acquire, first, std::move(range), 0);
+  }
+  return acquire->events > 0;
+}
+
+bool Cursor::fill_retries(Acquire* acquire, uint32_t most) {
+  while (acquire->events < most && acquire->batches.size() < kSpotBatches) {
+    RetryEntryPtr entry = retries_.take_due(ctx_->now().wall_us);
+    if (entry == nullptr) break;
+    const auto state = spot_.seek(entry->offset, false);
+    if (state == LogReader::State::reading || state == LogReader::State::failed) {
+      retries_.give_back(std::move(entry));
+      break;
+    }
+    const Offset offset = entry->offset;
+    HeldRange range;
+    range.last = offset;
+    range.attempt = entry->attempt;
+    range.retry = std::move(entry);
+    if (state == LogReader::State::gone) {
+      fail_piece(offset, range,
+                 {FailureReason::expired, "retention removed it", -1, true, nullptr});
+      continue;
+    }
+    const StoredBatch& stored = spot_.batch().stored;
+    if (acquire->batches.empty() || acquire->batches.back().bytes.data() != stored.bytes.data()) {
+      acquire->batches.push_back(stored);
+    }
+    acquire_range(acquire, offset, std::move(range),
+                  static_cast<uint32_t>(acquire->batches.size() - 1));
+  }
+  return acquire->events > 0;
+}
+
+bool Cursor::window_full() const {
+  return held_.events() + again_events_ >= group_->options().max_in_flight ||
+         next_ - settled_.floor() >= limits::kWindowOffsets;
+}
+
+bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
+  while (!window_full()) {
+    next_ = settled_.next_open(next_);
+    const auto state = log_.seek(next_, true);
+    if (state == LogReader::State::gone) {
+      group_->count_skipped(log_.log_start() - next_);
+      settle(next_, log_.log_start());
+      next_ = log_.log_start();
+      continue;
+    }
+    if (state != LogReader::State::ready) break;
+    const int64_t window =
+        std::min<int64_t>(group_->options().max_in_flight - held_.events() - again_events_,
+                          limits::kWindowOffsets - (next_ - settled_.floor()));
+    fill_batch(acquire, std::min<int64_t>(most, window));
+    if (acquire->events > 0) break;
+  }
+  return acquire->events > 0;
+}
+
+// From the batch at hand: as far as `most` goes, or to its end.
+void Cursor::fill_batch(Acquire* acquire, int64_t most) {
+  BatchWalk& walk = log_.batch();
+  const Filter& filter = group_->filter();
+  const bool everything = group_->wants_everything();
+  while (next_ < walk.end() && acquire->events < most) {
+    const Offset open = settled_.next_open(next_);
+    if (open != next_) {
+      next_ = std::min(open, walk.end());
+      continue;
+    }
+    if (everything) {
+      const int64_t left = most - acquire->events;
+      const Offset end = settled_.open_until(next_, std::min(walk.end(), next_ + left));
+      take_log(acquire, walk, end);
+      continue;
+    }
+    storage::RecordView record;
+    std::string_view type;
+    if (walk.at(next_, &record) != storage::BatchError::ok || !read_type(record, &type)) {
+      return give_up(walk);
+    }
+    if (filter.matches({type, record})) {
+      take_log(acquire, walk, next_ + 1);
+    } else {
+      settled_.add(next_, next_ + 1);
+      if (lazy_since_mono_us_ < 0) lazy_since_mono_us_ = ctx_->now().mono_us;
+      next_ = next_ + 1;
+    }
+  }
+}
+
+void Cursor::take_log(Acquire* acquire, const BatchWalk& walk, Offset end) {
+  if (acquire->batches.empty()) acquire->batches.push_back(walk.stored);
+  HeldRange range;
+  range.last = end + -1;
+  acquire_range(acquire, next_, std::move(range), 0);
+  next_ = end;
+}
+
+// A batch that cannot be read is one dead letter, whole; its events are settled.
+void Cursor::give_up(const BatchWalk& walk) {
+  DeadLetter letter;
+  letter.append_time_us = walk.stored.append_time_us;
+  letter.event = walk.stored.bytes;
+  Dying dying{next_,   {},     FailureReason::undecodable, "the batch's records do not parse",
+              nullptr, nullptr};
+  const Offset end = walk.end();
+  bury(std::move(dying), std::move(letter));
+  settle(next_, end);
+  next_ = end;
+}
+
+// ---- outcomes
+
+namespace {
+
+// Cuts what lies in [first, last] with this attempt out of the ranges that wait.
+std::vector<InFlight::Piece> cut_again(std::map<Offset, HeldRange>* again, Offset first,
+                                       Offset last, uint32_t attempt) {
+  std::vector<InFlight::Piece> cut;
+  auto at = again->upper_bound(first);
+  if (at != again->begin()) --at;
+  while (at != again->end() && at->first <= last) {
+    const Offset from = at->first;
+    HeldRange range = at->second;
+    if (range.last < first || range.attempt != attempt) {
+      ++at;
+      continue;
+    }
+    at = again->erase(at);
+    if (from < first) {
+      HeldRange before = range;
+      before.last = first + -1;
+      again->emplace(from, std::move(before));
+    }
+    if (range.last > last) {
+      HeldRange after = range;
+      after.last = range.last;
+      at = again->emplace(last + 1, std::move(after)).first;
+    }
+    range.last = std::min(range.last, last);
+    cut.emplace_back(std::max(from, first), std::move(range));
+  }
+  return cut;
+}
+
+}  // namespace
+
+std::vector<InFlight::Piece> Cursor::take(const Settle::Outcome& outcome) {
+  auto pieces = held_.take(outcome.first, outcome.last, outcome.attempt);
+  for (const auto& [first, range] : pieces) group_->on_returned(range.member, range.events(first));
+  // Given back and not handed out again: whoever had it may still say how it ended.
+  for (auto& piece : cut_again(&again_, outcome.first, outcome.last, outcome.attempt)) {
+    again_events_ -= piece.second.events(piece.first);
+    pieces.push_back(std::move(piece));
+  }
+  return pieces;
+}
+
+int64_t Cursor::ack(const Settle::Outcome& outcome) {
+  int64_t events = 0;
+  for (const auto& [first, range] : take(outcome)) {
+    if (range.retry != nullptr) retries_.remove(*range.retry, group_);
+    settle(first, range.last + 1);
+    events += range.events(first);
+    group_->on_acked(lane_, range, range.events(first));
+  }
+  rearm();
+  return events;
+}
+
+int64_t Cursor::extend(const Settle::Outcome& outcome) {
+  int64_t events = 0;
+  for (auto& [first, range] : held_.take(outcome.first, outcome.last, outcome.attempt)) {
+    events += range.events(first);
+    range.deadline_mono_us = ctx_->now().mono_us + group_->options().ack_deadline_us;
+    held_.hold(first, std::move(range));
+  }
+  rearm();
+  return events;
+}
+
+int64_t Cursor::release(const Settle::Outcome& outcome) {
+  int64_t events = 0;
+  for (auto& [first, range] : held_.take(outcome.first, outcome.last, outcome.attempt)) {
+    events += range.events(first);
+    group_->on_returned(range.member, range.events(first));
+    give_back(first, std::move(range));
+  }
+  rearm();
+  return events;
+}
+
+int64_t Cursor::fail(const Settle::Outcome& outcome, const PendingSettlePtr& waiting) {
+  Failure failure;
+  failure.reason =
+      outcome.verdict == Verdict::reject ? FailureReason::rejected : FailureReason::nack;
+  failure.error = outcome.error.substr(0, limits::kErrorTextMax);
+  failure.delay_us = outcome.delay_us;
+  failure.final = outcome.verdict == Verdict::reject;
+  failure.waiting = waiting;
+  int64_t events = 0;
+  for (const auto& [first, range] : take(outcome)) {
+    events += range.events(first);
+    fail_piece(first, range, failure);
+  }
+  bury();
+  rearm();
+  return events;
+}
+
+void Cursor::release_member(uint64_t member) {
+  for (auto& [first, range] : held_.take_member(member)) give_back(first, std::move(range));
+  bury();
+  rearm();
+}
+
+// A delivery without an outcome. So often that the handler must be what ends its members: a
+// failure.
+void Cursor::give_back(Offset first, HeldRange range) {
+  group_->count_released(range.events(first));
+  if (++range.releases >= limits::kReleasesBeforeFailure) {
+    return fail_piece(first, range, {FailureReason::lost_members, "", -1, false, nullptr});
+  }
+  again_events_ += range.events(first);
+  again_.emplace(first, std::move(range));
+}
+
+void Cursor::fail_piece(Offset first, const HeldRange& range, const Failure& failure) {
+  const Time& now = ctx_->now();
+  for (Offset offset = first; offset <= range.last; offset = offset + 1) {
+    std::vector<AttemptRecord> attempts;
+    if (range.retry != nullptr) attempts = range.retry->attempts;
+    attempts.push_back({range.attempt, range.started_wall_us, now.wall_us,
+                        group_->member_name(range.member), failure.reason, failure.error});
+    group_->on_failed(lane_, partition_, offset, failure.reason, failure.error, range);
+    const bool final = failure.final || range.attempt > group_->options().retry.max_retries;
+    if (!final) {
+      park(offset, range, std::move(attempts), failure.delay_us);
+      continue;
+    }
+    if (failure.waiting != nullptr) ++failure.waiting->dying;
+    dying_.push_back(
+        {offset, std::move(attempts), failure.reason, failure.error, range.retry, failure.waiting});
+  }
+}
+
+void Cursor::park(Offset offset, const HeldRange& range, std::vector<AttemptRecord> attempts,
+                  int64_t delay_us) {
+  if (delay_us < 0) {
+    const uint64_t seed = static_cast<uint64_t>(offset.value()) << 20 ^ partition_.value();
+    delay_us = retry_delay_us(group_->options().retry, range.attempt, seed);
+  }
+  RetryEntry entry;
+  entry.due_us = ctx_->now().wall_us + delay_us;
+  entry.offset = offset;
+  entry.attempt = range.attempt + 1;
+  entry.attempts = std::move(attempts);
+  if (range.retry != nullptr) retries_.remove(*range.retry, group_);
+  retries_.put(std::move(entry), group_);
+  settle(offset, offset + 1);
+}
+
+// ---- dead letters
+
+void Cursor::bury() {
+  while (!dying_.empty()) {
+    const Offset offset = dying_.front().offset;
+    const auto state = spot_.seek(offset, false);
+    if (state == LogReader::State::reading || state == LogReader::State::failed) return;
+    Dying dying = std::move(dying_.front());
+    dying_.pop_front();
+    DeadLetter letter;
+    if (state == LogReader::State::ready) letter = extract(offset, spot_.batch());
+    bury(std::move(dying), std::move(letter));
+  }
+}
+
+// The event as a batch of its own; the whole batch if its records do not parse.
+DeadLetter Cursor::extract(Offset offset, BatchWalk& walk) {
+  DeadLetter letter;
+  letter.append_time_us = walk.stored.append_time_us;
+  storage::RecordView record;
+  if (walk.at(offset, &record) != storage::BatchError::ok) {
+    letter.event = walk.stored.bytes;
+    return letter;
+  }
+  std::vector<storage::HeaderField> headers;
+  storage::for_each_header(record, [&](const storage::HeaderView& header) {
+    headers.push_back({header.key, header.value});
+  });
+  storage::BatchBuilder builder;
+  builder.add({record.key, record.value, record.timestamp_ms, headers});
+  letter.event = builder.finish();
+  storage::patch_batch(letter.event.mutable_data(), offset, Epoch(walk.header.leader_epoch));
+  return letter;
+}
+
+void Cursor::bury(Dying dying, DeadLetter letter) {
+  letter.lane = lane_;
+  letter.partition = partition_;
+  letter.offset = dying.offset;
+  letter.reason = dying.reason;
+  letter.error = std::move(dying.error);
+  letter.attempts = std::move(dying.attempts);
+  letter.dead_us = ctx_->now().wall_us;
+  group_->bury(std::move(letter));
+  if (dying.retry != nullptr) retries_.remove(*dying.retry, group_);
+  settle(dying.offset, dying.offset + 1);
+  if (dying.waiting != nullptr && --dying.waiting->dying == 0) group_->answer(*dying.waiting);
+}
+
+// ---- bookkeeping
+
+void Cursor::settle(Offset first, Offset end) {
+  settled_.add(first, end);
+  dirty_ = true;
+  group_->mark_dirty();
+}
+
+void Cursor::write_row() {
+  if (!dirty_) return;
+  dirty_ = false;
+  lazy_since_mono_us_ = -1;
+  const auto row = settled_.row(retries_.count());
+  ctx_->writes(group_).put(
+      {storage::Table::offsets, Month(0), group_->topic()->tenant},
+      storage::offsets_key(group_->topic()->partition(partition_), group_->record()->id, lane_),
+      row.encode());
+}
+
+void Cursor::on_fetched(Fetch& fetch) {
+  // Answered within the call that asked: whoever asked goes on.
+  if (!(log_.owns(fetch) ? log_ : spot_).on_fetched(fetch)) return;
+  bury();
+  rearm();
+  group_->pump();
+}
+
+void Cursor::expire(Time now) {
+  while (auto piece = held_.take_expired(now.mono_us)) {
+    auto& [first, range] = *piece;
+    group_->on_returned(range.member, range.events(first));
+    if (group_->health().delivers() || group_->health().probes()) {
+      fail_piece(first, range,
+                 {FailureReason::timeout, "no outcome before the deadline", -1, false, nullptr});
+    } else {
+      give_back(first, std::move(range));
+    }
+  }
+}
+
+void Cursor::on_timer(Time now) {
+  expire(now);
+  bury();
+  if (lazy_since_mono_us_ >= 0 && now.mono_us >= lazy_since_mono_us_ + limits::kLazyFloorUs) {
+    dirty_ = true;
+    group_->mark_dirty();
+    lazy_since_mono_us_ = -1;
+  }
+  rearm();
+  group_->pump();
+}
+
+void Cursor::rearm() {
+  const Time& now = ctx_->now();
+  int64_t next = held_.next_deadline_mono_us();
+  // What is due already waits for a member, not for a time.
+  const int64_t due_us = retries_.next_due_us();
+  if (due_us != INT64_MAX && due_us > now.wall_us && group_->may_deliver()) {
+    next = std::min(next, now.mono_us + (due_us - now.wall_us));
+  }
+  if (lazy_since_mono_us_ >= 0) next = std::min(next, lazy_since_mono_us_ + limits::kLazyFloorUs);
+  if (log_.error() || spot_.error()) next = std::min(next, now.mono_us + kReadAgainUs);
+  if (next == INT64_MAX) {
+    ctx_->disarm(this);
+  } else {
+    ctx_->arm(this, next);
+  }
+}
+
+}  // namespace headrace::core

@@ -1,0 +1,85 @@
+#include "broker/core/log_reader.h"
+
+#include "broker/core/api.h"
+#include "broker/limits.h"
+
+namespace headrace::core {
+
+storage::BatchError BatchWalk::open() {
+  std::span<const std::byte> records;
+  if (!inflated.empty()) {
+    records = std::as_bytes(std::span(inflated));
+  } else {
+    const auto error = storage::records_of(stored.bytes.span(), header, &inflated,
+                                           limits::kInflateBytesMax, &records);
+    if (error != storage::BatchError::ok) return error;
+  }
+  reader.emplace(records, header);
+  position_ = first();
+  return storage::BatchError::ok;
+}
+
+storage::BatchError BatchWalk::at(Offset offset, storage::RecordView* record) {
+  if (!reader || position_ > offset) {
+    if (const auto error = open(); error != storage::BatchError::ok) return error;
+  }
+  while (reader->next(record)) {
+    const Offset here = first() + record->offset_delta;
+    position_ = here + 1;
+    if (here == offset) return storage::BatchError::ok;
+  }
+  reader.reset();
+  return storage::BatchError::bad_record;
+}
+
+LogReader::State LogReader::seek(Offset offset, bool wait) {
+  while (!batches_.empty() &&
+         (offset < batches_.front().first() || offset >= batches_.front().end())) {
+    batches_.pop_front();
+  }
+  if (!batches_.empty()) return State::ready;
+  if (reading_) return State::reading;
+  auto fetch = std::make_unique<Fetch>(Access::node(key_.topic->tenant));
+  fetch->topic = key_.topic;
+  fetch->shard = key_.topic->shard;
+  fetch->partition = key_.partition;
+  fetch->offset = offset;
+  fetch->max_bytes = wait ? limits::kAcquireBytes : 1;
+  if (wait) {
+    fetch->deadline_mono_us =
+        ctx_->now().mono_us + int64_t{limits::kFetchWaitMsMax} * kMicrosPerMilli;
+  }
+  fetch->origin = key_.origin;
+  fetch->ticket = key_.ticket;
+  wanted_ = offset;
+  error_ = {};
+  reading_ = asking_ = true;
+  ctx_->submit(std::move(fetch));
+  asking_ = false;
+  // What the tail holds has been answered within the call.
+  if (reading_) return State::reading;
+  if (!batches_.empty()) return State::ready;
+  const bool below = error_.code == ErrorCode::offset_out_of_range && offset < log_start_;
+  return below ? State::gone : State::failed;
+}
+
+bool LogReader::on_fetched(Fetch& fetch) {
+  reading_ = false;
+  error_ = fetch.error;
+  log_start_ = fetch.log_start;
+  batches_.clear();
+  for (auto& stored : fetch.batches) {
+    const auto header = storage::read_header(stored.bytes.span());
+    if (!header) {
+      error_ = Error(ErrorCode::storage_error, "a batch without a header");
+      batches_.clear();
+      return !asking_;
+    }
+    BatchWalk& walk = batches_.emplace_back();
+    walk.stored = std::move(stored);
+    walk.header = *header;
+  }
+  return !asking_;
+}
+
+}  // namespace headrace::core

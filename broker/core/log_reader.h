@@ -1,0 +1,73 @@
+// Reads a partition's batches for a group's cursor: from the tail at once, from the store by
+// completion. Holds at most one read's batches (kAcquireBytes, or one batch).
+//
+// Lives on: owner shard, inside a cursor. Answers come through ShardObjects::on_reply.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/core/ctx.h"
+
+namespace headrace::core {
+
+// One batch and how far its records have been walked.
+struct BatchWalk {
+  StoredBatch stored;
+  storage::BatchHeader header;
+  std::string inflated;
+  std::optional<storage::RecordReader> reader;
+
+  Offset first() const { return Offset(header.base_offset); }
+  Offset end() const { return first() + header.record_count; }
+  // The record at `offset`, from where the walk is or from the start; `offset` is in the batch.
+  storage::BatchError at(Offset offset, storage::RecordView* record);
+
+ private:
+  storage::BatchError open();
+  Offset position_;  // what the reader yields next
+};
+
+class LogReader {
+ public:
+  // `key`: what the answers are found by (group, and which reader of which cursor).
+  struct Key {
+    TopicPtr topic;
+    PartitionId partition;
+    uint64_t origin = 0;
+    uint32_t ticket = 0;
+  };
+  enum class State : uint8_t {
+    ready,    // batch() holds the offset
+    reading,  // an answer will come
+    gone,     // below the log's start: see log_start()
+    failed,   // the store; ask again later
+  };
+
+  LogReader(Key key, Ctx* ctx) : key_(std::move(key)), ctx_(ctx) {}
+
+  // Asks for `offset`; `wait`: also if it is not in the log yet.
+  State seek(Offset offset, bool wait);
+  BatchWalk& batch() { return batches_.front(); }
+
+  bool owns(const Fetch& fetch) const {
+    return fetch.ticket == key_.ticket && fetch.partition == key_.partition;
+  }
+  bool on_fetched(Fetch& fetch);  // true if it came later, not within seek()
+  Offset log_start() const { return log_start_; }
+  const Error& error() const { return error_; }
+
+ private:
+  const Key key_;
+  Ctx* const ctx_;
+  std::deque<BatchWalk> batches_;
+  bool reading_ = false;
+  bool asking_ = false;
+  Offset wanted_{-1};
+  Offset log_start_;
+  Error error_;
+};
+
+}  // namespace headrace::core

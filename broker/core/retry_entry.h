@@ -1,0 +1,52 @@
+// An event of a group that failed and waits for its next attempt: a row of the family retry.
+// Persistent form: records.Retry.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/types.h"
+
+namespace headrace::core {
+
+enum class FailureReason : uint8_t {  // persistent numbers
+  nack = 0,
+  timeout = 1,
+  rejected = 2,
+  expired = 3,
+  undecodable = 4,
+  lost_members = 5,
+};
+std::string_view to_string(FailureReason reason);
+
+// One failed attempt. Times: wall clock.
+struct AttemptRecord {
+  uint32_t number = 1;
+  int64_t started_us = 0;
+  int64_t ended_us = 0;
+  std::string member;
+  FailureReason outcome = FailureReason::nack;
+  std::string error;  // at most limits::kErrorTextMax
+};
+
+struct RetryEntry {
+  static constexpr int64_t kNever = INT64_MAX;
+
+  int64_t due_us = 0;  // wall clock; kNever: blocked, the dead letters are full
+  Offset offset;
+  uint32_t attempt = 0;  // the next one
+  std::vector<AttemptRecord> attempts;
+  uint64_t written_sequence = 0;  // the set that holds it; not acted on before that is durable
+
+  std::string encode() const;
+};
+using RetryEntryPtr = std::shared_ptr<const RetryEntry>;
+
+// Key and value of a row.
+std::optional<RetryEntry> decode_retry(std::string_view key, std::string_view value);
+
+}  // namespace headrace::core

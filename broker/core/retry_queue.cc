@@ -1,0 +1,182 @@
+#include "broker/core/retry_queue.h"
+
+#include <algorithm>
+
+#include "broker/limits.h"
+#include "metrics/log.h"
+#include "storage/byte_reader.h"
+
+namespace headrace::core {
+
+// Owns itself until the rows are there; the queue may be gone by then.
+struct RetryQueue::Refill final : storage::Scan {
+  void run() override {
+    std::unique_ptr<Refill> self(this);
+    if (auto queue = alive.lock()) (*queue)->on_refilled(*this);
+  }
+  std::weak_ptr<RetryQueue*> alive;
+};
+
+RetryQueue::RetryQueue(const PartitionKey& partition, GroupId group, LaneId lane, Ctx* ctx,
+                       std::function<void()> changed)
+    : partition_(partition),
+      group_(group),
+      lane_(lane),
+      ctx_(ctx),
+      changed_(std::move(changed)),
+      alive_(std::make_shared<RetryQueue*>(this)) {}
+
+RetryQueue::~RetryQueue() = default;
+
+storage::Place RetryQueue::place() const {
+  return {storage::Table::retry, Month(0), partition_.tenant};
+}
+
+storage::Key RetryQueue::key_of(const Order& order) const {
+  return storage::retry_key(partition_, group_, lane_, std::get<0>(order), std::get<1>(order),
+                            std::get<2>(order));
+}
+
+storage::Key RetryQueue::key_of(const RetryEntry& entry) const {
+  return key_of(order_of(entry));
+}
+
+void RetryQueue::set_count(uint64_t count) {
+  count_ = count;
+  more_ = count > 0;
+  refill();
+}
+
+void RetryQueue::put(RetryEntry entry, Committable* who) {
+  auto& writes = ctx_->writes(who);
+  entry.written_sequence = ctx_->sequence();
+  writes.put(place(), key_of(entry), entry.encode());
+  ++count_;
+  insert(std::make_shared<const RetryEntry>(std::move(entry)));
+}
+
+// Entries beyond what memory knows stay on disk until it gets there. During a read everything is
+// kept: the read may have passed the place without seeing it.
+void RetryQueue::insert(RetryEntryPtr entry) {
+  const Order order = order_of(*entry);
+  if (more_ && !reading_ && order > known_to_) {
+    left_out_sequence_ = std::max(left_out_sequence_, entry->written_sequence);
+    return;
+  }
+  heads_[order] = std::move(entry);
+  trim();
+}
+
+void RetryQueue::trim() {
+  if (reading_ || heads_.size() <= 2 * limits::kRetryHeads) return;
+  while (heads_.size() > limits::kRetryHeads) {
+    auto last = std::prev(heads_.end());
+    left_out_sequence_ = std::max(left_out_sequence_, last->second->written_sequence);
+    heads_.erase(last);
+  }
+  known_to_ = heads_.rbegin()->first;
+  more_ = true;
+}
+
+void RetryQueue::remove(const RetryEntry& entry, Committable* who) {
+  const Order order = order_of(entry);
+  ctx_->writes(who).single_remove(place(), key_of(order));
+  HR_CHECK(count_ > 0);
+  --count_;
+  heads_.erase(order);
+  taken_.erase(order);
+  if (!reading_) forget_removed();
+  removed_[order] = ctx_->sequence();
+}
+
+// A read that begins now does not see them any more.
+void RetryQueue::forget_removed() {
+  std::erase_if(removed_,
+                [&](const auto& row) { return row.second <= ctx_->committed_sequence(); });
+}
+
+RetryEntryPtr RetryQueue::take_due(int64_t now_us) {
+  if (heads_.empty() || heads_.begin()->first > Order{now_us, Offset(INT64_MAX), UINT32_MAX}) {
+    refill();
+    return nullptr;
+  }
+  auto first = heads_.begin();
+  while (first != heads_.end() && std::get<0>(first->first) <= now_us &&
+         first->second->written_sequence > ctx_->committed_sequence()) {
+    ++first;
+  }
+  if (first == heads_.end() || std::get<0>(first->first) > now_us) return nullptr;
+  RetryEntryPtr entry = std::move(first->second);
+  taken_.emplace(first->first, entry);
+  heads_.erase(first);
+  refill();
+  return entry;
+}
+
+void RetryQueue::give_back(RetryEntryPtr entry) {
+  taken_.erase(order_of(*entry));
+  heads_[order_of(*entry)] = std::move(entry);
+}
+
+int64_t RetryQueue::next_due_us() const {
+  for (const auto& [order, entry] : heads_) {
+    if (entry->written_sequence <= ctx_->committed_sequence()) return std::get<0>(order);
+  }
+  return INT64_MAX;
+}
+
+void RetryQueue::refill() {
+  if (reading_ || !more_ || heads_.size() > limits::kRetryHeads / 4) return;
+  // What was left out must be there to be seen.
+  if (left_out_sequence_ > ctx_->committed_sequence()) return;
+  forget_removed();
+  auto* scan = new Refill;
+  scan->alive = alive_;
+  scan->place = place();
+  const auto prefix = storage::retry_prefix(partition_, group_, lane_);
+  if (std::get<0>(known_to_) < 0) {
+    scan->from = prefix;
+  } else {
+    Order next = known_to_;
+    if (std::get<2>(next) == UINT32_MAX) {
+      std::get<1>(next) = std::get<1>(next) + 1;
+      std::get<2>(next) = 0;
+    } else {
+      ++std::get<2>(next);
+    }
+    scan->from = key_of(next);
+  }
+  scan->to = prefix.after_prefix();
+  scan->max_rows = limits::kRetryHeads;
+  scan->sink = ctx_->sink();
+  reading_ = true;
+  ctx_->store().scan(scan);
+}
+
+void RetryQueue::on_refilled(Refill& refill) {
+  reading_ = false;
+  if (refill.status != storage::Status::ok) {
+    log::error("reading parked events failed; it is tried again with the next one due",
+               {{"group", group_.value()}, {"status", storage::to_string(refill.status)}});
+    return;
+  }
+  Order last = known_to_;
+  for (const auto& row : refill.rows) {
+    auto entry = decode_retry(row.key.view(), storage::as_text(row.value.span()));
+    if (!entry) {
+      log::error("a parked event's row does not parse; it stays where it is",
+                 {{"row", storage::to_text(storage::Table::retry, row.key.view())}});
+      continue;
+    }
+    const Order order = order_of(*entry);
+    last = order;
+    if (heads_.contains(order) || taken_.contains(order) || removed_.contains(order)) continue;
+    heads_.emplace(order, std::make_shared<const RetryEntry>(std::move(*entry)));
+  }
+  known_to_ = last;
+  more_ = refill.more;
+  trim();
+  if (!refill.rows.empty()) changed_();
+}
+
+}  // namespace headrace::core

@@ -1,0 +1,74 @@
+// The parked events of one cursor, by due time. The rows are in the family retry; the first
+// kRetryHeads of them are in memory, the rest is read again from the last key known, never from the
+// front: popping the front of an LSM leaves tombstones that every seek would walk.
+//
+// Lives on: owner shard, inside its cursor. An entry is handed out once its set is durable.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "broker/core/ctx.h"
+#include "broker/core/retry_entry.h"
+
+namespace headrace::core {
+
+class RetryQueue {
+ public:
+  // `changed` runs when a read has brought more entries.
+  RetryQueue(const PartitionKey& partition, GroupId group, LaneId lane, Ctx* ctx,
+             std::function<void()> changed);
+  ~RetryQueue();
+
+  // Writes the row with this turn's set.
+  void put(RetryEntry entry, Committable* who);
+  // Removes its row with this turn's set; it has been taken or is still queued.
+  void remove(const RetryEntry& entry, Committable* who);
+
+  // The first entry that is due and durable; nullptr if there is none now. It leaves the queue, its
+  // row stays until remove().
+  RetryEntryPtr take_due(int64_t now_us);
+  // A taken entry comes back: its delivery was given up without an outcome.
+  void give_back(RetryEntryPtr entry);
+  // Wall clock; INT64_MAX: nothing waits in memory, or what waits is not durable yet.
+  int64_t next_due_us() const;
+
+  uint64_t count() const { return count_; }  // rows, taken ones included
+  void set_count(uint64_t count);            // as loaded with the cursor's row
+
+ private:
+  using Order = std::tuple<int64_t, Offset, uint32_t>;  // due, offset, attempt: as the keys
+  struct Refill;
+
+  static Order order_of(const RetryEntry& entry) {
+    return {entry.due_us, entry.offset, entry.attempt};
+  }
+  storage::Key key_of(const RetryEntry& entry) const;
+  storage::Key key_of(const Order& order) const;
+  storage::Place place() const;
+  void insert(RetryEntryPtr entry);
+  void trim();
+  void forget_removed();
+  void refill();
+  void on_refilled(Refill& refill);
+
+  const PartitionKey partition_;
+  const GroupId group_;
+  const LaneId lane_;
+  Ctx* const ctx_;
+  const std::function<void()> changed_;
+  std::map<Order, RetryEntryPtr> heads_;
+  std::map<Order, RetryEntryPtr> taken_;  // handed out, rows still there
+  std::map<Order, uint64_t> removed_;     // rows that a read may still see, and until which set
+  uint64_t count_ = 0;
+  // Rows above this may exist that are not in memory.
+  Order known_to_{-1, Offset(0), 0};
+  bool more_ = false;
+  uint64_t left_out_sequence_ = 0;  // newest set with an entry that only the disk has
+  std::shared_ptr<RetryQueue*> alive_;
+  bool reading_ = false;
+};
+
+}  // namespace headrace::core

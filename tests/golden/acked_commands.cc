@@ -1,0 +1,203 @@
+// The commands of CoreStage that concern acked groups, and their answers as text.
+#include "tests/golden/acked_text.h"
+#include "tests/golden/core_stage.h"
+
+namespace headrace::test {
+namespace {
+
+std::string values_of(const core::StoredBatch& batch, const core::AcquiredRange& range) {
+  const auto header = storage::read_header(batch.bytes.span());
+  HR_CHECK(header.has_value());
+  std::string scratch;
+  std::span<const std::byte> records;
+  const auto error = storage::records_of(batch.bytes.span(), *header, &scratch, 1u << 20, &records);
+  HR_CHECK(error == storage::BatchError::ok);
+  storage::RecordReader reader(records, *header);
+  storage::RecordView record;
+  std::string text;
+  while (reader.next(&record)) {
+    const Offset offset(header->base_offset + record.offset_delta);
+    if (offset < range.first || offset > range.last) continue;
+    text += " " + std::to_string(offset.value()) + "=" + std::string(record.value.value_or("null"));
+  }
+  return text;
+}
+
+std::string text_of(const core::Acquire& acquire) {
+  if (acquire.events == 0) return "nothing";
+  std::string text = "p" + std::to_string(acquire.partition.value());
+  for (const auto& range : acquire.acquired) {
+    text += " attempt " + std::to_string(range.attempt) + ":" +
+            values_of(acquire.batches.at(range.batch), range);
+  }
+  return text;
+}
+
+std::string text_of(const core::Settle& settle) {
+  const core::Error& refused = settle.outcomes.front().refused;
+  return refused ? "refused, " + refused.message() : "settled";
+}
+
+std::string text_of(const core::DescribeGroup& describe) {
+  const auto& acked = *describe.stats.acked;
+  std::string text(to_string(acked.state));
+  if (!acked.reason.empty()) text += " (" + acked.reason + ")";
+  text += " lag " + std::to_string(describe.stats.lag_events) + " in flight " +
+          std::to_string(acked.in_flight) + " retry " + std::to_string(acked.retry) + " dlq " +
+          std::to_string(acked.dead_letters) + " acked " + std::to_string(acked.acked) +
+          " failed " + std::to_string(acked.failed) + " in a row " +
+          std::to_string(acked.consecutive_failures) + "; floors";
+  for (const auto& row : describe.stats.partitions) {
+    text += " " + std::to_string(row.committed.value());
+  }
+  return text;
+}
+
+std::string text_of(const core::ListDeadLetters& list) {
+  std::string text = std::to_string(list.total) + " letters";
+  for (const auto& letter : list.letters) {
+    text += "; " + std::to_string(letter.sequence) + ": p" +
+            std::to_string(letter.partition.value()) + " " + std::string(to_string(letter.reason)) +
+            " '" + letter.error + "' after " + std::to_string(letter.attempts.size()) +
+            " attempts,";
+    text += values_of({letter.event, 0}, {letter.offset, letter.offset, 1, 0});
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string acked_answer_text(core::Request& request) {
+  using Kind = core::Request::Kind;
+  switch (request.kind) {
+    case Kind::create_group:
+      return "group " + core::as<core::CreateGroup>(request).group->name;
+    case Kind::attach_member:
+      return "attached";
+    case Kind::detach_member:
+      return "detached";
+    case Kind::acquire:
+      return text_of(core::as<core::Acquire>(request));
+    case Kind::settle:
+      return text_of(core::as<core::Settle>(request));
+    case Kind::set_group_state:
+      return std::string(to_string(core::as<core::SetGroupState>(request).state));
+    case Kind::describe_group:
+      return text_of(core::as<core::DescribeGroup>(request));
+    case Kind::list_dead_letters:
+      return text_of(core::as<core::ListDeadLetters>(request));
+    default:
+      HR_UNREACHABLE("a request that no command makes");
+  }
+}
+
+void CoreStage::declare(std::istringstream& words) {
+  auto request = std::make_unique<core::CreateGroup>(core::Access::anonymous());
+  std::string name;
+  words >> request->name >> name;
+  request->topic = topic(name);
+  auto& options = request->options;
+  options.retry.jitter = 0;
+  for (std::string word; words >> word;) {
+    const std::string value = word.substr(word.find('=') + 1);
+    if (word == "from=earliest") options.from = core::Earliest{};
+    if (word.starts_with("filter=")) options.filters.push_back(value);
+    if (word.starts_with("where=")) options.conditions.push_back(value + " exists");
+    if (word.starts_with("retries=")) {
+      options.retry.max_retries = static_cast<uint32_t>(std::stoul(value));
+    }
+    if (word.starts_with("base_s=")) options.retry.base_us = std::stoll(value) * kMicrosPerSecond;
+    if (word.starts_with("deadline_s=")) {
+      options.ack_deadline_us = std::stoll(value) * kMicrosPerSecond;
+    }
+    if (word.starts_with("cooldown_s=")) options.cooldown_us = std::stoll(value) * kMicrosPerSecond;
+    if (word.starts_with("in_flight=")) {
+      options.max_in_flight = static_cast<uint32_t>(std::stoul(value));
+    }
+  }
+  ask(std::move(request));
+}
+
+void CoreStage::outcome(const std::string& verb, std::istringstream& words) {
+  std::string group;
+  std::string who;
+  uint32_t partition = 0;
+  int64_t first = 0;
+  int64_t last = 0;
+  auto request = std::make_unique<core::Settle>(core::Access::anonymous());
+  auto& outcome = request->outcomes.emplace_back();
+  words >> group >> who >> partition >> first >> last >> outcome.attempt;
+  outcome.partition = PartitionId(partition);
+  outcome.first = Offset(first);
+  outcome.last = Offset(last);
+  if (verb == "nack") outcome.verdict = core::Verdict::nack;
+  if (verb == "reject") outcome.verdict = core::Verdict::reject;
+  if (verb == "extend") outcome.verdict = core::Verdict::extend;
+  if (verb == "release") outcome.verdict = core::Verdict::release;
+  if (verb == "nack" || verb == "reject") outcome.error = "it broke";
+  for (std::string word; words >> word;) {
+    if (word.starts_with("delay_s=")) {
+      outcome.delay_us = std::stoll(word.substr(8)) * kMicrosPerSecond;
+    }
+  }
+  request->group = catalog_->group(kDefaultTenant, group);
+  request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
+  request->member = attached_[who];
+  ask(std::move(request));
+}
+
+bool CoreStage::acked_command(const std::string& verb, std::istringstream& words) {
+  const auto tenant = core::Access::anonymous();
+  if (verb == "declare") return declare(words), true;
+  static const std::string kOutcomes[] = {"ack", "nack", "reject", "release", "extend"};
+  if (std::count(std::begin(kOutcomes), std::end(kOutcomes), verb) > 0) {
+    return outcome(verb, words), true;
+  }
+  static const std::string kOthers[] = {"attach",  "detach",   "take",    "enable",
+                                        "disable", "describe", "letters", "probe"};
+  if (std::count(std::begin(kOthers), std::end(kOthers), verb) == 0) return false;
+  std::string group;
+  std::string who;
+  words >> group >> who;
+  auto send = [&](auto request) {
+    request->group = catalog_->group(kDefaultTenant, group);
+    HR_CHECK(request->group != nullptr);
+    request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
+    ask(std::move(request));
+  };
+  if (verb == "attach") {
+    auto request = std::make_unique<core::AttachMember>(tenant);
+    words >> request->window_events;
+    request->client = who;
+    request->ticket = next_ticket_++;
+    joining_[request->ticket] = who;
+    send(std::move(request));
+  } else if (verb == "detach") {
+    auto request = std::make_unique<core::DetachMember>(tenant);
+    request->member = attached_[who];
+    send(std::move(request));
+  } else if (verb == "take") {
+    auto request = std::make_unique<core::Acquire>(tenant);
+    request->max_events = 100;
+    words >> request->max_events;
+    request->max_bytes = 1u << 20;
+    request->member = attached_[who];
+    request->deadline_mono_us = now_.mono_us + int64_t{100'000} * kMicrosPerSecond;
+    send(std::move(request));
+  } else if (verb == "describe") {
+    send(std::make_unique<core::DescribeGroup>(tenant));
+  } else if (verb == "letters") {
+    send(std::make_unique<core::ListDeadLetters>(tenant));
+  } else {
+    auto request = std::make_unique<core::SetGroupState>(tenant);
+    using Action = core::SetGroupState::Action;
+    request->action = verb == "enable"    ? Action::enable
+                      : verb == "disable" ? Action::disable
+                                          : Action::probe;
+    request->reason = "a person";
+    send(std::move(request));
+  }
+  return true;
+}
+
+}  // namespace headrace::test

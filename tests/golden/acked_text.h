@@ -1,0 +1,12 @@
+// Answers to requests of acked groups, as transcripts show them.
+#pragma once
+
+#include <string>
+
+#include "broker/core/api_acked.h"
+
+namespace headrace::test {
+
+std::string acked_answer_text(core::Request& request);
+
+}  // namespace headrace::test
