@@ -189,6 +189,12 @@ void AckedGroup::settle(std::unique_ptr<Settle> request) {
 }
 
 void AckedGroup::answer(PendingSettle& waiting) {
+  const auto& outcomes = waiting.request->outcomes;
+  const bool durable = std::any_of(outcomes.begin(), outcomes.end(), [](const auto& outcome) {
+    return !outcome.refused && outcome.verdict != Verdict::extend &&
+           outcome.verdict != Verdict::release;
+  });
+  if (!durable) return ctx_->reply(std::move(waiting.request));
   ctx_->reply_committed(std::move(waiting.request), Durability::durable);
 }
 

@@ -1,7 +1,7 @@
 #include "broker/core/catalog_store.h"
 
-#include "broker/core/catalog_rows.h"
 #include "broker/core/api_acked.h"
+#include "broker/core/catalog_rows.h"
 #include "broker/limits.h"
 #include "metrics/big_endian.h"
 #include "metrics/log.h"

@@ -164,13 +164,26 @@ void Cursor::fill_batch(Acquire* acquire, int64_t most) {
       return give_up(walk);
     }
     if (filter.matches({type, record})) {
-      take_log(acquire, walk, next_ + 1);
+      take_log(acquire, walk, run_end(walk, most - acquire->events));
     } else {
       settled_.add(next_, next_ + 1);
       if (lazy_since_mono_us_ < 0) lazy_since_mono_us_ = ctx_->now().mono_us;
       next_ = next_ + 1;
     }
   }
+}
+
+// Where the run of events that the filter lets through ends; next_ is one of them.
+Offset Cursor::run_end(BatchWalk& walk, int64_t most) {
+  const Offset limit = settled_.open_until(next_, std::min(walk.end(), next_ + most));
+  Offset end = next_ + 1;
+  for (; end < limit; end = end + 1) {
+    storage::RecordView record;
+    std::string_view type;
+    if (walk.at(end, &record) != storage::BatchError::ok || !read_type(record, &type)) break;
+    if (!group_->filter().matches({type, record})) break;
+  }
+  return end;
 }
 
 void Cursor::take_log(Acquire* acquire, const BatchWalk& walk, Offset end) {

@@ -20,13 +20,19 @@ storage::BatchError BatchWalk::open() {
 }
 
 storage::BatchError BatchWalk::at(Offset offset, storage::RecordView* record) {
+  if (reader && position_ == offset + 1) {
+    *record = current_;
+    return storage::BatchError::ok;
+  }
   if (!reader || position_ > offset) {
     if (const auto error = open(); error != storage::BatchError::ok) return error;
   }
-  while (reader->next(record)) {
-    const Offset here = first() + record->offset_delta;
+  while (reader->next(&current_)) {
+    const Offset here = first() + current_.offset_delta;
     position_ = here + 1;
-    if (here == offset) return storage::BatchError::ok;
+    if (here != offset) continue;
+    *record = current_;
+    return storage::BatchError::ok;
   }
   reader.reset();
   return storage::BatchError::bad_record;

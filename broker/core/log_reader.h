@@ -27,7 +27,8 @@ struct BatchWalk {
 
  private:
   storage::BatchError open();
-  Offset position_;  // what the reader yields next
+  Offset position_;  // what the reader yields next; current_ is the one before
+  storage::RecordView current_;
 };
 
 class LogReader {
