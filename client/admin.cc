@@ -65,6 +65,41 @@ Result<proto::DescribeGroupOk> describe_group(Client& client, const std::string&
   return client.call<proto::DescribeGroupOk>(MessageType::describe_group, request, repeatable());
 }
 
+Result<proto::CreateGroupOk> create_group(Client& client, const proto::CreateGroup& request) {
+  CallOptions options;
+  options.repeatable = request.if_missing();
+  return client.call<proto::CreateGroupOk>(MessageType::create_group, request, options);
+}
+
+Result<proto::UpdateGroupOk> update_group(Client& client, const proto::UpdateGroup& request) {
+  return client.call<proto::UpdateGroupOk>(MessageType::update_group, request);
+}
+
+Result<proto::SetGroupStateOk> set_group_state(Client& client, const std::string& group,
+                                               const std::string& action,
+                                               const std::string& reason) {
+  proto::SetGroupState request;
+  request.set_group(group);
+  request.set_action(action);
+  request.set_reason(reason);
+  return client.call<proto::SetGroupStateOk>(MessageType::set_group_state, request);
+}
+
+Result<proto::ListDeadLettersOk> list_dead_letters(Client& client,
+                                                   const proto::ListDeadLetters& request,
+                                                   SharedBytes* values) {
+  return client.call<proto::ListDeadLettersOk>(MessageType::list_dead_letters, request,
+                                               repeatable(), values);
+}
+
+Result<proto::GetDeadLetterOk> get_dead_letter(Client& client, const std::string& id,
+                                               SharedBytes* value) {
+  proto::GetDeadLetter request;
+  request.set_id(id);
+  return client.call<proto::GetDeadLetterOk>(MessageType::get_dead_letter, request, repeatable(),
+                                             value);
+}
+
 Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group) {
   proto::DeleteGroup request;
   request.set_group(group);

@@ -20,6 +20,19 @@ Result<proto::ListOffsetsOk> list_offsets(Client& client, const std::string& top
 
 Result<proto::ListGroupsOk> list_groups(Client& client);
 Result<proto::DescribeGroupOk> describe_group(Client& client, const std::string& group);
+// Acked groups. Declaring one (if_missing) is for every start of a program.
+Result<proto::CreateGroupOk> create_group(Client& client, const proto::CreateGroup& request);
+Result<proto::UpdateGroupOk> update_group(Client& client, const proto::UpdateGroup& request);
+// `action`: enable, disable, probe.
+Result<proto::SetGroupStateOk> set_group_state(Client& client, const std::string& group,
+                                               const std::string& action,
+                                               const std::string& reason);
+// `values`: the events' values, one after the other.
+Result<proto::ListDeadLettersOk> list_dead_letters(Client& client,
+                                                   const proto::ListDeadLetters& request,
+                                                   SharedBytes* values);
+Result<proto::GetDeadLetterOk> get_dead_letter(Client& client, const std::string& id,
+                                               SharedBytes* value);
 Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group);
 Result<proto::CommitOffsetsOk> commit_offsets(Client& client, const proto::CommitOffsets& request);
 
@@ -36,5 +49,6 @@ constexpr uint32_t kErrorUnknownGroup = 42;
 constexpr uint32_t kErrorUnknownMember = 43;
 constexpr uint32_t kErrorOffsetOutOfRange = 47;
 constexpr uint32_t kErrorStaleGeneration = 48;
+constexpr uint32_t kErrorStaleDelivery = 55;
 
 }  // namespace headrace::client

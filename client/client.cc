@@ -107,17 +107,43 @@ void Client::on_frame(native::Frame frame) {
   const bool failed = (frame.header.flags & native::kFlagError) != 0;
   if (frame.header.request_id != 0) {
     const Error error = failed ? error_of(frame) : Error{};
+    if (failed && !pending_.contains(frame.header.request_id)) {
+      return end_subscription(frame.header.request_id, error);
+    }
     return finish(frame.header.request_id, error, std::move(frame));
   }
   if (failed) {
     farewell_ = error_of(frame);
     return;
   }
-  if (frame.header.type != static_cast<uint16_t>(native::MessageType::delivery)) return;
-  const Result<proto::Delivery> delivery = parse_reply<proto::Delivery>(frame);
-  if (!delivery.ok()) return connection_->fail(delivery.error);
-  const auto found = subscriptions_.find(delivery->subscription());
-  if (found != subscriptions_.end()) found->second.delivery(delivery.value, frame.payload);
+  on_push(frame);
+}
+
+void Client::on_push(const native::Frame& frame) {
+  const auto hand_over = [&](const auto& message, auto Listener::*function) {
+    if (!message.ok()) return connection_->fail(message.error);
+    const auto found = subscriptions_.find(message->subscription());
+    if (found == subscriptions_.end()) return;
+    const auto& listener = found->second.listener.*function;
+    if (listener) listener(message.value, frame.payload);
+  };
+  switch (static_cast<native::MessageType>(frame.header.type)) {
+    case native::MessageType::delivery:
+      return hand_over(parse_reply<proto::Delivery>(frame), &Listener::delivery);
+    case native::MessageType::group_delivery:
+      return hand_over(parse_reply<proto::GroupDelivery>(frame), &Listener::group_delivery);
+    default:
+      return;
+  }
+}
+
+void Client::end_subscription(uint32_t request, const Error& error) {
+  for (const auto& [id, subscription] : subscriptions_) {
+    if (subscription.request != request) continue;
+    const auto ended = subscription.listener.ended;  // it may remove the subscription
+    if (ended) ended(error);
+    return;
+  }
 }
 
 void Client::on_lost(Error error, bool final) {
@@ -137,7 +163,7 @@ void Client::on_lost(Error error, bool final) {
            {});
   }
   std::vector<std::function<void()>> lost;
-  for (auto& [id, subscription] : subscriptions_) lost.push_back(subscription.lost);
+  for (auto& [id, subscription] : subscriptions_) lost.push_back(subscription.listener.lost);
   for (auto& function : lost) function();
   if (connection_ == nullptr && (!pending_.empty() || !subscriptions_.empty())) connect_later();
 }
@@ -230,15 +256,20 @@ Result<proto::HelloOk> Client::connect() {
   return hello;
 }
 
-uint32_t Client::add_subscription(Delivery delivery, std::function<void()> lost) {
+uint32_t Client::add_subscription(Listener listener) {
   const uint32_t id = next_subscription_.fetch_add(1);
-  const auto add = [&] { subscriptions_[id] = {std::move(delivery), std::move(lost)}; };
+  const auto add = [&] { subscriptions_[id] = {std::move(listener), 0}; };
   if (loop_.on_loop_thread()) {
     add();
   } else {
     run_on_loop(add);
   }
   return id;
+}
+
+void Client::subscribed_by(uint32_t subscription, uint32_t request) {
+  const auto found = subscriptions_.find(subscription);
+  if (found != subscriptions_.end()) found->second.request = request;
 }
 
 void Client::remove_subscription(uint32_t subscription) {

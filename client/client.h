@@ -46,7 +46,6 @@ struct CallOptions {
 class Client : private Connection::Owner {
  public:
   using Reply = std::function<void(Error, net::native::Frame)>;
-  using Delivery = std::function<void(const proto::Delivery&, SharedBytes payload)>;
 
   explicit Client(ClientOptions options);
   ~Client() override;
@@ -57,13 +56,15 @@ class Client : private Connection::Owner {
   Loop& loop() { return loop_; }
 
   // One request, one reply; the callback comes exactly once. Requests that one thread starts leave
-  // in that order, also after a reconnection.
+  // in that order, also after a reconnection. Returns the request's id.
   template <class Request>
-  void start(net::native::MessageType type, const Request& request, CallOptions call, Reply reply) {
+  uint32_t start(net::native::MessageType type, const Request& request, CallOptions call,
+                 Reply reply) {
     const uint32_t id = next_id_.fetch_add(1) + 1;
     const auto size = static_cast<uint32_t>(call.payload.size());
     submit(id, net::native::encode_frame(type, 0, id, request, size), std::move(call),
            std::move(reply));
+    return id;
   }
 
   // Blocks until the reply or the deadline. Error replies that say "retry" are retried if the call
@@ -75,9 +76,17 @@ class Client : private Connection::Owner {
   // Answers the broker's handshake, or why there is none until the timeout.
   Result<proto::HelloOk> connect();
 
-  // Pushed deliveries of a subscription (the number goes into proto::Subscribe). `lost` runs when
-  // the connection breaks: subscribe again. Both on the I/O thread, until remove_subscription.
-  uint32_t add_subscription(Delivery delivery, std::function<void()> lost);
+  // What a subscription hears, on the I/O thread, until remove_subscription.
+  struct Listener {
+    std::function<void(const proto::Delivery&, SharedBytes payload)> delivery;
+    std::function<void(const proto::GroupDelivery&, SharedBytes payload)> group_delivery;
+    std::function<void()> lost;        // the connection broke: subscribe again
+    std::function<void(Error)> ended;  // the broker ended it
+  };
+  // The number goes into proto::Subscribe or proto::SubscribeGroup.
+  uint32_t add_subscription(Listener listener);
+  // I/O thread. Which request subscribed: an error that answers it later ends the subscription.
+  void subscribed_by(uint32_t subscription, uint32_t request);
   void remove_subscription(uint32_t subscription);  // blocks until no callback runs
 
  private:
@@ -91,8 +100,8 @@ class Client : private Connection::Owner {
     Reply reply;
   };
   struct Subscription {
-    Delivery delivery;
-    std::function<void()> lost;
+    Listener listener;
+    uint32_t request = 0;  // 0: not known
   };
 
   void submit(uint32_t id, SharedBytes head, CallOptions call, Reply reply);
@@ -104,6 +113,8 @@ class Client : private Connection::Owner {
   void on_frame(net::native::Frame frame) override;
   void on_lost(Error error, bool final) override;
 
+  void on_push(const net::native::Frame& frame);
+  void end_subscription(uint32_t request, const Error& error);
   void add_pending(uint32_t id, Pending pending);
   void connect_now();
   void connect_later();

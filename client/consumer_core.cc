@@ -194,18 +194,27 @@ void ConsumerCore::on_fetched(uint32_t partition, uint64_t token, const Error& e
 void ConsumerCore::subscribe(uint32_t partition, Lane* lane) {
   const uint64_t token = lane->token;
   const auto self = shared_from_this();
-  lane->subscription = client_->add_subscription(
-      [self, partition, token](const proto::Delivery& delivery, const SharedBytes& payload) {
-        self->on_delivery(partition, token, delivery, payload);
-      },
-      [self, partition, token] {
-        Lane* found = self->lane(partition, token);
-        // Not subscribed yet: the request itself is sent again, or fails.
-        if (found == nullptr || !found->subscribed) return;
-        found->subscribed = false;
-        self->client_->remove_subscription(std::exchange(found->subscription, 0));
-        self->pump_later(partition, 0);
-      });
+  Client::Listener listener;
+  listener.delivery = [self, partition, token](const proto::Delivery& delivery,
+                                               const SharedBytes& payload) {
+    self->on_delivery(partition, token, delivery, payload);
+  };
+  listener.lost = [self, partition, token] {
+    Lane* found = self->lane(partition, token);
+    // Not subscribed yet: the request itself is sent again, or fails.
+    if (found == nullptr || !found->subscribed) return;
+    found->subscribed = false;
+    self->client_->remove_subscription(std::exchange(found->subscription, 0));
+    self->pump_later(partition, 0);
+  };
+  listener.ended = [self, partition, token](const Error& error) {
+    Lane* found = self->lane(partition, token);
+    if (found == nullptr) return;
+    found->subscribed = false;
+    self->client_->remove_subscription(std::exchange(found->subscription, 0));
+    self->on_read_error(partition, error);
+  };
+  lane->subscription = client_->add_subscription(std::move(listener));
   proto::Subscribe request;
   request.set_subscription(lane->subscription);
   request.set_topic(options_.topic);
@@ -213,16 +222,18 @@ void ConsumerCore::subscribe(uint32_t partition, Lane* lane) {
   request.mutable_from()->set_offset(lane->next_offset);
   const uint64_t room = options_.buffer_bytes - std::min(options_.buffer_bytes, lane->buffered);
   request.set_credit_bytes(static_cast<uint32_t>(room));
-  client_->start(MessageType::subscribe, request, {},
-                 [self, partition, token](const Error& error, const Frame&) {
-                   Lane* found = self->lane(partition, token);
-                   if (found == nullptr) return;
-                   found->subscribed = !error;
-                   if (!error) return;
-                   self->client_->remove_subscription(std::exchange(found->subscription, 0));
-                   if (error.code == kCodeConnectionLost) return self->pump_later(partition, 0);
-                   self->on_read_error(partition, error);
-                 });
+  const uint32_t asked =
+      client_->start(MessageType::subscribe, request, {},
+                     [self, partition, token](const Error& error, const Frame&) {
+                       Lane* found = self->lane(partition, token);
+                       if (found == nullptr) return;
+                       found->subscribed = !error;
+                       if (!error) return;
+                       self->client_->remove_subscription(std::exchange(found->subscription, 0));
+                       if (error.code == kCodeConnectionLost) return self->pump_later(partition, 0);
+                       self->on_read_error(partition, error);
+                     });
+  client_->subscribed_by(lane->subscription, asked);
 }
 
 void ConsumerCore::on_delivery(uint32_t partition, uint64_t token, const proto::Delivery& delivery,

@@ -1,5 +1,7 @@
 #include "client/received.h"
 
+#include <vector>
+
 namespace headrace::client {
 
 using storage::BatchError;
@@ -20,6 +22,27 @@ Result<ReceivedBatch> receive_batch(uint32_t partition, SharedBytes bytes, int64
   batch.append_time_us = append_time_us;
   batch.first_offset = batch.header.base_offset;
   return batch;
+}
+
+Result<ReceivedBatch> receive_event(uint32_t partition, const proto::DeliveredEvent& event,
+                                    std::string_view value) {
+  std::vector<storage::HeaderField> headers;
+  headers.reserve(static_cast<size_t>(event.headers_size()));
+  for (const proto::Header& header : event.headers()) {
+    storage::HeaderField& field = headers.emplace_back();
+    field.key = header.key();
+    if (header.has_value()) field.value = header.value();
+  }
+  storage::EventFields fields;
+  if (event.has_key()) fields.key = event.key();
+  if (event.has_value_size()) fields.value = value;
+  fields.timestamp_ms = event.timestamp_ms();
+  fields.headers = headers;
+  storage::BatchBuilder builder;
+  builder.add(fields);
+  SharedBytes bytes = builder.finish();
+  storage::patch_batch(bytes.mutable_data(), Offset(event.offset()), Epoch(event.epoch()));
+  return receive_batch(partition, std::move(bytes), event.append_time_us());
 }
 
 EventReader::EventReader(const ReceivedBatch& batch)

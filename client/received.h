@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include "client/error.h"
+#include "headrace.pb.h"
 #include "metrics/shared_bytes.h"
 #include "storage/batch.h"
 
@@ -25,6 +27,10 @@ struct ReceivedBatch {
 
 // Checks length, checksum and header. Error: bad_reply.
 Result<ReceivedBatch> receive_batch(uint32_t partition, SharedBytes bytes, int64_t append_time_us);
+
+// A batch of one event, from its decoded form.
+Result<ReceivedBatch> receive_event(uint32_t partition, const proto::DeliveredEvent& event,
+                                    std::string_view value);
 
 struct ReceivedEvent {
   uint32_t partition = 0;

@@ -1,5 +1,7 @@
 #include "broker/native/server.h"
 
+#include <utility>
+
 #include "metrics/counters.h"
 
 namespace headrace::native {
@@ -37,7 +39,33 @@ void Server::on_accepted(net::SocketId socket, const net::Endpoint& peer) {
 }
 
 void Server::on_reply(core::RequestPtr request) {
-  if (Session* session = find(request->origin)) session->on_answer(std::move(request));
+  if (Session* session = find(request->origin)) return session->on_answer(std::move(request));
+  on_orphan(std::move(request));
+}
+
+void Server::detach(core::TenantContext tenant, core::TopicPtr topic, core::GroupPtr group,
+                    uint64_t member) {
+  auto request = std::make_unique<core::DetachMember>(tenant);
+  request->shard = topic->shard;
+  request->topic = std::move(topic);
+  request->group = std::move(group);
+  request->member = member;
+  request->requester = this;
+  reactor_->submit(std::move(request));
+}
+
+// Answers that nobody waits for. Only a membership matters without its session: a member that
+// nobody takes out would keep what it holds until the deadlines, as failed attempts.
+void Server::on_orphan(core::RequestPtr reply) {
+  if (reply->kind == core::Request::Kind::attach_member && !reply->error) {
+    auto& attached = core::as<core::AttachMember>(*reply);
+    return detach(attached.tenant, attached.topic, attached.group, attached.member);
+  }
+  if (reply->kind == core::Request::Kind::detach_member &&
+      reply->error.code == core::ErrorCode::busy) {
+    reply->error = {};
+    detaching_.push_back(std::move(reply));
+  }
 }
 
 void Server::on_turn(const Time& now) {
@@ -53,6 +81,7 @@ void Server::on_turn(const Time& now) {
     if (Session* session = find(*origin)) session->update_flow();
   }
   start_recodes();
+  for (auto& request : std::exchange(detaching_, {})) reactor_->submit(std::move(request));
   if (now.mono_us < next_second_mono_us_) return;
   next_second_mono_us_ = now.mono_us + kMicrosPerSecond / 2;
   for (auto& [origin, session] : sessions_) {

@@ -40,6 +40,9 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
 
   runtime::Reactor& reactor() { return *reactor_; }
   const ServerOptions& options() const { return options_; }
+  // Takes a member out of its group, whoever is still there to hear of it.
+  void detach(core::TenantContext tenant, core::TopicPtr topic, core::GroupPtr group,
+              uint64_t member);
   void mark_dirty(Session* session) { dirty_.push_back(session->origin()); }
   void mark_paused(Session* session) { paused_.push_back(session->origin()); }
   size_t sessions() const { return sessions_.size(); }
@@ -61,6 +64,7 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
  private:
   Session* find(uint64_t origin);
   void start_recodes();
+  void on_orphan(core::RequestPtr reply);
 
   runtime::Reactor* const reactor_;
   const ServerOptions options_;
@@ -69,8 +73,9 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   size_t recodes_in_flight_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   uint64_t next_origin_ = 1;
-  std::vector<uint64_t> dirty_;   // have output
-  std::vector<uint64_t> paused_;  // may be able to go on
+  std::vector<uint64_t> dirty_;              // have output
+  std::vector<uint64_t> paused_;             // may be able to go on
+  std::vector<core::RequestPtr> detaching_;  // found the mailbox full: sent again next turn
   int64_t next_second_mono_us_ = 0;
   bool draining_ = false;
 };

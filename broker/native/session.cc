@@ -1,5 +1,7 @@
 #include "broker/native/session.h"
 
+#include <utility>
+
 #include "broker/limits.h"
 #include "broker/native/handlers.h"
 #include "broker/native/server.h"
@@ -103,7 +105,8 @@ void Session::ask(core::RequestPtr request, size_t bytes, Answer answer) {
     ticket = free_tickets_.back();
     free_tickets_.pop_back();
   }
-  const bool wait = request->kind == core::Request::Kind::fetch;
+  const bool wait =
+      request->kind == core::Request::Kind::fetch || request->kind == core::Request::Kind::acquire;
   questions_[ticket] = {std::move(answer), bytes, wait};
   ++outstanding_;
   outstanding_waits_ += wait ? 1 : 0;
@@ -237,6 +240,17 @@ core::GroupPtr Session::group(const std::string& name, core::Error* error) {
   return found;
 }
 
+core::Error Session::may_subscribe(uint32_t subscription) const {
+  if (subscriptions_.contains(subscription) || group_subscriptions_.contains(subscription)) {
+    return core::Error(core::ErrorCode::invalid_request,
+                       "subscription " + std::to_string(subscription) + " exists");
+  }
+  constexpr size_t kMost = limits::kSubscriptionsPerConnection;
+  if (subscriptions_.size() + group_subscriptions_.size() < kMost) return {};
+  return core::Error(core::ErrorCode::limit_reached,
+                     std::to_string(kMost) + " subscriptions on one connection");
+}
+
 core::Error Session::may_publish() const {
   if (draining_) return core::Error(core::ErrorCode::shutting_down);
   if (server_->reactor().pressure().disk != storage::Pressure::Disk::ok) {
@@ -268,7 +282,9 @@ void Session::update_flow() {
 void Session::on_output_drained() {
   update_flow();
   ask_for_recode();
-  for (auto& [id, subscription] : subscriptions_) subscription->pump(*this);
+  // Over copies: an answer that comes at once may end a subscription.
+  for (auto& [id, subscription] : std::map(subscriptions_)) subscription->pump(*this);
+  for (auto& [id, subscription] : std::map(group_subscriptions_)) subscription->pump(*this);
 }
 
 void Session::on_second(const Time& now) {
@@ -316,6 +332,7 @@ void Session::on_closed(int) {
   server_->receive_budget().release(origin_);
   for (auto& [id, subscription] : subscriptions_) subscription->cancel();
   subscriptions_.clear();
+  for (auto& [id, subscription] : std::exchange(group_subscriptions_, {})) subscription->end(*this);
   server_->mark_dirty(this);
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "broker/core/api.h"
+#include "broker/native/group_subscription.h"
 #include "broker/native/recode.h"
 #include "broker/native/subscription.h"
 #include "broker/runtime/reactor.h"
@@ -76,6 +77,11 @@ class Session final : public net::FrameSink {
   uint32_t next_round_robin() { return round_robin_++; }
 
   std::map<uint32_t, std::shared_ptr<Subscription>>& subscriptions() { return subscriptions_; }
+  std::map<uint32_t, std::shared_ptr<GroupSubscription>>& group_subscriptions() {
+    return group_subscriptions_;
+  }
+  // invalid_request or limit_reached if the client cannot have one more of that number.
+  core::Error may_subscribe(uint32_t subscription) const;
   bool output_full() const { return connection_.output_full(); }
 
   // Says why in an error frame with request id 0, then closes once that has left.
@@ -131,6 +137,7 @@ class Session final : public net::FrameSink {
   size_t outstanding_waits_ = 0;  // of them abandonable
   size_t outstanding_bytes_ = 0;
   std::map<uint32_t, std::shared_ptr<Subscription>> subscriptions_;
+  std::map<uint32_t, std::shared_ptr<GroupSubscription>> group_subscriptions_;  // other numbers
   core::CatalogPtr cached_catalog_;
   core::TopicPtr cached_topic_;
   uint32_t round_robin_ = 0;

@@ -3,28 +3,11 @@
 #include <algorithm>
 
 #include "broker/limits.h"
+#include "broker/native/decode.h"
 #include "broker/native/session.h"
 
 namespace headrace::native {
 namespace {
-
-void add_event(const storage::RecordView& record, Offset offset, int64_t append_time_us,
-               proto::Delivery* delivery, std::string* payload) {
-  auto* event = delivery->add_events();
-  event->set_offset(offset.value());
-  event->set_timestamp_ms(record.timestamp_ms);
-  event->set_append_time_us(append_time_us);
-  if (record.key) event->set_key(std::string(*record.key));
-  if (record.value) {
-    event->set_value_size(static_cast<uint32_t>(record.value->size()));
-    payload->append(*record.value);
-  }
-  storage::for_each_header(record, [&](const storage::HeaderView& header) {
-    auto* field = event->add_headers();
-    field->set_key(std::string(header.key));
-    if (header.value) field->set_value(std::string(*header.value));
-  });
-}
 
 // A delivery of decoded events ends when one of these is reached.
 constexpr size_t kDecodedMessageBytes = 256u << 10;
@@ -126,7 +109,9 @@ core::Error Subscription::deliver_decoded(Session& session,
     while (reader.next(&record)) {
       const Offset offset(header->base_offset + record.offset_delta);
       if (offset < next_) continue;
-      add_event(record, offset, batch.append_time_us, &delivery, &values);
+      fill_event(record, offset, batch.append_time_us,
+                 Epoch(static_cast<uint32_t>(header->leader_epoch)), delivery.add_events(),
+                 &values);
       message_bytes += delivery.events(delivery.events_size() - 1).ByteSizeLong();
       if (message_bytes < kDecodedMessageBytes && values.size() < kDecodedValueBytes) continue;
       if (auto error = push_decoded(session, offset, &delivery, &values)) return error;

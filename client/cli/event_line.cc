@@ -5,6 +5,7 @@
 #include "client/cli/json_line.h"
 #include "client/cloud_event.h"
 #include "metrics/quantity.h"
+#include "metrics/utf8.h"
 
 namespace headrace::cli {
 

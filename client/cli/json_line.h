@@ -1,6 +1,6 @@
 // One JSON object on one line, written field by field: publish and consume print millions of them.
 // Strings that are plain ASCII are copied; anything else goes through the JSON library. Not UTF-8:
-// the caller decides (is_utf8) and writes base64.
+// the caller decides (metrics/utf8.h) and writes base64.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,6 @@
 
 namespace headrace::cli {
 
-bool is_utf8(std::string_view bytes);
 // A JSON string with its quotes; damaged UTF-8 becomes U+FFFD.
 void append_json_string(std::string* line, std::string_view text);
 

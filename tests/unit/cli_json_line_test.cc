@@ -33,20 +33,6 @@ TEST(JsonLine, WritesOneObjectALine) {
   EXPECT_EQ(json["h"][0], 1);
 }
 
-TEST(JsonLine, Utf8IsToldFromOtherBytes) {
-  for (const char* good : {"", "plain", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xef\xbf\xbd",
-                           "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
-    EXPECT_TRUE(is_utf8(good)) << good;
-  }
-  // Stray continuation, overlong, surrogate, above U+10FFFF, cut off.
-  for (const char* bad :
-       {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "a\xff"}) {
-    EXPECT_FALSE(is_utf8(bad));
-  }
-  EXPECT_TRUE(is_utf8(std::string_view("\0", 1)));
-}
-
 TEST(JsonLine, DamagedTextStillGivesValidJson) {
   std::string out;
   append_json_string(&out, "a\xff");

@@ -1,5 +1,7 @@
 #include "broker/native/handlers/convert.h"
 
+#include "broker/native/handlers/convert_groups.h"
+
 namespace headrace::native {
 
 proto::Durability to_proto(Durability durability) {
@@ -88,6 +90,7 @@ void to_proto(const core::GroupStats& stats, proto::DescribeGroupOk* message) {
     row->set_lag_events(partition.lag_events);
     row->set_lag_seconds(partition.lag_seconds);
   }
+  if (stats.acked) add_acked(*stats.group, *stats.acked, message);
 }
 
 core::Error from_batch(storage::BatchError error) {

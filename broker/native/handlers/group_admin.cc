@@ -1,6 +1,7 @@
 // describe_group, list_groups, delete_group.
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert.h"
+#include "broker/native/handlers/find_group.h"
 
 namespace headrace::native {
 namespace {
@@ -26,20 +27,15 @@ void handle_describe_group(Session& session, net::native::Frame&& frame) {
   const auto header = frame.header;
   proto::DescribeGroup message;
   if (!session.parse(frame, &message)) return;
-  core::Error error;
-  auto group = session.group(message.group(), &error);
-  auto topic =
-      group == nullptr ? nullptr : session.reactor().catalog()->topic(group->tenant, group->topic);
-  if (topic == nullptr) {
-    if (!error) error = core::Error(core::ErrorCode::unknown_group, "its topic is gone");
-    return session.fail(header, error);
-  }
-  session.ask(describe(session, group, topic), 0, [header](Session& to, core::RequestPtr reply) {
-    if (reply->error) return to.fail(header, reply->error);
-    proto::DescribeGroupOk ok;
-    to_proto(core::as<core::DescribeGroup>(*reply).stats, &ok);
-    to.reply(header, ok);
-  });
+  const auto found = find_group(session, header, message.group());
+  if (!found) return;
+  session.ask(describe(session, found->group, found->topic), 0,
+              [header](Session& to, core::RequestPtr reply) {
+                if (reply->error) return to.fail(header, reply->error);
+                proto::DescribeGroupOk ok;
+                to_proto(core::as<core::DescribeGroup>(*reply).stats, &ok);
+                to.reply(header, ok);
+              });
 }
 
 void handle_list_groups(Session& session, net::native::Frame&& frame) {

@@ -3,7 +3,7 @@
 
 #include "broker/limits.h"
 #include "broker/native/handlers.h"
-#include "broker/native/handlers/convert.h"
+#include "broker/native/handlers/find_group.h"
 
 namespace headrace::native {
 namespace {
@@ -13,7 +13,10 @@ void with_group(Session& session, const net::native::FrameHeader& header, const 
                 const core::TopicPtr& topic,
                 std::function<void(Session&, const core::GroupPtr&)> go_on) {
   core::GroupPtr known = session.reactor().catalog()->group(session.tenant().tenant(), name);
-  if (known != nullptr && known->topic == topic->id) return go_on(session, known);
+  // One of the other kind or topic: the catalog says so.
+  const bool usable = known != nullptr && known->topic == topic->id &&
+                      known->kind == core::GroupRecord::Kind::positional;
+  if (usable) return go_on(session, known);
   auto ensure = std::make_unique<core::EnsureGroup>(session.tenant());
   ensure->shard = kMetaShard;
   ensure->name = name;
@@ -26,18 +29,16 @@ void with_group(Session& session, const net::native::FrameHeader& header, const 
               });
 }
 
-// The group's record and topic for requests of members; nullptr after answering.
-core::GroupPtr known_group(Session& session, const net::native::FrameHeader& header,
-                           const std::string& name, core::TopicPtr* topic) {
-  core::Error error;
-  auto group = session.group(name, &error);
-  if (group != nullptr) {
-    *topic = session.reactor().catalog()->topic(group->tenant, group->topic);
-    if (*topic != nullptr) return group;
-    error = core::Error(core::ErrorCode::unknown_group, "its topic is gone");
-  }
-  session.fail(header, error);
-  return nullptr;
+// The group and topic of a member's request; false after answering.
+template <class R>
+bool for_member(Session& session, const net::native::FrameHeader& header, const std::string& name,
+                R* request) {
+  const auto found = find_group(session, header, name, core::GroupRecord::Kind::positional);
+  if (!found) return false;
+  request->group = found->group;
+  request->topic = found->topic;
+  request->shard = found->topic->shard;
+  return true;
 }
 
 template <class Ok>
@@ -94,9 +95,7 @@ void handle_heartbeat(Session& session, net::native::Frame&& frame) {
   proto::Heartbeat message;
   if (!session.parse(frame, &message)) return;
   auto request = std::make_unique<core::Heartbeat>(session.tenant());
-  request->group = known_group(session, header, message.group(), &request->topic);
-  if (request->group == nullptr) return;
-  request->shard = request->topic->shard;
+  if (!for_member(session, header, message.group(), request.get())) return;
   request->member = message.member();
   request->generation = message.generation();
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {
@@ -115,9 +114,7 @@ void handle_leave_group(Session& session, net::native::Frame&& frame) {
   proto::LeaveGroup message;
   if (!session.parse(frame, &message)) return;
   auto request = std::make_unique<core::LeaveGroup>(session.tenant());
-  request->group = known_group(session, header, message.group(), &request->topic);
-  if (request->group == nullptr) return;
-  request->shard = request->topic->shard;
+  if (!for_member(session, header, message.group(), request.get())) return;
   request->member = message.member();
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {
     if (reply->error) return to.fail(header, reply->error);

@@ -1,5 +1,5 @@
 // subscribe, credit, unsubscribe: push deliveries of one partition (broker/native/subscription.h).
-#include "broker/limits.h"
+// unsubscribe ends a group's subscription as well.
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert.h"
 
@@ -25,15 +25,7 @@ void handle_subscribe(Session& session, net::native::Frame&& frame) {
   auto topic = session.topic(message.topic(), &error);
   if (topic == nullptr) return session.fail(header, error);
   const uint32_t id = message.subscription();
-  if (find(session, id) != nullptr) {
-    return session.fail(header, {core::ErrorCode::invalid_request,
-                                 "subscription " + std::to_string(id) + " exists"});
-  }
-  if (session.subscriptions().size() >= limits::kSubscriptionsPerConnection) {
-    return session.fail(header, {core::ErrorCode::limit_reached,
-                                 std::to_string(limits::kSubscriptionsPerConnection) +
-                                     " subscriptions on one connection"});
-  }
+  if (core::Error refused = session.may_subscribe(id)) return session.fail(header, refused);
   auto subscription = std::make_shared<Subscription>(
       id, header, topic, PartitionId(message.partition()), message.decoded());
   session.subscriptions()[id] = subscription;
@@ -70,10 +62,19 @@ void handle_credit(Session& session, net::native::Frame&& frame) {
 void handle_unsubscribe(Session& session, net::native::Frame&& frame) {
   proto::Unsubscribe message;
   if (!session.parse(frame, &message)) return;
-  auto subscription = find(session, message.subscription());
-  if (subscription == nullptr) return session.fail(frame.header, no_such(message.subscription()));
-  subscription->cancel();
-  session.subscriptions().erase(message.subscription());
+  const uint32_t id = message.subscription();
+  if (auto subscription = find(session, id)) {
+    subscription->cancel();
+    session.subscriptions().erase(id);
+    return session.reply(frame.header, proto::UnsubscribeOk());
+  }
+  auto member = session.group_subscriptions().find(id);
+  if (member == session.group_subscriptions().end()) {
+    return session.fail(frame.header, no_such(id));
+  }
+  auto subscription = std::move(member->second);
+  session.group_subscriptions().erase(member);
+  subscription->end(session);
   session.reply(frame.header, proto::UnsubscribeOk());
 }
 
