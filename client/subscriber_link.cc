@@ -178,6 +178,8 @@ void SubscriberLink::on_settled(uint64_t number, const Error& error, const Frame
       self->pump();
     });
   }
+  // With the connection the membership ends, in a moment.
+  if (error.code == kCodeConnectionLost) return deliver_reports();
   pump();
 }
 

@@ -39,9 +39,42 @@ struct ConsumeArguments {
   bool push = false;
 };
 
+// Options of an acked group; what is not given is not sent.
+struct GroupOptionArguments {
+  std::vector<std::string> filters;
+  std::vector<std::string> conditions;
+  bool no_filters = false;  // update: every event again
+  bool no_conditions = false;
+  std::optional<uint32_t> priority, max_in_flight, max_retries, dlq_entries;
+  std::optional<int64_t> ack_deadline_ms, retry_base_ms, retry_cap_ms, cooldown_ms;
+  std::optional<double> retry_factor, retry_jitter;
+  std::vector<std::string> retry_delays;
+  std::optional<uint64_t> dlq_bytes;
+  std::string dlq_overflow, ordering;
+  std::optional<int32_t> schema_from, schema_to;
+  std::string from;
+};
+
 struct GroupArguments {
   std::string group;
   bool unhealthy = false;
+  std::string topic;
+  bool if_missing = false;
+  GroupOptionArguments options;
+};
+
+struct SubscribeArguments {
+  std::string group;
+  uint64_t count = 0;    // 0: no limit
+  int64_t wait_ms = -1;  // -1: no limit
+  uint32_t window_events = 0;
+  std::string command;  // empty: every event is acked
+};
+
+struct DeadLetterArguments {
+  std::string group;
+  std::string id;
+  uint64_t count = 0;  // 0: no limit
 };
 
 }  // namespace headrace::cli

@@ -61,12 +61,37 @@ void bytes_field(JsonLine* line, const std::string& name,
   }
 }
 
+}  // namespace
+
 std::string event_time(const client::EventAttributes& attributes, int64_t timestamp_ms) {
   const auto given_us = parse_time_us(attributes.time);
   return format_time_ms(given_us ? *given_us / 1000 : timestamp_ms);
 }
 
-}  // namespace
+void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event) {
+  const client::EventAttributes attributes = client::read_attributes(event.record);
+  std::string computed;
+  if (attributes.id.empty()) computed = event_id(topic, event);
+  const std::string_view id = attributes.id.empty() ? computed : attributes.id;
+  line->text("topic", topic.name())
+      .number("partition", event.partition)
+      .number("offset", event.offset)
+      .text("id", id)
+      .text("type", attributes.type)
+      .text("source", attributes.source);
+  bytes_field(line, "key", event.record.key);
+  line->text("time", event_time(attributes, event.record.timestamp_ms));
+  if (event.append_time_us > 0) line->text("append_time", format_time_us(event.append_time_us));
+  line->text("correlation_id", attributes.correlation_id.empty() ? id : attributes.correlation_id)
+      .raw("headers", headers_json(attributes.others));
+  bytes_field(line, "data", event.record.value);
+}
+
+std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& event) {
+  const client::EventAttributes attributes = client::read_attributes(event.record);
+  if (!attributes.id.empty()) return std::string(attributes.id);
+  return client::default_id(topic.id(), event.partition, event.offset, event.epoch);
+}
 
 void append_event(std::string* out, const proto::Topic& topic, const client::ReceivedEvent& event,
                   bool json) {
@@ -75,26 +100,8 @@ void append_event(std::string* out, const proto::Topic& topic, const client::Rec
     *out += '\n';
     return;
   }
-  const client::EventAttributes attributes = client::read_attributes(event.record);
-  std::string computed;
-  std::string_view id = attributes.id;
-  if (id.empty()) {
-    computed = client::default_id(topic.id(), event.partition, event.offset, event.epoch);
-    id = computed;
-  }
   JsonLine line(out);
-  line.text("topic", topic.name())
-      .number("partition", event.partition)
-      .number("offset", event.offset)
-      .text("id", id)
-      .text("type", attributes.type)
-      .text("source", attributes.source);
-  bytes_field(&line, "key", event.record.key);
-  line.text("time", event_time(attributes, event.record.timestamp_ms));
-  if (event.append_time_us > 0) line.text("append_time", format_time_us(event.append_time_us));
-  line.text("correlation_id", attributes.correlation_id.empty() ? id : attributes.correlation_id)
-      .raw("headers", headers_json(attributes.others));
-  bytes_field(&line, "data", event.record.value);
+  event_fields(&line, topic, event);
   line.end();
 }
 

@@ -1,8 +1,11 @@
 // One received event as a line: JSON with the fields of the command line's contract, or its data.
+// Topics are needed by name and id.
 #pragma once
 
 #include <string>
 
+#include "client/cli/json_line.h"
+#include "client/cloud_event.h"
 #include "client/received.h"
 #include "headrace.pb.h"
 
@@ -10,5 +13,9 @@ namespace headrace::cli {
 
 void append_event(std::string* out, const proto::Topic& topic, const client::ReceivedEvent& event,
                   bool json);
+void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event);
+
+std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& event);
+std::string event_time(const client::EventAttributes& attributes, int64_t timestamp_ms);
 
 }  // namespace headrace::cli

@@ -7,8 +7,12 @@
 
 namespace headrace::cli {
 
-CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,
-                             const std::string& help) {
+namespace {
+
+// Value is a number, or an optional one that stays unset unless the flag is given.
+template <class Value>
+CLI::Option* add_duration(CLI::App* app, const std::string& flags, Value* milliseconds,
+                          const std::string& help) {
   return app->add_option_function<std::string>(
       flags,
       [flags, milliseconds](const std::string& text) {
@@ -22,8 +26,9 @@ CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* m
       help);
 }
 
-CLI::Option* add_size(CLI::App* app, const std::string& flags, uint64_t* bytes,
-                      const std::string& help) {
+template <class Value>
+CLI::Option* add_bytes(CLI::App* app, const std::string& flags, Value* bytes,
+                       const std::string& help) {
   return app->add_option_function<std::string>(
       flags,
       [flags, bytes](const std::string& text) {
@@ -34,6 +39,28 @@ CLI::Option* add_size(CLI::App* app, const std::string& flags, uint64_t* bytes,
         *bytes = static_cast<uint64_t>(*size);
       },
       help);
+}
+
+}  // namespace
+
+CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,
+                             const std::string& help) {
+  return add_duration(app, flags, milliseconds, help);
+}
+
+CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags,
+                             std::optional<int64_t>* milliseconds, const std::string& help) {
+  return add_duration(app, flags, milliseconds, help);
+}
+
+CLI::Option* add_size(CLI::App* app, const std::string& flags, uint64_t* bytes,
+                      const std::string& help) {
+  return add_bytes(app, flags, bytes, help);
+}
+
+CLI::Option* add_size(CLI::App* app, const std::string& flags, std::optional<uint64_t>* bytes,
+                      const std::string& help) {
+  return add_bytes(app, flags, bytes, help);
 }
 
 namespace {
@@ -113,26 +140,6 @@ void add_consume(CLI::App& app, Invocation* invocation) {
   });
 }
 
-void add_groups(CLI::App& app, Invocation* invocation) {
-  CLI::App* groups = app.add_subcommand("groups", "list, describe and delete consumer groups");
-  groups->require_subcommand(1);
-  auto arguments = std::make_shared<GroupArguments>();
-  const auto verb = [&](const char* name, const char* help, bool named, auto function) {
-    CLI::App* sub = groups->add_subcommand(name, help);
-    if (named) sub->add_option("group", arguments->group, "name of the group")->required();
-    sub->callback([invocation, arguments, function] {
-      invocation->action = [invocation, arguments, function] {
-        return function(invocation->connect, *arguments);
-      };
-    });
-    return sub;
-  };
-  verb("ls", "list the groups", false, list_groups)
-      ->add_flag("--unhealthy", arguments->unhealthy, "only those that are not healthy");
-  verb("describe", "one group with its partitions and members", true, describe_group);
-  verb("delete", "delete a group and its committed offsets", true, delete_group);
-}
-
 void add_smoke(CLI::App& app, Invocation* invocation) {
   app.add_subcommand("smoke", "publish, consume, compare and commit on a topic of its own")
       ->callback([invocation] {
@@ -159,7 +166,7 @@ void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   add_topics(app, invocation);
   add_publish(app, invocation);
   add_consume(app, invocation);
-  add_groups(app, invocation);
+  add_group_verbs(app, invocation);
   add_smoke(app, invocation);
   add_doctor(app, invocation, verbs.examine);
   app.add_subcommand("version", "print the version")->callback([invocation] {

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "client/cli/cli.h"
 
@@ -17,11 +19,17 @@ struct Invocation {
 void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);
 // serve, config and bench.
 void add_broker_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);
+// groups, subscribe and dlq.
+void add_group_verbs(CLI::App& app, Invocation* invocation);
 
 // Flags in people's units: `30s`, `64KiB`. What does not parse is bad usage and names the flag.
 CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,
                              const std::string& help);
+CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags,
+                             std::optional<int64_t>* milliseconds, const std::string& help);
 CLI::Option* add_size(CLI::App* app, const std::string& flags, uint64_t* bytes,
+                      const std::string& help);
+CLI::Option* add_size(CLI::App* app, const std::string& flags, std::optional<uint64_t>* bytes,
                       const std::string& help);
 
 }  // namespace headrace::cli

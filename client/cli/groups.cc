@@ -1,7 +1,8 @@
-// groups ls / describe / delete, for positional groups.
+// groups ls / describe / delete, for both kinds of group.
 
 #include "client/admin.h"
-#include "client/cli/json_line.h"
+#include "client/cli/group_line.h"
+#include "client/cli/group_options.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 
@@ -9,61 +10,25 @@ namespace headrace::cli {
 
 namespace {
 
-// Positional groups have no deliveries of their own: what acked groups count is 0 for them.
-JsonLine& group_fields(JsonLine& line, const proto::DescribeGroupOk& group) {
-  return line.text("group", group.group())
-      .text("kind", group.kind())
-      .text("topic", group.topic())
-      .text("state", group.state())
-      .number("lag_events", group.lag_events())
-      .real("lag_seconds", group.lag_seconds(), 3)
-      .number("in_flight", 0)
-      .number("retry", 0)
-      .number("dlq", 0)
-      .number("consecutive_failures", 0)
-      .text("membership", group.membership())
-      .number("members", group.members_size());
-}
-
 std::string seconds(double value) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.3f", value);
   return text;
 }
 
-std::string partitions_json(const proto::DescribeGroupOk& group) {
-  std::string json = "[";
-  for (const auto& partition : group.partitions()) {
-    if (json.size() > 1) json += ',';
-    JsonLine(&json)
-        .number("partition", partition.partition())
-        .number("committed", partition.committed())
-        .number("visible_end", partition.visible_end())
-        .number("lag_events", partition.lag_events())
-        .real("lag_seconds", partition.lag_seconds(), 3)
-        .end();
-    json.pop_back();  // the line's end
+std::string summary(const proto::DescribeGroupOk& group) {
+  std::string text =
+      group.group() + ": " + group.kind() + ", topic " + group.topic() + ", " + group.state();
+  if (group.kind() != "acked") {
+    return text + ", generation " + std::to_string(group.generation()) + "\n";
   }
-  return json + "]";
-}
-
-std::string members_json(const proto::DescribeGroupOk& group) {
-  std::string json = "[";
-  for (const auto& member : group.members()) {
-    if (json.size() > 1) json += ',';
-    std::string partitions = "[";
-    for (const uint32_t partition : member.partitions()) {
-      if (partitions.size() > 1) partitions += ',';
-      partitions += std::to_string(partition);
-    }
-    JsonLine(&json)
-        .text("member", member.member())
-        .text("client", member.client())
-        .raw("partitions", partitions + "]")
-        .end();
-    json.pop_back();
-  }
-  return json + "]";
+  if (!group.state_reason().empty()) text += " (" + group.state_reason() + ")";
+  text += "\n" + std::to_string(group.lag_events()) + " events to do, " +
+          std::to_string(group.in_flight()) + " in flight, " + std::to_string(group.retry()) +
+          " wait for a retry, " + std::to_string(group.dlq()) + " dead letters, " +
+          std::to_string(group.consecutive_failures()) + " failures in a row\n";
+  if (!group.last_error().empty()) text += "last error: " + group.last_error() + "\n";
+  return text + "options: " + options_json(group.options()) + "\n";
 }
 
 }  // namespace
@@ -74,16 +39,19 @@ int list_groups(const ConnectArguments& connect, const GroupArguments& arguments
   const auto reply = client::list_groups(*client.value);
   if (!reply.ok()) return report(reply.error);
   std::string out;
-  Table table({"GROUP", "KIND", "TOPIC", "STATE", "MEMBERS", "LAG", "LAG SECONDS"});
+  Table table({"GROUP", "KIND", "TOPIC", "STATE", "MEMBERS", "LAG", "LAG SECONDS", "IN FLIGHT",
+               "RETRY", "DLQ"});
   for (const auto& group : reply->groups()) {
-    if (arguments.unhealthy && group.state() == "healthy") continue;
+    if (arguments.unhealthy && group_state(group) == "healthy") continue;
     if (connect.json) {
       JsonLine line(&out);
-      group_fields(line, group).end();
+      group_fields(&line, group);
+      line.end();
     } else {
       table.row({group.group(), group.kind(), group.topic(), group.state(),
                  std::to_string(group.members_size()), std::to_string(group.lag_events()),
-                 seconds(group.lag_seconds())});
+                 seconds(group.lag_seconds()), std::to_string(group.in_flight()),
+                 std::to_string(group.retry()), std::to_string(group.dlq())});
     }
   }
   print(connect.json ? out : table.text());
@@ -95,14 +63,12 @@ int describe_group(const ConnectArguments& connect, const GroupArguments& argume
   if (!client.ok()) return report(client.error);
   const auto reply = client::describe_group(*client.value, arguments.group);
   if (!reply.ok()) return report(reply.error);
-  std::string out;
   if (connect.json) {
+    std::string out;
     JsonLine line(&out);
-    group_fields(line, reply.value)
-        .number("generation", reply->generation())
-        .raw("partition_details", partitions_json(reply.value))
-        .raw("member_details", members_json(reply.value))
-        .end();
+    group_fields(&line, reply.value);
+    group_details(&line, reply.value);
+    line.end();
     print(out);
     return kDone;
   }
@@ -120,9 +86,7 @@ int describe_group(const ConnectArguments& connect, const GroupArguments& argume
                std::to_string(partition.visible_end()), std::to_string(partition.lag_events()),
                seconds(partition.lag_seconds()), owner});
   }
-  print(reply->group() + ": " + reply->kind() + ", topic " + reply->topic() + ", " +
-        reply->state() + ", " + reply->membership() + ", generation " +
-        std::to_string(reply->generation()) + "\n" + table.text());
+  print(summary(reply.value) + table.text());
   return kDone;
 }
 

@@ -18,6 +18,15 @@ int list_groups(const ConnectArguments& connect, const GroupArguments& given);
 int describe_group(const ConnectArguments& connect, const GroupArguments& given);
 int delete_group(const ConnectArguments& connect, const GroupArguments& given);
 
+int create_group(const ConnectArguments& connect, const GroupArguments& given);
+int update_group(const ConnectArguments& connect, const GroupArguments& given);
+int enable_group(const ConnectArguments& connect, const GroupArguments& given);
+int disable_group(const ConnectArguments& connect, const GroupArguments& given);
+int probe_group(const ConnectArguments& connect, const GroupArguments& given);
+int subscribe(const ConnectArguments& connect, const SubscribeArguments& given);
+int list_dead_letters(const ConnectArguments& connect, const DeadLetterArguments& given);
+int get_dead_letter(const ConnectArguments& connect, const DeadLetterArguments& given);
+
 int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);
 int doctor_offline(const Examination& found, bool json);

@@ -36,10 +36,10 @@ class Broker:
         if self.scratch is not None:
             self.scratch.cleanup()
 
-    def start(self):
+    def start(self, listen="127.0.0.1:0"):
         self.log = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(
-            [HEADRACE, "serve", "--json", "--data", self.data, "--listen", "127.0.0.1:0",
+            [HEADRACE, "serve", "--json", "--data", self.data, "--listen", listen,
              "--http-listen", "127.0.0.1:0", *self.args],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "client/cli/cli.h"
+#include "client/cli/group_line.h"
+#include "client/cli/group_options.h"
 #include "client/cli/position.h"
 #include "client/cli/retention.h"
 #include "client/cli/session.h"
@@ -104,6 +107,21 @@ TEST(Arguments, BadUsageIsExitCodeTwo) {
       {"consume", "t", "--from", "somewhere"},
       {"consume", "t", "--count", "-1"},
       {"topics", "ls", "--timeout", "soon"},
+      {"groups"},
+      {"groups", "create", "g"},
+      {"groups", "create", "--topic", "t"},
+      {"groups", "create", "g", "--topic", "t", "--ack-deadline", "30"},
+      {"groups", "create", "g", "--topic", "t", "--retry-delays", "1s,soon"},
+      {"groups", "create", "g", "--topic", "t", "--from", "somewhere"},
+      {"groups", "create", "g", "--topic", "t", "--priority", "high"},
+      {"groups", "create", "g", "--topic", "t", "--dlq-bytes", "many"},
+      {"groups", "disable"},
+      {"subscribe"},
+      {"subscribe", "g", "--count", "0"},
+      {"subscribe", "g", "--wait", "soon"},
+      {"dlq"},
+      {"dlq", "ls"},
+      {"dlq", "get"},
       {"topics", "ls", "--server", "no-port"},
       {"topics", "ls", "--as-tenant", "other"},
       {"serve", "--set", "nothing"},
@@ -143,6 +161,75 @@ TEST(ExitCode, FollowsTheError) {
   EXPECT_EQ(exit_code(client::bad_argument("x")), kUsage);
   EXPECT_EQ(exit_code({60, "limit_reached", "x", false, 0}), kRefused);
   EXPECT_EQ(exit_code({40, "unknown_topic", "x", false, 0}), kFailed);
+}
+
+TEST(GroupOptions, OnlyWhatIsGivenIsSet) {
+  proto::GroupOptions options;
+  ASSERT_FALSE(apply_options({}, &options));
+  EXPECT_FALSE(options.has_priority());
+  EXPECT_FALSE(options.has_from());
+  EXPECT_FALSE(options.retry().has_max_retries());
+
+  GroupOptionArguments given;
+  given.filters = {"user.*"};
+  given.conditions = {"grade >= 80"};
+  given.priority = 0;
+  given.max_retries = 0;
+  given.retry_base_ms = 10;
+  given.retry_delays = {"250ms", "1s"};
+  given.dlq_bytes = 1u << 20;
+  given.from = "17";
+  ASSERT_FALSE(apply_options(given, &options));
+  EXPECT_EQ(options.filters(0), "user.*");
+  EXPECT_EQ(options.conditions(0), "grade >= 80");
+  EXPECT_TRUE(options.has_priority());
+  EXPECT_EQ(options.retry().max_retries(), 0u);
+  ASSERT_EQ(options.retry().delays_ms_size(), 2);
+  EXPECT_EQ(options.retry().delays_ms(0), 250);
+  EXPECT_EQ(options.dlq_bytes(), 1 << 20);
+  EXPECT_EQ(options.from().offset(), 17);
+
+  // An update over them: lists are replaced, a new formula ends the explicit delays.
+  given = {};
+  given.filters = {"a.b", "c.d"};
+  given.no_conditions = true;
+  given.retry_factor = 3;
+  ASSERT_FALSE(apply_options(given, &options));
+  EXPECT_EQ(options.filters_size(), 2);
+  EXPECT_EQ(options.conditions_size(), 0);
+  EXPECT_EQ(options.retry().delays_ms_size(), 0);
+  EXPECT_EQ(options.retry().base_ms(), 10);
+}
+
+TEST(GroupOptions, AsJson) {
+  GroupOptionArguments given;
+  given.filters = {"a\"b"};
+  given.ack_deadline_ms = 30'000;
+  proto::GroupOptions options;
+  ASSERT_FALSE(apply_options(given, &options));
+  const auto json = nlohmann::json::parse(options_json(options));
+  EXPECT_EQ(json["filters"][0], "a\"b");
+  EXPECT_EQ(json["ack_deadline"], "30s");
+}
+
+TEST(GroupLine, HasTheFieldsOfTheContractForBothKinds) {
+  for (const char* kind : {"acked", "positional"}) {
+    proto::DescribeGroupOk group;
+    group.set_group("g");
+    group.set_kind(kind);
+    group.set_state("empty");
+    std::string out;
+    JsonLine line(&out);
+    group_fields(&line, group);
+    group_details(&line, group);
+    line.end();
+    const auto json = nlohmann::json::parse(out);
+    for (const char* field : {"group", "kind", "topic", "state", "lag_events", "lag_seconds",
+                              "in_flight", "retry", "dlq", "consecutive_failures"}) {
+      EXPECT_TRUE(json.contains(field)) << field;
+    }
+    EXPECT_EQ(json["state"], kind == std::string("acked") ? "empty" : "healthy");
+  }
 }
 
 TEST(Position, Forms) {

@@ -90,6 +90,12 @@ TEST(ProtocolPage, NamesTheLimitsInForce) {
   EXPECT_EQ(limits::kFetchBytesDefault, 1u << 20);
   EXPECT_EQ(limits::kFetchBytesMax, 8u << 20);
   EXPECT_EQ(limits::kFetchWaitMsMax, 30'000u);
+  EXPECT_EQ(limits::kOutcomesPerSettle, 10'000u);
+  EXPECT_EQ(limits::kEventsPerDelivery, 10'000u);
+  EXPECT_EQ(limits::kMemberWindowDefault, 500u);
+  EXPECT_EQ(limits::kMemberWindowMax, 100'000u);
+  EXPECT_EQ(limits::kPageSizeDefault, 50u);
+  EXPECT_EQ(limits::kPageSizeMax, 100u);
 }
 
 }  // namespace

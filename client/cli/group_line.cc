@@ -1,0 +1,104 @@
+#include "client/cli/group_line.h"
+
+#include "client/cli/group_options.h"
+#include "metrics/quantity.h"
+
+namespace headrace::cli {
+
+namespace {
+
+bool is_acked(const proto::DescribeGroupOk& group) {
+  return group.kind() == "acked";
+}
+
+std::string partitions_json(const proto::DescribeGroupOk& group) {
+  std::string json = "[";
+  for (const auto& partition : group.partitions()) {
+    if (json.size() > 1) json += ',';
+    JsonLine(&json)
+        .number("partition", partition.partition())
+        .number("committed", partition.committed())
+        .number("visible_end", partition.visible_end())
+        .number("lag_events", partition.lag_events())
+        .real("lag_seconds", partition.lag_seconds(), 3)
+        .end();
+    json.pop_back();  // the line's end
+  }
+  return json + "]";
+}
+
+std::string members_json(const proto::DescribeGroupOk& group) {
+  std::string json = "[";
+  for (const auto& member : group.members()) {
+    if (json.size() > 1) json += ',';
+    std::string partitions = "[";
+    for (const uint32_t partition : member.partitions()) {
+      if (partitions.size() > 1) partitions += ',';
+      partitions += std::to_string(partition);
+    }
+    JsonLine(&json)
+        .text("member", member.member())
+        .text("client", member.client())
+        .raw("partitions", partitions + "]")
+        .end();
+    json.pop_back();
+  }
+  return json + "]";
+}
+
+void time_or_null(JsonLine* line, std::string_view name, int64_t time_us) {
+  if (time_us == 0) {
+    line->null(name);
+  } else {
+    line->text(name, format_time_us(time_us));
+  }
+}
+
+}  // namespace
+
+std::string_view group_state(const proto::DescribeGroupOk& group) {
+  return is_acked(group) ? std::string_view(group.state()) : std::string_view("healthy");
+}
+
+void group_fields(JsonLine* line, const proto::DescribeGroupOk& group) {
+  line->text("group", group.group())
+      .text("kind", group.kind())
+      .text("topic", group.topic())
+      .text("state", group_state(group))
+      .number("lag_events", group.lag_events())
+      .real("lag_seconds", group.lag_seconds(), 3)
+      .number("in_flight", group.in_flight())
+      .number("retry", group.retry())
+      .number("dlq", group.dlq())
+      .number("consecutive_failures", group.consecutive_failures())
+      .number("members", group.members_size());
+  if (!is_acked(group)) {
+    line->text("membership", group.state());  // the broker's word for its members
+    return;
+  }
+  const proto::GroupTotals& totals = group.totals();
+  line->number("delivered", totals.delivered())
+      .number("acked", totals.acked())
+      .number("failed", totals.failed())
+      .number("dead", totals.dead())
+      .number("released", totals.released());
+  time_or_null(line, "last_success", group.last_success_us());
+  time_or_null(line, "last_failure", group.last_failure_us());
+  line->text("last_error", group.last_error()).text("state_reason", group.state_reason());
+  time_or_null(line, "cooldown_ends", group.cooldown_ends_us());
+  line->real("failure_rate", group.failure_rate(), 4)
+      .number("handler_p50_us", group.handler_p50_us())
+      .number("handler_p95_us", group.handler_p95_us());
+}
+
+void group_details(JsonLine* line, const proto::DescribeGroupOk& group) {
+  if (is_acked(group)) {
+    line->number("version", static_cast<int64_t>(group.version()))
+        .raw("options", options_json(group.options()));
+  } else {
+    line->number("generation", group.generation());
+  }
+  line->raw("partition_details", partitions_json(group)).raw("member_details", members_json(group));
+}
+
+}  // namespace headrace::cli
