@@ -56,15 +56,11 @@ void time_or_null(JsonLine* line, std::string_view name, int64_t time_us) {
 
 }  // namespace
 
-std::string_view group_state(const proto::DescribeGroupOk& group) {
-  return is_acked(group) ? std::string_view(group.state()) : std::string_view("healthy");
-}
-
 void group_fields(JsonLine* line, const proto::DescribeGroupOk& group) {
   line->text("group", group.group())
       .text("kind", group.kind())
       .text("topic", group.topic())
-      .text("state", group_state(group))
+      .text("state", group.state())
       .number("lag_events", group.lag_events())
       .real("lag_seconds", group.lag_seconds(), 3)
       .number("in_flight", group.in_flight())
@@ -73,7 +69,7 @@ void group_fields(JsonLine* line, const proto::DescribeGroupOk& group) {
       .number("consecutive_failures", group.consecutive_failures())
       .number("members", group.members_size());
   if (!is_acked(group)) {
-    line->text("membership", group.state());  // the broker's word for its members
+    line->text("membership", group.membership());
     return;
   }
   const proto::GroupTotals& totals = group.totals();

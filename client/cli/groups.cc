@@ -42,7 +42,7 @@ int list_groups(const ConnectArguments& connect, const GroupArguments& arguments
   Table table({"GROUP", "KIND", "TOPIC", "STATE", "MEMBERS", "LAG", "LAG SECONDS", "IN FLIGHT",
                "RETRY", "DLQ"});
   for (const auto& group : reply->groups()) {
-    if (arguments.unhealthy && group_state(group) == "healthy") continue;
+    if (arguments.unhealthy && group.state() == "healthy") continue;
     if (connect.json) {
       JsonLine line(&out);
       group_fields(&line, group);

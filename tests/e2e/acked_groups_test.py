@@ -4,6 +4,7 @@ restarts, and what is said to options that make no sense."""
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -31,7 +32,7 @@ class Member:
     def __init__(self, broker, group, *args):
         self.process = subprocess.Popen(
             [HEADRACE, "subscribe", group, "--json", "--server", broker.listen, *args],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def __iter__(self):
         for line in self.process.stdout:
@@ -44,7 +45,8 @@ class Member:
         return [json.loads(line) for line in out.splitlines()]
 
     def kill(self):
-        self.process.kill()
+        """With the command it runs, which holds the pipes open otherwise."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
 
@@ -221,12 +223,10 @@ class Members(unittest.TestCase):
             started = os.path.join(scratch, "started")
             os.mkfifo(started)
             # It takes all of them and hangs in the first.
-            victim = Member(broker, "g", "--exec", f'echo > "{started}"; cat "{started}"')
+            victim = Member(broker, "g", "--exec", f'echo > "{started}"; exec sleep 600')
             with open(started, encoding="utf-8") as file:
                 file.readline()
-                victim.kill()
-            with open(started, "w", encoding="utf-8"):
-                pass  # its command ends
+            victim.kill()
             events = broker.json("subscribe", "g", "--count", "20")
             self.assertEqual(sorted(int(event["data"]) for event in events), list(range(20)))
             self.assertEqual({event["attempt"] for event in events}, {1},

@@ -2,26 +2,54 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/admin/routes.h"
+#include "metrics/quantity.h"
 
 namespace headrace::admin {
 namespace {
 
+nlohmann::ordered_json time_or_null(int64_t time_us) {
+  if (time_us == 0) return nullptr;
+  return format_time_us(time_us);
+}
+
+void add_acked(const core::AckedStats& acked, nlohmann::ordered_json* row) {
+  (*row)["in_flight"] = acked.in_flight;
+  (*row)["retry"] = acked.retry;
+  (*row)["dlq"] = acked.dead_letters;
+  (*row)["dlq_bytes"] = acked.dead_letter_bytes;
+  (*row)["consecutive_failures"] = acked.consecutive_failures;
+  (*row)["acked"] = acked.acked;
+  (*row)["failed"] = acked.failed;
+  (*row)["dead"] = acked.dead;
+  (*row)["last_success"] = time_or_null(acked.last_success_us);
+  (*row)["last_failure"] = time_or_null(acked.last_failure_us);
+  (*row)["last_error"] = acked.last_error;
+  (*row)["state_reason"] = acked.reason;
+  (*row)["cooldown_ends"] = time_or_null(acked.cooldown_ends_us);
+  (*row)["failure_rate"] = acked.failure_rate;
+  (*row)["handler_p50_us"] = acked.handler_p50_us;
+  (*row)["handler_p95_us"] = acked.handler_p95_us;
+}
+
 nlohmann::ordered_json to_json(const core::DescribeGroup& described) {
   nlohmann::ordered_json row;
   row["group"] = described.group->name;
-  row["kind"] = "positional";
+  const bool acked = described.group->kind == core::GroupRecord::Kind::acked;
+  row["kind"] = acked ? "acked" : "positional";
   row["topic"] = described.topic->name;
   if (described.error) {
     row["error"] = described.error.message();
     return row;
   }
   const core::GroupStats& stats = described.stats;
-  row["state"] = "healthy";  // nothing is delivered to a positional group that could fail
+  // Nothing is delivered to a positional group that could fail.
+  row["state"] = stats.acked ? to_string(stats.acked->state) : "healthy";
   row["membership"] = stats.members.empty() ? "empty" : "active";
   row["generation"] = stats.generation;
   row["members"] = stats.members.size();
   row["lag_events"] = stats.lag_events;
   row["lag_seconds"] = stats.lag_seconds;
+  if (stats.acked) add_acked(*stats.acked, &row);
   row["partitions"] = nlohmann::ordered_json::array();
   for (const auto& partition : stats.partitions) {
     nlohmann::ordered_json one;
