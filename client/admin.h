@@ -44,11 +44,13 @@ Result<proto::PublishOk> publish(Client& client, const proto::Publish& request,
 
 // Codes of the broker's error table that client code decides by (docs/protocol.md).
 constexpr uint32_t kErrorOutOfOrderSequence = 30;
+constexpr uint32_t kErrorUnknownProducer = 33;
 constexpr uint32_t kErrorUnknownTopic = 40;
 constexpr uint32_t kErrorUnknownGroup = 42;
 constexpr uint32_t kErrorUnknownMember = 43;
 constexpr uint32_t kErrorOffsetOutOfRange = 47;
 constexpr uint32_t kErrorStaleGeneration = 48;
 constexpr uint32_t kErrorStaleDelivery = 55;
+constexpr uint32_t kErrorOutcomeUnknown = 64;
 
 }  // namespace headrace::client

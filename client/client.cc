@@ -62,6 +62,7 @@ void Client::add_pending(uint32_t id, Pending pending) {
   pending.order = next_order_++;
   if (connection_ != nullptr && connection_->ready()) {
     pending.sent = true;
+    ++pending.times_sent;
     connection_->send(pending.head, pending.payload);
   }
   pending_.insert_or_assign(id, std::move(pending));
@@ -98,6 +99,7 @@ void Client::on_ready(const proto::HelloOk& hello) {
   std::ranges::sort(unsent, {}, &Pending::order);
   for (Pending* pending : unsent) {
     pending->sent = true;
+    ++pending->times_sent;
     connection_->send(pending->head, pending->payload);
   }
   schedule_tick();
@@ -172,6 +174,7 @@ void Client::finish(uint32_t id, Error error, native::Frame frame) {
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;  // its deadline has passed
   const Reply reply = std::move(found->second.reply);
+  error.sent_before = found->second.times_sent > 1;
   pending_.erase(found);
   reply(std::move(error), std::move(frame));
 }

@@ -96,7 +96,8 @@ class Client : private Connection::Owner {
     SharedBytes payload;
     int64_t deadline_us = 0;
     bool repeatable = false;
-    bool sent = false;
+    bool sent = false;  // on the present connection
+    uint32_t times_sent = 0;
     Reply reply;
   };
   struct Subscription {

@@ -24,6 +24,9 @@ struct Error {
   std::string message;  // what happened, to what, what to do
   bool retryable = false;
   uint32_t retry_after_ms = 0;
+  // The request had left more than once: an earlier sending, lost with its connection, may have
+  // been done, whatever this answer says.
+  bool sent_before = false;
 
   explicit operator bool() const { return code != 0; }
   bool is(std::string_view wanted) const { return name == wanted; }

@@ -24,6 +24,16 @@ size_t encoded_size(const storage::EventFields& event) {
   }
   return size;
 }
+
+// Sequences wrap to 0 after the largest 32-bit number, as the record batch format has it.
+int32_t sequence_after(int32_t sequence, int32_t count) {
+  return static_cast<int32_t>((int64_t{sequence} + count) & INT32_MAX);
+}
+
+bool is_gap(const Error& error) {
+  return error.code == kErrorOutOfOrderSequence || error.code == kErrorUnknownProducer;
+}
+
 }  // namespace
 
 ProducerCore::ProducerCore(Client* client, ProducerOptions options, Producer::AckFunction acked,
@@ -33,7 +43,9 @@ ProducerCore::ProducerCore(Client* client, ProducerOptions options, Producer::Ac
       acked_(std::move(acked)),
       id_(id),
       lanes_(topic.partitions()),
-      backoff_(20, 1000, static_cast<uint64_t>(Loop::now_us())) {}
+      backoff_(20, 1000, static_cast<uint64_t>(Loop::now_us())) {
+  for (Lane& lane : lanes_) lane.epoch = static_cast<int16_t>(id_.producer_epoch());
+}
 
 // ---- the application's side
 
@@ -104,13 +116,12 @@ void ProducerCore::seal(uint32_t partition) {
   if (lane.builder.empty()) return;
   const int32_t count = lane.builder.count();
   const size_t size = lane.builder.size();
-  if (id_.producer_id() >= 0) {
-    lane.builder.set_producer(ProducerId(id_.producer_id()),
-                              static_cast<int16_t>(id_.producer_epoch()), lane.next_sequence);
-    // Sequences wrap to 0 after the largest 32-bit number, as the record batch format has it.
-    lane.next_sequence = static_cast<int32_t>((int64_t{lane.next_sequence} + count) & 0x7fffffff);
-  }
   Batch batch;
+  batch.first_sequence = lane.next_sequence;
+  if (id_.producer_id() >= 0) {
+    lane.builder.set_producer(ProducerId(id_.producer_id()), lane.epoch, lane.next_sequence);
+    lane.next_sequence = sequence_after(lane.next_sequence, count);
+  }
   if (options_.codec != storage::Codec::none) {
     for (const auto& type : lane.summary.types) {
       proto::Summary::TypeCount* entry = batch.summary.add_types();
@@ -238,7 +249,7 @@ void ProducerCore::on_reply(uint32_t partition, uint64_t number, const Error& er
   }
   const auto waits = [](const Batch& each) { return each.state == Batch::State::sent; };
   if (lane.repeating && std::ranges::none_of(lane.in_flight, waits)) {
-    return repeat_later(partition, error);
+    return after_refusals(partition);
   }
   pump();
 }
@@ -246,21 +257,62 @@ void ProducerCore::on_reply(uint32_t partition, uint64_t number, const Error& er
 // After "busy" the batches behind it leave a gap and are refused, too. All of them are sent again,
 // in order, once the last has been answered. False: the error is final.
 bool ProducerCore::on_refused(Lane* lane, Batch* batch, const Error& error) {
-  const bool gap = lane->repeating && error.code == kErrorOutOfOrderSequence;
-  if (!gap && (!error.retryable || error.is_unreachable())) return false;
+  if (!is_gap(error) && (!error.retryable || error.is_unreachable())) return false;
   batch->state = Batch::State::refused;
+  batch->refusal = error;
+  if (error.sent_before || error.code == kErrorOutcomeUnknown) batch->maybe_stored = true;
   lane->repeating = true;
   lane->retry_after_ms = std::max(lane->retry_after_ms, error.retry_after_ms);
   return true;
 }
 
-void ProducerCore::repeat_later(uint32_t partition, const Error& error) {
+// Everything in flight is answered, the oldest was refused. Behind another one a gap is normal; the
+// oldest has nothing before it that could still come.
+void ProducerCore::after_refusals(uint32_t partition) {
+  Lane& lane = lanes_[partition];
+  const Error refusal = lane.in_flight.front().refusal;
+  if (!is_gap(refusal)) return repeat_later(partition);
+  if (!may_begin_anew(lane) || !begin_anew(&lane)) return fail_all(refusal);
+  repeat(partition);
+}
+
+// The broker has forgotten the producer: it was silent for a week, or one of too many. With
+// `written` a crash may take the newest acknowledged batches, and what the broker knew with them.
+// What might be stored under the old numbers already must not be sent under new ones.
+bool ProducerCore::may_begin_anew(const Lane& lane) const {
+  const Batch& oldest = lane.in_flight.front();
+  const bool forgotten =
+      oldest.refusal.code == kErrorUnknownProducer || options_.durability == Durability::written;
+  return forgotten && oldest.first_sequence != 0 &&
+         std::ranges::all_of(lane.in_flight, [](const Batch& batch) {
+           return batch.state == Batch::State::refused && !batch.maybe_stored;
+         });
+}
+
+// The next epoch begins with sequence 0. False: there is none.
+bool ProducerCore::begin_anew(Lane* lane) {
+  const std::lock_guard lock(mutex_);
+  if (lane->epoch == INT16_MAX) return false;
+  ++lane->epoch;
+  lane->next_sequence = 0;
+  for (auto* batches : {&lane->in_flight, &lane->waiting, &lane->sealed}) {
+    for (Batch& batch : *batches) {
+      batch.first_sequence = lane->next_sequence;
+      batch.bytes = storage::with_producer(batch.bytes.span(), ProducerId(id_.producer_id()),
+                                           lane->epoch, batch.first_sequence);
+      lane->next_sequence =
+          sequence_after(lane->next_sequence, static_cast<int32_t>(batch.tokens.size()));
+    }
+  }
+  return true;
+}
+
+void ProducerCore::repeat_later(uint32_t partition) {
   Lane& lane = lanes_[partition];
   const int64_t pause_ms = lane.retry_after_ms > 0 ? lane.retry_after_ms : backoff_.next_ms();
   const int64_t again_us = Loop::now_us() + pause_ms * 1000;
-  if (!lane.in_flight.empty() && again_us > lane.in_flight.front().deadline_us) {
-    return fail_all(error ? error : no_reply("the broker was busy until the timeout"));
-  }
+  if (again_us > lane.in_flight.front().deadline_us)
+    return fail_all(lane.in_flight.front().refusal);
   client_->loop().after_us(pause_ms * 1000, [self = shared_from_this(), partition] {
     if (!self->stopped_) self->repeat(partition);
   });

@@ -32,7 +32,10 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
     std::vector<uint64_t> tokens;
     int64_t deadline_us = 0;
     enum class State { sent, acked, refused } state = State::sent;
-    uint64_t number = 0;          // of this sending
+    uint64_t number = 0;  // of this sending
+    int32_t first_sequence = 0;
+    Error refusal;                // refused: the last one
+    bool maybe_stored = false;    // what came of an earlier sending is not known
     proto::PublishBatchOk reply;  // acked
   };
   struct Lane {
@@ -41,6 +44,7 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
     storage::Summary summary;
     std::vector<uint64_t> tokens;
     int64_t opened_us = 0;
+    int16_t epoch = 0;  // of the producer in this partition
     int32_t next_sequence = 0;
     std::deque<Batch> sealed;  // taken by the I/O thread
     // The I/O thread's.
@@ -60,7 +64,10 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   void on_reply(uint32_t partition, uint64_t number, const Error& error,
                 const net::native::Frame& frame);
   bool on_refused(Lane* lane, Batch* batch, const Error& error);
-  void repeat_later(uint32_t partition, const Error& error);
+  void after_refusals(uint32_t partition);
+  bool may_begin_anew(const Lane& lane) const;
+  bool begin_anew(Lane* lane);
+  void repeat_later(uint32_t partition);
   void repeat(uint32_t partition);
   void finish_front(uint32_t partition, const Error& error);
   void fail_all(const Error& error);

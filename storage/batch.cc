@@ -134,6 +134,18 @@ void patch_batch(std::byte* batch, Offset base_offset, Epoch epoch) {
   store_be(batch + 12, epoch.value());
 }
 
+SharedBytes with_producer(std::span<const std::byte> batch, ProducerId id, int16_t epoch,
+                          int32_t base_sequence) {
+  HR_CHECK(batch.size() >= kBatchHeaderSize);
+  SharedBytes copy = SharedBytes::copy_of(batch);
+  std::byte* at = copy.mutable_data();
+  store_be(at + 43, id.value());
+  store_be(at + 51, epoch);
+  store_be(at + 53, base_sequence);
+  store_be(at + 17, crc32c(copy.span().subspan(21)));
+  return copy;
+}
+
 BatchError records_of(std::span<const std::byte> batch, const BatchHeader& header,
                       std::string* scratch, size_t max_bytes, std::span<const std::byte>* records) {
   HR_CHECK(batch.size() >= kBatchHeaderSize);

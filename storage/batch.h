@@ -78,6 +78,10 @@ BatchError check_header(std::span<const std::byte> batch, BatchHeader* header);
 // Broker's 12 bytes, outside the CRC.
 void patch_batch(std::byte* batch, Offset base_offset, Epoch epoch);
 
+// A copy under another producer stamp, with its CRC.
+SharedBytes with_producer(std::span<const std::byte> batch, ProducerId id, int16_t epoch,
+                          int32_t base_sequence);
+
 struct HeaderView {
   std::string_view key;
   std::optional<std::string_view> value;  // null and empty are kept apart

@@ -29,6 +29,18 @@ std::string value_of(const Mutation& mutation) {
 MemStore::MemStore(Disk* disk) : disk_(disk) {
   for (const WriteSet& set : std::exchange(disk_->unsynced, {})) apply(set);
   written_sequence_ = disk_->applied;
+  drop_empty_months();
+}
+
+void MemStore::drop_empty_months() {
+  std::vector<Place> pooled;  // oldest first
+  for (const auto& [place, rows] : disk_->rows) {
+    if (place.table == Table::log && place.tenant == TenantId(0)) pooled.push_back(place);
+  }
+  pooled.resize(pooled.size() < 2 ? 0 : pooled.size() - 2);
+  for (const Place& place : pooled) {
+    if (disk_->rows.at(place).empty()) disk_->rows.erase(place);
+  }
 }
 
 void MemStore::commit(Commit* commit) {
@@ -159,33 +171,47 @@ void MemStore::run(Maintenance* work) {
 }
 
 Status MemStore::apply_maintenance(const Maintenance& work) {
-  auto& rows = disk_->rows;
   switch (work.kind) {
-    case Maintenance::Kind::create_month: {
-      rows[{Table::log, work.month, TenantId(0)}];
-      for (const TenantId tenant : work.dedicated) rows[{Table::log, work.month, tenant}];
+    case Maintenance::Kind::create_month:
+      create_month(work);
       return Status::ok;
-    }
-    case Maintenance::Kind::drop_month: {
-      if (rows.erase({Table::log, work.month, work.tenant}) > 0) return Status::ok;
-      const auto pooled = rows.find({Table::log, work.month, TenantId(0)});
-      if (pooled == rows.end()) return Status::ok;  // a drop that is repeated after a crash
-      const Key first = tenant_prefix(work.tenant);
-      pooled->second.erase(pooled->second.lower_bound(first),
-                           pooled->second.lower_bound(first.after_prefix()));
+    case Maintenance::Kind::drop_month:
+      drop_month(work.month, work.tenant);
       return Status::ok;
-    }
     case Maintenance::Kind::compact_range:
       return Status::ok;
   }
   HR_UNREACHABLE("kind of maintenance");
 }
 
+void MemStore::create_month(const Maintenance& work) {
+  const Rows& pooled = disk_->rows[{Table::log, work.month, TenantId(0)}];
+  for (const TenantId tenant : work.dedicated) {
+    const Key first = tenant_prefix(tenant);
+    const auto row = pooled.lower_bound(first);
+    if (row != pooled.end() && row->first < first.after_prefix()) continue;
+    disk_->rows[{Table::log, work.month, tenant}];
+  }
+  std::erase_if(dropped_, [&](const auto& dropped) { return dropped.first == work.month; });
+}
+
+void MemStore::drop_month(Month month, TenantId tenant) {
+  dropped_.emplace(month, tenant);
+  if (disk_->rows.erase({Table::log, month, tenant}) > 0) return;
+  const auto pooled = disk_->rows.find({Table::log, month, TenantId(0)});
+  if (pooled == disk_->rows.end()) return;
+  const Key first = tenant_prefix(tenant);
+  pooled->second.erase(pooled->second.lower_bound(first),
+                       pooled->second.lower_bound(first.after_prefix()));
+}
+
 // The family that a mutation goes to: the tenant's own, else the shared one. A month that does not
 // exist, or no longer, is a bug of the caller.
 Place MemStore::family(const Place& place) const {
   const Place own = normalized(place);
-  if (own.table != Table::log || disk_->rows.contains(own)) return own;
+  if (own.table != Table::log) return own;
+  HR_CHECK(!dropped_.contains({own.month, own.tenant}) && "a write to a dropped month");
+  if (disk_->rows.contains(own)) return own;
   const Place shared{Table::log, own.month, TenantId(0)};
   HR_CHECK(disk_->rows.contains(shared) && "a write to a month without a family");
   return shared;

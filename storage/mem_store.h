@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -69,6 +70,9 @@ class MemStore final : public Store {
   void note_written(const Mutation& mutation, ShardId shard);
   void run(Maintenance* work);
   Status apply_maintenance(const Maintenance& work);
+  void create_month(const Maintenance& work);
+  void drop_month(Month month, TenantId tenant);
+  void drop_empty_months();
   Place family(const Place& place) const;
   void apply(const WriteSet& set);
   void apply(const Mutation& mutation);
@@ -87,6 +91,7 @@ class MemStore final : public Store {
   std::map<ShardId, uint64_t> written_sequence_;  // including what is not synced
   std::map<ShardId, Epoch> written_epoch_;        // what its epoch row says; older ones are fenced
   std::map<ShardId, Status> failed_;
+  std::set<std::pair<Month, TenantId>> dropped_;  // writing there is a bug of the caller
   std::optional<Fault> fail_next_;
   uint64_t in_flight_bytes_ = 0;
   uint64_t budget_bytes_ = 64u << 20;

@@ -37,6 +37,7 @@ std::string ProducerRow::encode() const {
     append_be(&out, ranges[i].last_sequence);
     append_be(&out, ranges[i].base_offset.value());
     append_be(&out, ranges[i].append_time_us);
+    append_be(&out, ranges[i].shard_epoch.value());
   }
   return out;
 }
@@ -55,6 +56,7 @@ std::optional<ProducerRow> ProducerRow::decode(std::string_view from) {
     range.last_sequence = reader.take<int32_t>();
     range.base_offset = Offset(reader.take<int64_t>());
     range.append_time_us = reader.take<int64_t>();
+    range.shard_epoch = Epoch(reader.take<uint32_t>());
     if (range.first_sequence < 0 || range.last_sequence < 0 || range.base_offset.value() < 0) {
       return std::nullopt;
     }

@@ -20,12 +20,13 @@ struct ProducerRow {
     int32_t last_sequence = 0;  // lower than the first where the numbers wrap at 2^31
     Offset base_offset;
     int64_t append_time_us = 0;
+    Epoch shard_epoch;  // that appended it: part of computed event ids
 
     bool operator==(const Range&) const = default;
   };
   static constexpr size_t kMaxRanges = 5;
 
-  int16_t epoch = 0;
+  int16_t epoch = 0;         // of the producer
   int64_t last_used_us = 0;  // wall clock: rows idle for 7 days go
   uint8_t range_count = 0;
   std::array<Range, kMaxRanges> ranges{};  // oldest first

@@ -65,7 +65,10 @@ struct Read : Completion {
   };
   std::vector<Item> items;
   CompletionSink* sink = nullptr;
-  Status status = Status::ok;  // out; a missing key is not an error, a dropped month is `gone`
+  // Out. A missing key is not an error. `gone`: a month without a family, see Maintenance. `full`:
+  // too many reads and scans wait (RocksOptions::max_queued_reads, 16,384); nothing was read, ask
+  // again later. `corrupt`, `io_error`: the file, or the disk below it.
+  Status status = Status::ok;
 };
 
 // Ordered rows of [from, to), or backwards from the last one below `to`. Sees one committed
@@ -84,13 +87,20 @@ struct Scan : Completion {
   CompletionSink* sink = nullptr;
   std::vector<Row> rows;       // out
   bool more = false;           // out: stopped by a limit; go on after (reverse: below) the last key
-  Status status = Status::ok;  // out
+  Status status = Status::ok;  // out: as of a Read; not ok: no rows
 };
 
 // What is not a row: families and files. Runs in order with the commits around it.
+//
+// After drop_month the tenant has no rows in that month, before and after a restart, and no set may
+// name the two again unless the month is created again. Reads find nothing there; they answer
+// `gone` when the month has no family at all: never made, or left without a row of anybody and
+// removed when the store was opened (the two newest months stay, they are made ahead).
 struct Maintenance : Completion {
   enum class Kind : uint8_t {
-    create_month,   // make the log family of `month` for pooled tenants and for each of `dedicated`
+    // Make the log family of `month` for pooled tenants and one for each of `dedicated`, but for
+    // those that have rows in the pooled one already: they stay there.
+    create_month,
     drop_month,     // drop (month, tenant): a dedicated family whole, a pooled tenant by range
     compact_range,  // give the space of [from, to) of `place` back
   };

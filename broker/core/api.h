@@ -110,7 +110,7 @@ struct PublishBatch final : RequestOf<Request::Kind::publish_batch> {
   // out
   Offset base_offset;
   int64_t append_time_us = 0;
-  Epoch epoch;  // in the stored batch: part of computed event ids; 0: not known of a duplicate
+  Epoch epoch;  // in the stored batch: part of computed event ids
   bool duplicate = false;
 };
 
@@ -136,7 +136,7 @@ struct PublishEvents final : RequestOf<Request::Kind::publish_events> {
   int32_t sequence = -1;
   // out
   int64_t append_time_us = 0;
-  Epoch epoch;                     // of the shard: part of computed event ids
+  Epoch epoch;                     // in the stored batches: part of computed event ids
   uint64_t original_sequence = 0;  // all are duplicates of what this set holds
 };
 

@@ -78,10 +78,8 @@ void Group::join(std::unique_ptr<JoinGroup> request) {
   Member& member = *known->second;
   ctx_->arm(&member, ctx_->now().mono_us + member.session_timeout_us);
   request->member = name;
-  request->epoch = ctx_->epoch();
-  request->generation = generation_;
-  request->assigned = effective(name);
-  ctx_->reply(std::move(request));
+  // Who joins again under its name may have forgotten what it committed.
+  answer(std::move(request), member, false);
 }
 
 void Group::heartbeat(std::unique_ptr<Heartbeat> request) {
@@ -94,10 +92,27 @@ void Group::heartbeat(std::unique_ptr<Heartbeat> request) {
   Member& member = *known->second;
   adopt(member, request->generation);
   ctx_->arm(&member, ctx_->now().mono_us + member.session_timeout_us);
+  answer(std::move(request), member, true);
+}
+
+// What the member has now. Its own commits on their way do not delay its heartbeats: it knows them.
+template <class Request>
+void Group::answer(std::unique_ptr<Request> request, const Member& member, bool knows_its_own) {
   request->epoch = ctx_->epoch();
   request->generation = generation_;
   request->assigned = effective(member.name);
-  ctx_->reply(std::move(request));
+  uint64_t wait_for = 0;
+  for (AssignedPartition& mine : request->assigned) {
+    const auto newest =
+        std::find_if(uncommitted_.rbegin(), uncommitted_.rend(),
+                     [&](const Uncommitted& commit) { return commit.partition == mine.partition; });
+    if (newest == uncommitted_.rend()) continue;
+    if (knows_its_own && newest->member == member.name) continue;
+    mine.committed = newest->offset;
+    wait_for = std::max(wait_for, newest->sequence);
+  }
+  if (wait_for == 0) return ctx_->reply(std::move(request));
+  ctx_->reply_committed(std::move(request), wait_for);
 }
 
 void Group::leave(std::unique_ptr<LeaveGroup> request) {
@@ -204,7 +219,7 @@ void Group::commit(std::unique_ptr<CommitOffsets> request) {
     row.generation = generation_;
     const auto key = storage::offsets_key(topic_->partition(partition), record_->id, LaneId(0));
     writes.put(offsets_place(topic_->tenant), key, row.encode());
-    uncommitted_.push_back({ctx_->sequence(), partition, offset});
+    uncommitted_.push_back({ctx_->sequence(), partition, offset, request->member});
   }
   ctx_->reply_committed(std::move(request), Durability::durable);
 }

@@ -5,6 +5,10 @@
 // generation that took it away (or has left, or is silent for its session timeout): one member per
 // partition and generation.
 //
+// A position that was submitted for a partition by somebody else and is not durable yet belongs to
+// the assignment: the answer has it and waits for its commit, so that nobody begins below what will
+// be acknowledged.
+//
 // Lives on: the shard of its topic. Memory only, but for the committed positions (family offsets):
 // after a restart members join again and the generation goes on under a new epoch.
 #pragma once
@@ -61,6 +65,8 @@ class Group final : public Committable, public std::enable_shared_from_this<Grou
   void adopt(Member& member, uint32_t generation);
   void remove(const std::string& name);
   void expire(Member& member);
+  template <class Request>
+  void answer(std::unique_ptr<Request> request, const Member& member, bool knows_its_own);
   std::vector<AssignedPartition> effective(const std::string& member) const;
   Error check_commit(const CommitOffsets& request) const;
 
@@ -76,6 +82,7 @@ class Group final : public Committable, public std::enable_shared_from_this<Grou
     uint64_t sequence;
     PartitionId partition;
     Offset offset;
+    std::string member;  // empty: no member's
   };
   std::deque<Uncommitted> uncommitted_;
   uint32_t generation_ = 0;

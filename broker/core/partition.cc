@@ -88,6 +88,7 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
       metrics::add(metrics::Counter::publish_duplicates);
       request->base_offset = verdict.base_offset;
       request->append_time_us = verdict.append_time_us;
+      request->epoch = verdict.epoch;
       request->duplicate = true;
       return ctx_->reply_committed(std::move(request), verdict.write_sequence);
     }
@@ -97,8 +98,9 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
   request->epoch = ctx_->epoch();
   append(std::move(request->batch), request->header, request->summary);
   if (stamp.id != kNoProducer) {
-    producers_.record(stamp, request->base_offset, request->append_time_us, ctx_->sequence(),
-                      index_.partition(), &ctx_->writes(this));
+    producers_.record(
+        stamp, {request->base_offset, request->append_time_us, ctx_->epoch(), ctx_->sequence()},
+        index_.partition(), &ctx_->writes(this));
   }
   const Durability durability = request->durability;
   ctx_->reply_committed(std::move(request), durability);
@@ -131,6 +133,7 @@ void Partition::add_atomic(PublishEvents& request) {
         request.items[i].duplicate = true;
       }
       request.append_time_us = verdict.append_time_us;
+      request.epoch = verdict.epoch;
       request.original_sequence = verdict.write_sequence;
       return;
     }
@@ -150,8 +153,8 @@ void Partition::add_atomic(PublishEvents& request) {
   auto& writes = ctx_->writes(this);
   if (request.atomic) seal();
   if (stamp.id != kNoProducer) {
-    producers_.record(stamp, base, request.append_time_us, ctx_->sequence(), index_.partition(),
-                      &writes);
+    producers_.record(stamp, {base, request.append_time_us, ctx_->epoch(), ctx_->sequence()},
+                      index_.partition(), &writes);
   }
 }
 
@@ -284,23 +287,27 @@ void Partition::expire_producers() {
   producers_.expire(ctx_->now().wall_us, index_.partition(), &ctx_->writes(this));
 }
 
-void Partition::trim(Offset to, int64_t bytes_in_month, const storage::Place& place) {
+void Partition::trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places) {
   metrics::add(metrics::Counter::retention_events_dropped,
                static_cast<uint64_t>(std::max<int64_t>(to - index_.log_start(), 0)));
   index_.trim(to, bytes_in_month, &ctx_->writes(this));
-  trimmed_ = Trimmed{ctx_->sequence(), to, place};
+  // An earlier cut that is not durable yet lies below this one.
+  if (trimmed_) places.insert(places.end(), trimmed_->places.begin(), trimmed_->places.end());
+  trimmed_ = Trimmed{ctx_->sequence(), to, std::move(places)};
 }
 
 void Partition::compact(const Trimmed& trimmed) {
-  auto* compaction = new Compaction;
-  compaction->kind = storage::Maintenance::Kind::compact_range;
-  compaction->place = trimmed.place;
-  compaction->month = trimmed.place.month;
-  compaction->tenant = trimmed.place.tenant;
-  compaction->from = storage::log_key(storage::LogKind::batch, index_.partition(), Offset(0));
-  compaction->to = storage::log_key(storage::LogKind::batch, index_.partition(), trimmed.to);
-  compaction->sink = ctx_->sink();
-  ctx_->store().maintain(compaction);
+  for (const storage::Place& place : trimmed.places) {
+    auto* compaction = new Compaction;
+    compaction->kind = storage::Maintenance::Kind::compact_range;
+    compaction->place = place;
+    compaction->month = place.month;
+    compaction->tenant = place.tenant;
+    compaction->from = storage::log_key(storage::LogKind::batch, index_.partition(), Offset(0));
+    compaction->to = storage::log_key(storage::LogKind::batch, index_.partition(), trimmed.to);
+    compaction->sink = ctx_->sink();
+    ctx_->store().maintain(compaction);
+  }
 }
 
 void Partition::purge() {

@@ -47,8 +47,9 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void purge();                    // removes everything; closed afterwards
   void close(const Error& error);  // answers whoever waits
   void expire_producers();
-  // Everything below `to` goes; `bytes_in_month` of it lie in `place`, the month that holds `to`.
-  void trim(Offset to, int64_t bytes_in_month, const storage::Place& place);
+  // Everything below `to` goes, out of `places`; `bytes_in_month` of it lie in the month that holds
+  // `to`.
+  void trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places);
 
   void on_committed(Ctx& ctx, uint64_t sequence) override;
 
@@ -67,7 +68,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   struct Trimmed {
     uint64_t sequence;
     Offset to;
-    storage::Place place;
+    std::vector<storage::Place> places;
   };
 
   void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary);

@@ -35,8 +35,12 @@ Producers::Verdict Producers::check(const ProducerStamp& stamp) const {
   };
   auto known = producers_.find(stamp.id);
   if (known == producers_.end()) {
-    // Forgotten (idle too long) or new here: any first sequence starts its history.
-    return verdict;
+    if (stamp.first_sequence == 0) return verdict;
+    return refuse(
+        ErrorCode::unknown_producer,
+        "a producer that is new to a partition, or was forgotten, begins with sequence 0, "
+        "not with " +
+            std::to_string(stamp.first_sequence));
   }
   const storage::ProducerRow& row = known->second.row;
   if (stamp.epoch < row.epoch) {
@@ -55,6 +59,7 @@ Producers::Verdict Producers::check(const ProducerStamp& stamp) const {
     verdict.kind = Verdict::Kind::duplicate;
     verdict.base_offset = original->base_offset;
     verdict.append_time_us = original->append_time_us;
+    verdict.epoch = original->shard_epoch;
     verdict.write_sequence = known->second.write_sequence;
     return verdict;
   }
@@ -68,19 +73,18 @@ Producers::Verdict Producers::check(const ProducerStamp& stamp) const {
   return refuse(ErrorCode::duplicate_sequence, "sequence " + std::to_string(stamp.first_sequence));
 }
 
-void Producers::record(const ProducerStamp& stamp, Offset base_offset, int64_t append_time_us,
-                       uint64_t write_sequence, const PartitionKey& partition,
-                       storage::WriteSet* writes) {
+void Producers::record(const ProducerStamp& stamp, const Appended& appended,
+                       const PartitionKey& partition, storage::WriteSet* writes) {
   if (producers_.size() >= limits::kProducersPerPartition && !producers_.contains(stamp.id)) {
     forget_idlest(partition, writes);
   }
   Producer& producer = producers_[stamp.id];
   if (producer.row.epoch != stamp.epoch) producer.row = storage::ProducerRow{};
   producer.row.epoch = stamp.epoch;
-  producer.row.last_used_us = append_time_us;
+  producer.row.last_used_us = appended.append_time_us;
   producer.row.push({stamp.first_sequence, sequence_after(stamp.first_sequence, stamp.count - 1),
-                     base_offset, append_time_us});
-  producer.write_sequence = write_sequence;
+                     appended.base_offset, appended.append_time_us, appended.epoch});
+  producer.write_sequence = appended.write_sequence;
   writes->put(place_of(partition), storage::producer_key(partition, stamp.id),
               producer.row.encode());
 }

@@ -1,6 +1,8 @@
 // Idempotent producers of one partition: for each the last five published ranges, so that a resend
-// is answered with the offsets of the original. Rows are written in the WriteSet of the append and
-// loaded back, never rebuilt from batch headers (folded events leave none there).
+// is answered with the offsets of the original. A producer that is not known (new here, idle for a
+// week, or one too many) begins with sequence 0, else it is refused: a later sequence may be one
+// that overtook a refused 0, or one whose original was forgotten. Rows are written in the WriteSet
+// of the append and loaded back, never rebuilt from batch headers (folded events leave none there).
 //
 // Lives on: owner shard, inside its Partition.
 #pragma once
@@ -30,15 +32,22 @@ class Producers {
     Error error;                  // refused
     Offset base_offset;           // duplicate: of the original
     int64_t append_time_us = 0;   // duplicate
+    Epoch epoch;                  // duplicate: of the shard that appended its original
     uint64_t write_sequence = 0;  // duplicate: the set its original is in, 0: long committed
   };
 
   void load(std::string_view row_key, std::string_view row);
 
   Verdict check(const ProducerStamp& stamp) const;
+  struct Appended {
+    Offset base_offset;
+    int64_t append_time_us = 0;
+    Epoch epoch;                  // the shard's
+    uint64_t write_sequence = 0;  // of the set that carries it
+  };
   // After the append; writes the row. Forgets the longest idle producer when there are too many.
-  void record(const ProducerStamp& stamp, Offset base_offset, int64_t append_time_us,
-              uint64_t write_sequence, const PartitionKey& partition, storage::WriteSet* writes);
+  void record(const ProducerStamp& stamp, const Appended& appended, const PartitionKey& partition,
+              storage::WriteSet* writes);
   // Removes those that were idle for kProducerIdleUs.
   void expire(int64_t now_wall_us, const PartitionKey& partition, storage::WriteSet* writes);
   bool anything_to_expire(int64_t now_wall_us) const;

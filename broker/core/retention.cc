@@ -1,5 +1,7 @@
 #include "broker/core/retention.h"
 
+#include <algorithm>
+
 #include "broker/core/partition.h"
 #include "metrics/log.h"
 
@@ -49,12 +51,16 @@ struct Pass final : storage::Scan {
     if (month >= months.size()) return finish(&partition);
     const auto& span = months[month++];
     chunk_month = span.row.month;
+    span_first = span.first_offset;
     bytes_in_month = 0;
     place = partition.index().log_place(span.row.month);
     const auto& key = partition.index().partition();
     from = storage::log_key(storage::LogKind::chunk, key,
                             std::max(span.first_offset, partition.index().log_start()));
-    to = storage::log_prefix(storage::LogKind::chunk, key).after_prefix();
+    // A clock that was set back brings a month twice: the rest of its family comes later.
+    to = month < months.size()
+             ? storage::log_key(storage::LogKind::chunk, key, months[month].first_offset)
+             : storage::log_prefix(storage::LogKind::chunk, key).after_prefix();
     scan();
   }
 
@@ -81,8 +87,9 @@ struct Pass final : storage::Scan {
     gone_bytes += bytes;
     bytes_in_month += bytes;
     cut = end;
-    cut_place = place;
+    cut_span_first = span_first;
     cut_bytes_in_month = bytes_in_month;
+    if (std::find(places.begin(), places.end(), place) == places.end()) places.push_back(place);
     return true;
   }
 
@@ -90,7 +97,10 @@ struct Pass final : storage::Scan {
     std::unique_ptr<Pass> self(this);
     if (partition != nullptr && partition->state() == Partition::State::ready && gone_bytes > 0 &&
         cut > partition->index().log_start()) {
-      partition->trim(cut, cut_bytes_in_month, cut_place);
+      // At the end of a month the cut lies in the next one, of which nothing is gone.
+      const auto* span = partition->index().month_of(cut);
+      const bool inside = span != nullptr && span->first_offset == cut_span_first;
+      partition->trim(cut, inside ? cut_bytes_in_month : 0, std::move(places));
     }
     // Alive partition, alive shard objects: only then is there somebody to tell.
     if (partition != nullptr) done();
@@ -110,9 +120,11 @@ struct Pass final : storage::Scan {
   Month chunk_month;
   int64_t gone_bytes = 0;
   int64_t bytes_in_month = 0;
+  Offset span_first;
   Offset cut;
-  storage::Place cut_place;
+  Offset cut_span_first;
   int64_t cut_bytes_in_month = 0;
+  std::vector<storage::Place> places;  // that lose something
 };
 
 }  // namespace

@@ -102,7 +102,6 @@ void Families::clear() {
 }
 
 FamilyRef Families::find_log(Month month, TenantId tenant) const {
-  if (dropped_.contains({month, tenant})) return nullptr;
   auto found = log_.find({month, tenant});
   if (found == log_.end()) found = log_.find({month, kPooled});
   return found == log_.end() ? nullptr : found->second;
@@ -111,6 +110,7 @@ FamilyRef Families::find_log(Month month, TenantId tenant) const {
 rocksdb::ColumnFamilyHandle* Families::for_write(const Place& place) {
   // The committer is the only one who changes the maps: it may look without the lock.
   if (place.table != Table::log) return fixed_[static_cast<size_t>(place.table)]->handle();
+  if (dropped_.contains({place.month, place.tenant})) return nullptr;
   const FamilyRef family = find_log(place.month, place.tenant);
   return family == nullptr ? nullptr : family->handle();
 }
@@ -192,7 +192,7 @@ Families::Dropped Families::detach(Month month, TenantId tenant) {
   if (dropped.dedicated) {
     dropped.family = std::move(own->second);
     log_.erase(own);
-  } else {
+  } else if (!dropped_.contains({month, tenant})) {
     dropped.family = find_log(month, tenant);
   }
   dropped_.insert({month, tenant});

@@ -61,7 +61,8 @@ class Families {
 
   // Committer only. nullptr if the month has no family, or was dropped for this tenant.
   rocksdb::ColumnFamilyHandle* for_write(const Place& place);
-  // Any thread. nullptr as above.
+  // Any thread. nullptr if the month has no family. Of a dropped tenant nothing is found in the
+  // pooled one.
   FamilyRef for_read(const Place& place) const;
 
   rocksdb::ColumnFamilyHandle* bookkeeping() const { return default_->handle(); }
@@ -74,7 +75,7 @@ class Families {
   // already has rows in the pooled family of the month stays pooled.
   rocksdb::Status create_month(const EngineOptions& options, Month month,
                                const std::vector<TenantId>& dedicated);
-  // Committer only. Marks (month, tenant) dropped for readers and writers. Returns the tenant's own
+  // Committer only. Marks (month, tenant) dropped for writers. Returns the tenant's own
   // family, or the pooled one, whose rows of the tenant the caller then removes by range.
   struct Dropped {
     FamilyRef family;

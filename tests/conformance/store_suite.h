@@ -36,6 +36,7 @@ inline const Place kState{.table = Table::state};
 inline const Place kOffsets{.table = Table::offsets};
 constexpr Month kMonth{202611};
 constexpr Month kNextMonth{202612};
+constexpr Month kLastMonth{202701};
 constexpr TenantId kDedicated{7};
 
 inline Place log_of(uint32_t tenant, Month month = kMonth) {
@@ -198,6 +199,8 @@ REGISTER_TYPED_TEST_SUITE_P(
     NoScanShowsWhatACrashTakes, ACrashKeepsAPrefixWithEverySyncedSet, AMissingKeyIsNotAnError,
     ScansAreOrderedAndBounded, LimitsStopAScanAndPagesFitTogether, ABatchIsStoredBehindItsEnvelope,
     TenantsNeverLeak, AMonthThatIsNotThereIsGone, DroppingAMonthDropsNothingElse,
-    MaintenanceRunsInOrderWithCommits, WorkIsDoneOnceAndComesBack, BehavesLikeItsModel);
+    ADroppedMonthIsEmptyAndGoneOnceNobodyIsLeft, ATenantWithPooledRowsStaysPooled,
+    AMonthThatIsMadeAgainTakesRowsAgain, MaintenanceRunsInOrderWithCommits,
+    WorkIsDoneOnceAndComesBack, BehavesLikeItsModel);
 
 }  // namespace headrace::conformance

@@ -171,7 +171,7 @@ TYPED_TEST_P(StoreSuite, DroppingAMonthDropsNothingElse) {
     const Key prefix = tenant_prefix(TenantId(tenant));
     this->scan_of(&scan, log_of(tenant, month), prefix, prefix.after_prefix());
     this->run(&scan);
-    return scan.rows.size();  // a dropped month is `gone`, or empty where others share its family
+    return scan.rows.size();
   };
   EXPECT_EQ(this->drop(kMonth, kDedicated), Status::ok);
   EXPECT_EQ(this->drop(kMonth, TenantId(8)), Status::ok);
@@ -184,6 +184,57 @@ TYPED_TEST_P(StoreSuite, DroppingAMonthDropsNothingElse) {
     }
     this->harness_.reopen();
   }
+}
+
+// A dropped month has no rows, and says the same before and after a restart.
+TYPED_TEST_P(StoreSuite, ADroppedMonthIsEmptyAndGoneOnceNobodyIsLeft) {
+  this->create(kNextMonth);
+  this->create(kLastMonth);
+  WriteSet set = set_of(1, 1);
+  for (const uint32_t tenant : {7, 8, 9}) set.put(log_of(tenant), batch_key(tenant, 0), "x");
+  ASSERT_EQ(this->commit(std::move(set)), Status::ok);
+  const auto expect = [this](uint32_t tenant, Status status) {
+    test::TestRead read;
+    read.items = {{log_of(tenant), batch_key(tenant, 0), {}, false}};
+    this->run(&read);
+    EXPECT_EQ(read.status, status) << "tenant " << tenant;
+    EXPECT_FALSE(read.items[0].found) << "tenant " << tenant;
+    test::TestScan scan;
+    const Key prefix = tenant_prefix(TenantId(tenant));
+    this->scan_of(&scan, log_of(tenant), prefix, prefix.after_prefix());
+    this->run(&scan);
+    EXPECT_EQ(scan.status, status) << "tenant " << tenant;
+    EXPECT_TRUE(scan.rows.empty()) << "tenant " << tenant;
+  };
+  EXPECT_EQ(this->drop(kMonth, kDedicated), Status::ok);
+  EXPECT_EQ(this->drop(kMonth, TenantId(8)), Status::ok);
+  for (int round = 0; round < 2; ++round) {
+    expect(7, Status::ok);
+    expect(8, Status::ok);
+    EXPECT_EQ(this->read(log_of(9), batch_key(9, 0)), "x");
+    this->harness_.reopen();
+  }
+  EXPECT_EQ(this->drop(kMonth, TenantId(9)), Status::ok);
+  expect(9, Status::ok);
+  this->harness_.reopen();
+  for (const uint32_t tenant : {7, 8, 9}) expect(tenant, Status::gone);
+}
+
+TYPED_TEST_P(StoreSuite, ATenantWithPooledRowsStaysPooled) {
+  WriteSet set = set_of(1, 1);
+  set.put(log_of(8), batch_key(8, 0), "early");
+  ASSERT_EQ(this->commit(std::move(set)), Status::ok);
+  this->create(kMonth, {kDedicated, TenantId(8)});
+  EXPECT_EQ(this->read(log_of(8), batch_key(8, 0)), "early");
+}
+
+TYPED_TEST_P(StoreSuite, AMonthThatIsMadeAgainTakesRowsAgain) {
+  EXPECT_EQ(this->drop(kMonth, kDedicated), Status::ok);
+  this->create(kMonth, {kDedicated});
+  WriteSet set = set_of(1, 1);
+  set.put(log_of(7), batch_key(7, 0), "new");
+  ASSERT_EQ(this->commit(std::move(set)), Status::ok);
+  EXPECT_EQ(this->read(log_of(7), batch_key(7, 0)), "new");
 }
 
 TYPED_TEST_P(StoreSuite, MaintenanceRunsInOrderWithCommits) {

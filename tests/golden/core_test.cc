@@ -9,7 +9,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/golden/core_stage.h"
+#include "tests/support/core_stage.h"
 
 namespace headrace::test {
 namespace {

@@ -166,8 +166,8 @@ TEST(GoldenBytes, Rows) {
   EXPECT_EQ(MonthRow::decode(golden("month_row", month.encode())), month);
 
   ProducerRow producer{.epoch = 1, .last_used_us = 1'793'318'400'000'001};
-  producer.push({10, 11, Offset(42), 1'793'318'400'000'001});
-  producer.push({12, 12, Offset(44), 1'793'318'400'000'301});
+  producer.push({10, 11, Offset(42), 1'793'318'400'000'001, Epoch(1)});
+  producer.push({12, 12, Offset(44), 1'793'318'400'000'301, Epoch(2)});
   EXPECT_EQ(ProducerRow::decode(golden("producer_row", producer.encode())), producer);
 
   const OffsetRow offset{Offset(44), 1'793'318'400'000'301, Epoch(7), 3};

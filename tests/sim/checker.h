@@ -34,6 +34,7 @@ struct Published {
   int64_t offset = 0;
   Durability durability = Durability::durable;
   bool idempotent = false;
+  uint32_t epoch = 0;  // as acknowledged: part of computed ids
 };
 struct Seen {
   Lane lane;
@@ -41,6 +42,7 @@ struct Seen {
   int64_t offset = 0;
   int64_t append_time_us = 0;
   uint32_t reader = 0;
+  uint32_t epoch = 0;  // of the stored batch
 };
 // What a fetch says of the ends of a partition.
 struct Ends {

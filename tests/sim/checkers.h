@@ -29,6 +29,9 @@ std::unique_ptr<Checker> make_assignment_checker(Violations* violations);
 // Nothing is used beyond its budget.
 std::unique_ptr<Checker> make_budget_checker(Violations* violations);
 
+// The epoch in an acknowledgement, and so the computed id, is that of the stored batch.
+std::unique_ptr<Checker> make_epoch_checker(Violations* violations);
+
 class Judge {
  public:
   Judge();

@@ -13,10 +13,10 @@ Value value(uint64_t number, uint32_t producer = 1) {
 }
 Published acked(uint64_t number, int64_t offset, Durability durability = Durability::durable,
                 bool idempotent = false) {
-  return {kLane, value(number), offset, durability, idempotent};
+  return {kLane, value(number), offset, durability, idempotent, 1};
 }
 Seen seen(uint64_t number, int64_t offset, uint32_t reader = 1, int64_t time_us = 10) {
-  return {kLane, value(number), offset, time_us, reader};
+  return {kLane, value(number), offset, time_us, reader, 1};
 }
 Final log_of(std::vector<uint64_t> numbers, int64_t start = 0) {
   Final log{kLane, start, {}};
@@ -39,6 +39,7 @@ class Checkers : public testing::Test {
   std::unique_ptr<Checker> commits_ = make_commit_checker(&violations_);
   std::unique_ptr<Checker> assignment_ = make_assignment_checker(&violations_);
   std::unique_ptr<Checker> budget_ = make_budget_checker(&violations_);
+  std::unique_ptr<Checker> epochs_ = make_epoch_checker(&violations_);
 };
 
 TEST_F(Checkers, LossOfADurableEventAtTheEnd) {
@@ -68,6 +69,25 @@ TEST_F(Checkers, WeakerAcksAndRetentionAreNoLoss) {
   loss_->on_published(acked(3, 6, Durability::memory));
   loss_->on_final(log_of({}, 1));
   EXPECT_TRUE(violations_.empty());
+}
+
+TEST_F(Checkers, AnAcknowledgementNamesAnotherEpoch) {
+  epochs_->on_published(acked(1, 0));
+  epochs_->on_seen(seen(1, 0));
+  Published weaker = acked(2, 1, Durability::written);
+  weaker.epoch = 7;
+  epochs_->on_published(weaker);
+  epochs_->on_seen(seen(3, 1));
+  EXPECT_TRUE(violations_.empty());
+  Published again = acked(1, 0);
+  again.epoch = 0;
+  epochs_->on_published(again);
+  EXPECT_EQ(violations_.size(), 1u);
+  Seen other = seen(4, 2);
+  other.epoch = 2;
+  epochs_->on_seen(other);
+  epochs_->on_published(acked(4, 2));
+  EXPECT_EQ(violations_.size(), 2u);
 }
 
 TEST_F(Checkers, TwoValuesAtOneOffset) {

@@ -31,6 +31,12 @@ std::optional<Value> parse_value(std::string_view text) {
   return value;
 }
 
+// A computed id ends with the shard's epoch unless that is the first (docs/protocol.md).
+uint32_t epoch_of(const std::string& id) {
+  const size_t at = id.find('@');
+  return at == std::string::npos ? 1 : static_cast<uint32_t>(std::stoul(id.substr(at + 1)));
+}
+
 Outcome failed(const Reply& reply) {
   Outcome outcome;
   outcome.kind = reply.kind;
@@ -51,7 +57,8 @@ Outcome of_events(const Publish& publish, const Reply& reply) {
                               value_at(publish, static_cast<uint32_t>(i)),
                               result.offset(),
                               publish.durability,
-                              publish.stamp.has_value()});
+                              publish.stamp.has_value(),
+                              epoch_of(result.id())});
   }
   return outcome;
 }
@@ -62,7 +69,7 @@ Outcome of_batch(const Publish& publish, const Reply& reply) {
   Outcome outcome{Reply::Kind::ok, 0, {}, {}, ok.duplicate()};
   for (uint32_t i = 0; i < publish.count; ++i) {
     outcome.events.push_back({publish.lane, value_at(publish, i), ok.base_offset() + i,
-                              publish.durability, publish.stamp.has_value()});
+                              publish.durability, publish.stamp.has_value(), ok.epoch()});
   }
   return outcome;
 }
@@ -155,7 +162,9 @@ bool read_batches(const Lane& lane, std::string_view payload, const std::vector<
       const int64_t offset = header.base_offset + record.offset_delta;
       const auto value = record.value ? parse_value(*record.value) : std::nullopt;
       if (!value) return false;
-      if (offset >= from) events->push_back({lane, *value, offset, times_us[i], reader});
+      if (offset >= from)
+        events->push_back({lane, *value, offset, times_us[i], reader,
+                           static_cast<uint32_t>(header.leader_epoch)});
     }
     if (reading.error() != storage::BatchError::ok) return false;
   }

@@ -124,7 +124,7 @@ void IdempotentPublisher::plan() {
     next_number_ += publish.count;
     next_sequence_ += static_cast<int32_t>(publish.count);
     left_ -= publish.count;
-    pending_.push_back(publish);
+    pending_.push_back({publish});
   }
 }
 
@@ -136,16 +136,16 @@ void IdempotentPublisher::step() {
   if (again_ && outstanding_ == 0) {
     again_ = false;
     sent_ = 0;
+    if (forgotten_) begin_anew();
   }
   if (again_ || !wire_.ready()) return;
   if (id_ < 0) return ask_for_id();
   plan();
-  // The broker takes any first sequence: a second one must not get there before it.
-  if (sent_ < pending_.size() && (known_ || outstanding_ == 0)) send_next();
+  if (sent_ < pending_.size()) send_next();
 }
 
 void IdempotentPublisher::send_next() {
-  const Publish& publish = pending_[sent_++];
+  const Publish& publish = pending_[sent_++].publish;
   ++outstanding_;
   send(wire_, publish, [this, sequence = publish.stamp->sequence](const Outcome& outcome) {
     --outstanding_;
@@ -154,44 +154,68 @@ void IdempotentPublisher::send_next() {
 }
 
 void IdempotentPublisher::on_outcome(int32_t sequence, const Outcome& outcome) {
-  const auto at = std::find_if(pending_.begin(), pending_.end(), [&](const Publish& publish) {
-    return publish.stamp->sequence == sequence;
+  const auto at = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& pending) {
+    return pending.publish.stamp->sequence == sequence;
   });
-  if (outcome.kind != Reply::Kind::ok) {
-    if (at == pending_.end()) return;
-    const bool first = !pending_.empty() && pending_.front().stamp->sequence == sequence;
-    // Behind something that failed a gap is normal; the first one has none.
-    const bool gap = is(outcome.error_code, core::ErrorCode::out_of_order_sequence) && !first;
-    if (outcome.kind == Reply::Kind::refused && !gap && !is_expected(outcome.error_code)) {
-      scene_.judge.complain("idempotent publish of sequence " + std::to_string(sequence) + " to " +
-                            to_string(lane_) + " was refused: " + outcome.error);
-      return give_up();
-    }
-    again_ = true;
-    pause_until_us_ = scene_.now_us() + kPauseUs;
-    return;
-  }
   for (const Published& published : outcome.events) {
     scene_.judge.tell(&Checker::on_published, published);
     ++scene_.published;
     if (outcome.duplicate) ++scene_.resent;
   }
-  known_ = true;
   if (at == pending_.end()) return;
-  pending_.erase(at);
-  if (sent_ > 0) --sent_;
+  if (outcome.kind == Reply::Kind::ok) {
+    pending_.erase(at);
+    if (sent_ > 0) --sent_;
+    return;
+  }
+  again_ = true;
+  pause_until_us_ = scene_.now_us() + kPauseUs;
+  if (outcome.kind == Reply::Kind::lost ||
+      is(outcome.error_code, core::ErrorCode::outcome_unknown)) {
+    at->maybe_there = true;
+    return;
+  }
+  on_refused(at == pending_.begin(), outcome);
 }
 
-// The broker forgets who is away for a week: what it was not told about stays unknown.
-void IdempotentPublisher::on_away() {
-  const Lane lane = lane_;
+void IdempotentPublisher::on_refused(bool first, const Outcome& outcome) {
+  using core::ErrorCode;
+  if (is_expected(outcome.error_code)) return;
+  const bool unknown = is(outcome.error_code, ErrorCode::unknown_producer);
+  // Behind something that failed a gap is normal; the first one has none.
+  if (!first && (unknown || is(outcome.error_code, ErrorCode::out_of_order_sequence))) return;
+  // Only who was away for a week, by the broker's clock, is forgotten.
+  const Options& options = scene_.world.options();
+  if (unknown && (options.idle_days > 0 || options.clock_step > 0)) {
+    forgotten_ = true;
+    return;
+  }
+  scene_.judge.complain("idempotent publish of epoch " + std::to_string(epoch_) + " to " +
+                        to_string(lane_) + " was refused: " + outcome.error);
   give_up();
-  lane_ = lane;
+}
+
+// A new epoch begins with sequence 0; what may be there under the old one cannot be sent again.
+void IdempotentPublisher::begin_anew() {
+  forgotten_ = false;
+  if (std::any_of(pending_.begin(), pending_.end(),
+                  [](const Pending& pending) { return pending.maybe_there; })) {
+    const Lane lane = lane_;
+    give_up();
+    lane_ = lane;
+    return;
+  }
+  ++epoch_;
+  next_sequence_ = 0;
+  for (Pending& pending : pending_) {
+    pending.publish.stamp = Publish::Stamp{id_, epoch_, next_sequence_};
+    next_sequence_ += static_cast<int32_t>(pending.publish.count);
+  }
 }
 
 // What is left goes elsewhere, as another producer.
 void IdempotentPublisher::give_up() {
-  known_ = false;
+  forgotten_ = false;
   pending_.clear();
   sent_ = 0;
   again_ = outstanding_ > 0;
@@ -201,8 +225,7 @@ void IdempotentPublisher::give_up() {
 }
 
 int64_t IdempotentPublisher::next_us() const {
-  const bool can = !finished() && (known_ || outstanding_ == 0) && !asking_ &&
-                   (again_ ? outstanding_ == 0 : true) &&
+  const bool can = !finished() && !asking_ && (again_ ? outstanding_ == 0 : true) &&
                    (sent_ < pending_.size() || pending_.size() < kWindow);
   const int64_t mine_us =
       can ? std::max(pause_until_us_, scene_.now_us() + kMicrosPerMilli) : INT64_MAX;

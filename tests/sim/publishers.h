@@ -34,7 +34,6 @@ class IdempotentPublisher final : public Client {
   void step() override;
   int64_t next_us() const override;
   void give(uint32_t events) override { left_ += events; }
-  void on_away() override;
   bool finished() const override { return left_ == 0 && pending_.empty(); }
   std::string state() const override;
 
@@ -46,6 +45,8 @@ class IdempotentPublisher final : public Client {
   void plan();
   void send_next();
   void on_outcome(int32_t sequence, const Outcome& outcome);
+  void on_refused(bool first, const Outcome& outcome);
+  void begin_anew();
   void give_up();
 
   Wire wire_;
@@ -53,14 +54,18 @@ class IdempotentPublisher final : public Client {
   int64_t id_ = -1;
   int32_t epoch_ = 0;
   bool asking_ = false;
-  bool known_ = false;  // something of this id was acknowledged
   int32_t next_sequence_ = 0;
   uint64_t next_number_ = 0;
   uint32_t left_ = 0;
-  std::deque<Publish> pending_;  // not known to be there
+  struct Pending {
+    Publish publish;
+    bool maybe_there = false;  // was sent, and what came of it is not known
+  };
+  std::deque<Pending> pending_;  // not known to be there
   size_t sent_ = 0;              // of pending_
   size_t outstanding_ = 0;
-  bool again_ = false;  // something failed: everything pending is sent again
+  bool again_ = false;      // something failed: everything pending is sent again
+  bool forgotten_ = false;  // the broker does not know the producer any more
   int64_t pause_until_us_ = 0;
 };
 

@@ -171,7 +171,6 @@ Verdict Run::run() {
     if (i == options_.rounds / 2 && options_.idle_days > 0) {
       const int64_t us = options_.idle_days * 24 * 3'600 * kSecondUs;
       world_.skip(us, us / 50);
-      for (auto& client : clients_) client->on_away();
     }
   }
   if (!failed()) finish();

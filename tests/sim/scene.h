@@ -51,7 +51,6 @@ class Client : public Actor {
  public:
   explicit Client(Scene* scene) : scene_(*scene), number_(scene->next_client++) {}
   virtual void give(uint32_t /*events*/) {}
-  virtual void on_away() {}  // days pass
   virtual bool finished() const { return true; }
   virtual std::string state() const { return "client " + std::to_string(number_); }
 

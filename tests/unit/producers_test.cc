@@ -19,7 +19,7 @@ ProducerStamp stamp(int32_t first, int32_t count, int16_t epoch = 0, int64_t id 
 class ProducersTest : public testing::Test {
  protected:
   void record(const ProducerStamp& what, int64_t offset, int64_t time_us = 1'000) {
-    producers_.record(what, Offset(offset), time_us, ++sequence_, kPartition, &writes_);
+    producers_.record(what, {Offset(offset), time_us, Epoch(3), ++sequence_}, kPartition, &writes_);
   }
   Kind check(const ProducerStamp& what) { return producers_.check(what).kind; }
   ErrorCode refusal(const ProducerStamp& what) { return producers_.check(what).error.code; }
@@ -36,7 +36,18 @@ TEST_F(ProducersTest, TheNextRangeIsFreshAndTheSameIsADuplicate) {
   const auto verdict = producers_.check(stamp(0, 3));
   EXPECT_EQ(verdict.kind, Kind::duplicate);
   EXPECT_EQ(verdict.base_offset, Offset(10));
+  EXPECT_EQ(verdict.epoch, Epoch(3));
   EXPECT_EQ(verdict.write_sequence, 1u);
+}
+
+// A later sequence than 0 may have overtaken a refused 0, or its original may be forgotten.
+TEST_F(ProducersTest, TheUnknownBeginsWithZero) {
+  EXPECT_EQ(refusal(stamp(1, 1)), ErrorCode::unknown_producer);
+  EXPECT_EQ(refusal(stamp(1, 1, 5)), ErrorCode::unknown_producer);
+  EXPECT_EQ(check(stamp(0, 1, 5)), Kind::fresh);
+  record(stamp(0, 1), 0);
+  EXPECT_EQ(refusal(stamp(3, 1, 0, 8)), ErrorCode::unknown_producer) << "another one";
+  EXPECT_EQ(check(stamp(1, 1)), Kind::fresh);
 }
 
 TEST_F(ProducersTest, GapsAndTheForgottenAreRefused) {
@@ -74,6 +85,7 @@ TEST_F(ProducersTest, RowsBringEverythingBack) {
   const auto verdict = loaded.check(stamp(0, 3));
   EXPECT_EQ(verdict.kind, Kind::duplicate);
   EXPECT_EQ(verdict.base_offset, Offset(10));
+  EXPECT_EQ(verdict.epoch, Epoch(3));
   EXPECT_EQ(verdict.write_sequence, 0u);
   EXPECT_EQ(loaded.check(stamp(5, 1)).kind, Kind::fresh);
   loaded.load("short", row.value);
@@ -89,6 +101,8 @@ TEST_F(ProducersTest, TheIdleAreForgotten) {
   writes_.clear();
   producers_.expire(1'001 + limits::kProducerIdleUs, kPartition, &writes_);
   EXPECT_EQ(producers_.size(), 1u);
+  EXPECT_EQ(refusal(stamp(1, 1, 0, 1)), ErrorCode::unknown_producer);
+  EXPECT_EQ(check(stamp(0, 1, 1, 1)), Kind::fresh) << "begins anew";
   ASSERT_EQ(writes_.mutations().size(), 1u);
   EXPECT_EQ(writes_.mutations()[0].op, storage::Op::remove);
   EXPECT_EQ(writes_.mutations()[0].key, storage::producer_key(kPartition, ProducerId(1)));

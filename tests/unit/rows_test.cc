@@ -9,7 +9,7 @@ namespace headrace::storage {
 namespace {
 
 ProducerRow::Range range(int32_t first, int32_t last, int64_t offset) {
-  return {first, last, Offset(offset), 1'000 + offset};
+  return {first, last, Offset(offset), 1'000 + offset, Epoch(3)};
 }
 
 TEST(ProducerRow, RemembersTheLastFiveRanges) {
@@ -31,7 +31,8 @@ RC_GTEST_PROP(ProducerRow, DecodesWhatItEncodes, ()) {
   const int count = *rc::gen::inRange(0, 9);
   for (int i = 0; i < count; ++i) {
     row.push({*rc::gen::nonNegative<int32_t>(), *rc::gen::nonNegative<int32_t>(),
-              Offset(*rc::gen::nonNegative<int64_t>()), *rc::gen::arbitrary<int64_t>()});
+              Offset(*rc::gen::nonNegative<int64_t>()), *rc::gen::arbitrary<int64_t>(),
+              Epoch(*rc::gen::arbitrary<uint32_t>())});
   }
   const std::string bytes = row.encode();
   const auto decoded = ProducerRow::decode(bytes);

@@ -1,7 +1,7 @@
-#include "tests/golden/core_stage.h"
+#include "tests/support/core_stage.h"
 
 #include "storage/month.h"
-#include "tests/golden/acked_text.h"
+#include "tests/support/acked_text.h"
 
 namespace headrace::test {
 namespace {
@@ -62,6 +62,9 @@ std::string answer_text(core::Request& request) {
       for (const auto& item : typed.items) {
         text += " " + std::to_string(item.offset.value()) + (item.duplicate ? " (duplicate)" : "");
       }
+      if (typed.items.front().duplicate) {
+        text += " of epoch " + std::to_string(typed.epoch.value());
+      }
       return text;
     }
     case Kind::fetch: {
@@ -94,7 +97,7 @@ std::string answer_text(core::Request& request) {
 
 CoreStage::CoreStage() {
   mem_ = std::make_unique<storage::MemStore>(&disk_);
-  start();
+  boot();
 }
 
 CoreStage::~CoreStage() {
@@ -102,7 +105,7 @@ CoreStage::~CoreStage() {
   stop();
 }
 
-void CoreStage::start() {
+void CoreStage::boot() {
   inbox_ = std::make_unique<runtime::Inbox>(io_.get());
   wheel_ = std::make_unique<runtime::TimerWheel>(now_.mono_us);
   tail_ = std::make_unique<core::Tail>(1u << 20);
@@ -155,7 +158,8 @@ void CoreStage::crash(size_t keep) {
   mem_->crash(keep);
   stop();
   mem_ = std::make_unique<storage::MemStore>(&disk_);
-  start();
+  months_ = runtime::MonthKeeper({});  // as the node: it knows of the month that it makes
+  boot();
 }
 
 // ---- what happens goes into the transcript
@@ -167,7 +171,8 @@ void CoreStage::commit(storage::Commit* commit) {
 
 void CoreStage::maintain(storage::Maintenance* work) {
   if (work->kind == storage::Maintenance::Kind::compact_range) {
-    transcript_ += "compact " + storage::to_text(work->place.table, work->from.view()) + " .. " +
+    transcript_ += "compact [" + std::to_string(work->place.month.value()) + "] " +
+                   storage::to_text(work->place.table, work->from.view()) + " .. " +
                    storage::to_text(work->place.table, work->to.view()) + "\n";
   }
   mem_->maintain(work);
@@ -245,12 +250,25 @@ void CoreStage::clock(const std::string& by, bool wall_only) {
   wheel_->advance(now_);
 }
 
-void CoreStage::ask(core::RequestPtr request) {
+void CoreStage::ask(core::RequestPtr request, core::Requester* requester) {
   request->shard = ShardId(0);
-  request->requester = this;
+  request->requester = requester;
   request->home = 0;
   if (request->ticket == 0) request->ticket = next_ticket_++;
   shard_->handle(std::move(request));
+}
+
+void CoreStage::start(core::RequestPtr request) {
+  ask(std::move(request), &answers_);
+  end_turn();
+}
+
+core::RequestPtr CoreStage::answer(core::RequestPtr request) {
+  answers_.taken.reset();
+  start(std::move(request));
+  settle();
+  HR_CHECK(answers_.taken != nullptr);
+  return std::move(answers_.taken);
 }
 
 core::TopicPtr CoreStage::topic(const std::string& name) const {
@@ -268,7 +286,7 @@ void CoreStage::create(std::istringstream& words) {
     if (word.starts_with("age_s=")) request->retention.age_us = value * kMicrosPerSecond;
     if (word.starts_with("months=")) request->retention.months = static_cast<uint32_t>(value);
   }
-  ask(std::move(request));
+  ask(std::move(request), this);
 }
 
 void CoreStage::publish(std::istringstream& words) {
@@ -291,8 +309,10 @@ void CoreStage::publish(std::istringstream& words) {
     }
     const size_t colon = word.find(':');
     request->producer = ProducerId(std::stoll(word.substr(9, colon - 9)));
-    request->producer_epoch = 0;
     request->sequence = std::stoi(word.substr(colon + 1));
+    const size_t epoch = word.find('@');
+    request->producer_epoch =
+        static_cast<int16_t>(epoch == std::string::npos ? 0 : std::stoi(word.substr(epoch + 1)));
   }
   for (const std::string& value : held->values) {
     auto& item = request->items.emplace_back();
@@ -304,7 +324,7 @@ void CoreStage::publish(std::istringstream& words) {
     item.fields.headers = item.headers;
   }
   request->message = held;
-  ask(std::move(request));
+  ask(std::move(request), this);
 }
 
 void CoreStage::fetch(std::istringstream& words) {
@@ -317,7 +337,7 @@ void CoreStage::fetch(std::istringstream& words) {
   request->partition = PartitionId(partition);
   request->offset = Offset(offset);
   request->max_bytes = 1u << 20;
-  ask(std::move(request));
+  ask(std::move(request), this);
 }
 
 void CoreStage::group_command(const std::string& verb, std::istringstream& words) {
@@ -329,7 +349,7 @@ void CoreStage::group_command(const std::string& verb, std::istringstream& words
     auto request = std::make_unique<core::EnsureGroup>(tenant);
     request->name = group;
     request->topic = topic(who);
-    return ask(std::move(request));
+    return ask(std::move(request), this);
   }
   const auto record = catalog_->group(kDefaultTenant, group);
   HR_CHECK(record != nullptr);
@@ -344,14 +364,14 @@ void CoreStage::group_command(const std::string& verb, std::istringstream& words
     request->session_timeout_us = 10 * kMicrosPerSecond;
     request->ticket = next_ticket_++;
     joining_[request->ticket] = who;
-    return ask(std::move(request));
+    return ask(std::move(request), this);
   }
   if (verb == "heartbeat") {
     auto request = fill(std::make_unique<core::Heartbeat>(tenant));
     words >> request->generation;
-    return ask(std::move(request));
+    return ask(std::move(request), this);
   }
-  if (verb == "leave") return ask(fill(std::make_unique<core::LeaveGroup>(tenant)));
+  if (verb == "leave") return ask(fill(std::make_unique<core::LeaveGroup>(tenant)), this);
   HR_CHECK(verb == "commit" && "no such command");
   auto request = fill(std::make_unique<core::CommitOffsets>(tenant));
   request->epoch = epochs_[who];
@@ -359,7 +379,7 @@ void CoreStage::group_command(const std::string& verb, std::istringstream& words
   int64_t offset = 0;
   words >> partition >> offset;
   request->offsets.push_back({PartitionId(partition), Offset(offset)});
-  ask(std::move(request));
+  ask(std::move(request), this);
 }
 
 }  // namespace headrace::test

@@ -4,7 +4,7 @@
 //   clock +SECONDS | +DAYSd          time passes, timers fire
 //   step clock +SECONDS              the wall clock jumps (suspect until `trust clock`)
 //   create TOPIC PARTITIONS [events=N] [age_s=N] [months=N]
-//   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE] [type=T] VALUE...
+//   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE[@EPOCH]] [type=T] VALUE...
 //   write | sync | settle            the store's next stage; settle: all until nothing is left
 //   fetch TOPIC PARTITION OFFSET
 //   group GROUP TOPIC                makes the group
@@ -43,6 +43,19 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void run(const std::string& command);
   std::string take_transcript();
 
+  // For tests that are written in C++. start: asks, and drops the answer; answer: asks, settles,
+  // gives the answered request back.
+  void start(core::RequestPtr request);
+  core::RequestPtr answer(core::RequestPtr request);
+  template <class T>
+  std::unique_ptr<T> answer(std::unique_ptr<T> request) {
+    return std::unique_ptr<T>(
+        &core::as<T>(*answer(core::RequestPtr(std::move(request))).release()));
+  }
+  core::TopicPtr topic(const std::string& name) const;
+  const storage::MemStore::Disk& disk() const { return disk_; }
+  size_t unsynced() const { return mem_->unsynced(); }
+
   // runtime::Services
   const Time& now() const override { return now_; }
   bool clock_suspect() const override { return suspect_; }
@@ -71,17 +84,21 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   storage::Pressure pressure() const override { return mem_->pressure(); }
 
  private:
+  struct Answers final : core::Requester {
+    void on_reply(core::RequestPtr request) override { taken = std::move(request); }
+    core::RequestPtr taken;
+  };
   struct MakeMonth final : storage::Maintenance {
     void run() override {}
   };
 
-  void start();
+  void boot();
   void stop();
   void end_turn();
   void settle();
   void make_months();
   void crash(size_t keep);
-  void ask(core::RequestPtr request);
+  void ask(core::RequestPtr request, core::Requester* requester);
   void clock(const std::string& by, bool wall_only);
   void create(std::istringstream& words);
   void publish(std::istringstream& words);
@@ -90,7 +107,6 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   bool acked_command(const std::string& verb, std::istringstream& words);
   void declare(std::istringstream& words);
   void outcome(const std::string& verb, std::istringstream& words);
-  core::TopicPtr topic(const std::string& name) const;
 
   Prng prng_{1};
   SimNetwork network_{&prng_, {}};
@@ -113,6 +129,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   std::map<std::string, uint64_t> attached_;    // this file's name → the member of an acked group
   uint32_t next_ticket_ = 1;
   std::string transcript_;
+  Answers answers_;
 };
 
 }  // namespace headrace::test

@@ -1,6 +1,6 @@
 // The commands of CoreStage that concern acked groups, and their answers as text.
-#include "tests/golden/acked_text.h"
-#include "tests/golden/core_stage.h"
+#include "tests/support/acked_text.h"
+#include "tests/support/core_stage.h"
 
 namespace headrace::test {
 namespace {
