@@ -125,6 +125,19 @@ TEST(BatchHeader, DamageAnywhereAfterTheCrcFieldIsSeen) {
   }
 }
 
+TEST(BatchHeader, AnotherProducerStampIsACopyWithItsCrc) {
+  const SharedBytes batch = build({{.key = "key", .value = "value"}});
+  const SharedBytes stamped = with_producer(batch.span(), ProducerId(7), 3, 41);
+  BatchHeader header;
+  ASSERT_EQ(check_header(stamped.span(), &header), BatchError::ok);
+  EXPECT_EQ(header.producer_id, 7);
+  EXPECT_EQ(header.producer_epoch, 3);
+  EXPECT_EQ(header.base_sequence, 41);
+  EXPECT_TRUE(stamped.view().substr(kBatchHeaderSize) == batch.view().substr(kBatchHeaderSize));
+  ASSERT_EQ(check_header(batch.span(), &header), BatchError::ok);
+  EXPECT_EQ(header.producer_id, -1) << "the original is as it was";
+}
+
 TEST(BatchHeader, LengthMustBeExact) {
   const SharedBytes batch = build({{.value = "value"}});
   BatchHeader header;
