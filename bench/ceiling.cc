@@ -175,23 +175,41 @@ CeilingResult measure_ceiling(const CeilingPlan& plan) {
   return Pipeline(&database, plan).run();
 }
 
-client::Result<metrics::HistogramSnapshot> measure_synced_writes(const std::string& directory,
-                                                                 uint32_t bytes, uint32_t count) {
-  Database database(directory);
-  if (client::Error error = database.open()) return error;
-  BatchPool pool(1, bytes, 1, 1);
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  metrics::Histogram latency;
-  for (uint32_t i = 0; i < count; ++i) {
-    const int64_t started_us = mono_us();
-    rocksdb::WriteBatch batch;
-    database.put(&batch, pool.stamp(0, wall_ms()));
-    const rocksdb::Status status = database.db()->Write(options, &batch);
-    if (!status.ok()) return failed(status);
-    latency.record(mono_us() - started_us);
+namespace {
+
+class OwnDatabase final : public SyncedWrites {
+ public:
+  OwnDatabase(const std::string& directory, uint32_t bytes)
+      : database_(directory), pool_(1, bytes, 1, 1) {}
+
+  client::Error open() { return database_.open(); }
+
+  client::Error measure(metrics::Histogram* latency, uint32_t count) override {
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    for (uint32_t i = 0; i < count; ++i) {
+      const int64_t started_us = mono_us();
+      rocksdb::WriteBatch batch;
+      database_.put(&batch, pool_.stamp(0, wall_ms()));
+      const rocksdb::Status status = database_.db()->Write(options, &batch);
+      if (!status.ok()) return failed(status);
+      latency->record(mono_us() - started_us);
+    }
+    return {};
   }
-  return latency.snapshot();
+
+ private:
+  Database database_;
+  BatchPool pool_;
+};
+
+}  // namespace
+
+client::Result<std::unique_ptr<SyncedWrites>> SyncedWrites::open(const std::string& directory,
+                                                                 uint32_t bytes) {
+  auto made = std::make_unique<OwnDatabase>(directory, bytes);
+  if (client::Error error = made->open()) return error;
+  return std::unique_ptr<SyncedWrites>(std::move(made));
 }
 
 }  // namespace headrace::bench

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "client/error.h"
@@ -28,15 +29,21 @@ struct CeilingResult {
 
 CeilingResult measure_ceiling(const CeilingPlan& plan);
 
-// One write of `bytes` and its sync at a time: the floor of a single durable event.
-client::Result<metrics::HistogramSnapshot> measure_synced_writes(const std::string& directory,
-                                                                 uint32_t bytes, uint32_t count);
+// The floor of a single durable event: one write of `bytes` and its sync at a time, in a database
+// of its own that stays open, so that a few of them can be measured between the broker's.
+class SyncedWrites {
+ public:
+  static client::Result<std::unique_ptr<SyncedWrites>> open(const std::string& directory,
+                                                            uint32_t bytes);
+  virtual ~SyncedWrites() = default;
+  virtual client::Error measure(metrics::Histogram* latency, uint32_t count) = 0;
+};
 
 // fdatasync after appending 4 KiB to a file in the directory.
 client::Result<metrics::HistogramSnapshot> measure_fdatasync(const std::string& directory,
                                                              uint32_t count);
 
 // A message and its echo between two threads over loopback TCP.
-metrics::HistogramSnapshot measure_loopback(uint32_t bytes, uint32_t count);
+void measure_loopback(metrics::Histogram* latency, uint32_t bytes, uint32_t count);
 
 }  // namespace headrace::bench

@@ -60,24 +60,22 @@ std::pair<int, int> loopback_pair() {
 
 }  // namespace
 
-metrics::HistogramSnapshot measure_loopback(uint32_t bytes, uint32_t count) {
+void measure_loopback(metrics::Histogram* latency, uint32_t bytes, uint32_t count) {
   const auto [near_end, far_end] = loopback_pair();
   std::thread echo([far = far_end, bytes] {
     std::vector<char> message(bytes);
     while (receive_all(far, &message)) send_all(far, message);
   });
   std::vector<char> message(bytes, 'x');
-  metrics::Histogram latency;
   for (uint32_t i = 0; i < count; ++i) {
     const int64_t started_us = mono_us();
     send_all(near_end, message);
     HR_CHECK(receive_all(near_end, &message));
-    latency.record(mono_us() - started_us);
+    latency->record(mono_us() - started_us);
   }
   close(near_end);
   echo.join();
   close(far_end);
-  return latency.snapshot();
 }
 
 client::Result<metrics::HistogramSnapshot> measure_fdatasync(const std::string& directory,
