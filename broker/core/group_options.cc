@@ -36,6 +36,17 @@ Error check_retry(const RetryPolicy& retry) {
   return {};
 }
 
+// What a group would not get although it asked for it is refused, not forgotten.
+Error check_supported(const GroupOptions& options) {
+  auto not_yet = [](const char* what) {
+    return Error(ErrorCode::unsupported, std::string(what) + ": not in this version");
+  };
+  if (options.ordering == GroupOptions::Ordering::key) return not_yet("ordering = key");
+  if (options.schema_from != 0 || options.schema_to != 0) return not_yet("schema versions");
+  if (options.dlq_overflow != GroupOptions::Overflow::block) return not_yet("dlq_overflow");
+  return {};
+}
+
 void encode(const Position& from, records::GroupOptions* row) {
   row->set_from(static_cast<uint32_t>(from.index()));
   if (const auto* offset = std::get_if<Offset>(&from)) row->set_from_value(offset->value());
@@ -80,7 +91,8 @@ Error check_options(const GroupOptions& options) {
     return invalid("schema_to", "must not be below schema_from");
   }
   Filter filter;
-  return compile_filter(options, &filter);
+  if (Error e = compile_filter(options, &filter)) return e;
+  return check_supported(options);
 }
 
 Error compile_filter(const GroupOptions& options, Filter* filter) {

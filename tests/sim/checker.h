@@ -65,6 +65,38 @@ struct Position {
   uint32_t partition = 0;
   int64_t offset = 0;
 };
+// An event handed to a member of an acked group.
+struct Delivered {
+  std::string group;
+  Lane lane;
+  Value value;
+  int64_t offset = 0;
+  uint32_t attempt = 1;
+  uint32_t attempts_most = 1;
+  int64_t now_us = 0;
+};
+// What a member said of it; first when it is sent, then, if so, when it was accepted and durable.
+struct HowItEnded {
+  std::string group;
+  Lane lane;
+  int64_t offset = 0;
+  uint32_t attempt = 1;
+  bool ack = false;
+  bool nack = false;
+  bool accepted = false;
+  int64_t now_us = 0;
+};
+// One dead letter, and: these were all of them, and nothing else is owed.
+struct Dead {
+  std::string group;
+  Lane lane;
+  int64_t offset = 0;
+  std::string id;
+};
+struct Drained {
+  std::string group;
+  Lane lane;
+};
 // The whole of a partition at the end of the run.
 struct Final {
   Lane lane;
@@ -91,6 +123,10 @@ class Checker {
   virtual void on_told(const Position& /*at_least*/, const Position& /*told*/) {}
   virtual void on_final(const Final&) {}
   virtual void on_use(const Use&) {}
+  virtual void on_delivered(const Delivered&) {}
+  virtual void on_outcome(const HowItEnded&) {}
+  virtual void on_dead(const Dead&) {}
+  virtual void on_drained(const Drained&) {}
 
  protected:
   void complain(std::string what) {

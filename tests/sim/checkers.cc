@@ -11,9 +11,10 @@ std::string to_string(const Value& value) {
 }
 
 Judge::Judge() {
-  for (auto make : {make_loss_checker, make_offsets_checker, make_order_checker,
-                    make_visible_checker, make_duplicate_checker, make_commit_checker,
-                    make_assignment_checker, make_budget_checker, make_epoch_checker}) {
+  for (auto make :
+       {make_loss_checker, make_offsets_checker, make_order_checker, make_visible_checker,
+        make_duplicate_checker, make_commit_checker, make_assignment_checker, make_budget_checker,
+        make_epoch_checker, make_delivery_checker}) {
     checkers_.push_back(make(&violations_));
   }
 }

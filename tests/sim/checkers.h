@@ -32,6 +32,10 @@ std::unique_ptr<Checker> make_budget_checker(Violations* violations);
 // The epoch in an acknowledgement, and so the computed id, is that of the stored batch.
 std::unique_ptr<Checker> make_epoch_checker(Violations* violations);
 
+// Acked groups: nothing comes again after its ack, no attempt twice after its failure or beyond the
+// last one; in the end every event was acked or is one dead letter.
+std::unique_ptr<Checker> make_delivery_checker(Violations* violations);
+
 class Judge {
  public:
   Judge();

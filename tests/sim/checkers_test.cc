@@ -40,6 +40,7 @@ class Checkers : public testing::Test {
   std::unique_ptr<Checker> assignment_ = make_assignment_checker(&violations_);
   std::unique_ptr<Checker> budget_ = make_budget_checker(&violations_);
   std::unique_ptr<Checker> epochs_ = make_epoch_checker(&violations_);
+  std::unique_ptr<Checker> deliveries_ = make_delivery_checker(&violations_);
 };
 
 TEST_F(Checkers, LossOfADurableEventAtTheEnd) {
@@ -191,6 +192,39 @@ TEST_F(Checkers, ABudgetIsExceeded) {
   EXPECT_TRUE(violations_.empty());
   budget_->on_use({"bytes", 6, 5});
   EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AnAckedEventComesAgain) {
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 1, 3, 10});
+  deliveries_->on_outcome({"g", kLane, 0, 1, true, false, true, 20});
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 1, 3, 21});  // was on its way
+  EXPECT_TRUE(violations_.empty());
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 1, 3, 100'000'000});
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, AnAttemptIsRepeatedOrOneTooMany) {
+  deliveries_->on_outcome({"g", kLane, 0, 2, false, true, true, 20});
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 3, 3, 100'000'000});
+  EXPECT_TRUE(violations_.empty());
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 2, 3, 100'000'000});
+  EXPECT_EQ(violations_.size(), 1u);
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 4, 3, 100'000'000});
+  EXPECT_EQ(violations_.size(), 2u);
+}
+
+TEST_F(Checkers, AnEventIsForgottenOrDiesTwice) {
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 1, 3, 10});
+  deliveries_->on_delivered({"g", kLane, value(2), 1, 1, 3, 10});
+  deliveries_->on_outcome({"g", kLane, 0, 1, true, false, false, 20});
+  deliveries_->on_dead({"g", kLane, 1, "g@1"});
+  deliveries_->on_drained({"g", kLane});
+  EXPECT_TRUE(violations_.empty());
+  deliveries_->on_dead({"g", kLane, 1, "g@2"});
+  EXPECT_EQ(violations_.size(), 1u);
+  deliveries_->on_delivered({"g", kLane, value(3), 2, 1, 3, 10});
+  deliveries_->on_drained({"g", kLane});
+  EXPECT_EQ(violations_.size(), 2u);
 }
 
 TEST(Judge, TellsEveryCheckerAndForgetsTopics) {

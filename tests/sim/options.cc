@@ -46,6 +46,7 @@ Options draw_options(uint64_t seed) {
   options.readers = static_cast<uint32_t>(prng.between(1, 2));
   options.subscribers = static_cast<uint32_t>(prng.between(0, 2));
   options.members = static_cast<uint32_t>(prng.between(0, 3));
+  options.handlers = static_cast<uint32_t>(prng.between(0, 3));
   options.slow_readers = prng.chance(0.2);
   options.retention = prng.chance(0.3);
   options.deletes = prng.chance(0.3);
@@ -69,9 +70,9 @@ std::string Options::to_string() const {
       << " tiny=" << network.tiny_segments << " reset_per_write=" << network.reset_per_write
       << " start_wall_us=" << network.start_wall_us << " topics=" << topics
       << " publishers=" << publishers << " idempotent=" << idempotent << " readers=" << readers
-      << " subscribers=" << subscribers << " members=" << members << " slow=" << slow_readers
-      << " retention=" << retention << " deletes=" << deletes << " rounds=" << rounds
-      << " crash=" << crash << " clean_restart=" << clean_restart
+      << " subscribers=" << subscribers << " members=" << members << " handlers=" << handlers
+      << " slow=" << slow_readers << " retention=" << retention << " deletes=" << deletes
+      << " rounds=" << rounds << " crash=" << crash << " clean_restart=" << clean_restart
       << " commit_fault=" << commit_fault << " disk_low=" << disk_low
       << " clock_step=" << clock_step << " resets=" << resets << " idle_days=" << idle_days;
   return out.str();

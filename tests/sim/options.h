@@ -25,6 +25,7 @@ struct Options {
   uint32_t readers = 1;
   uint32_t subscribers = 1;
   uint32_t members = 2;
+  uint32_t handlers = 2;
   bool slow_readers = false;
   bool retention = false;
   bool deletes = false;

@@ -171,4 +171,18 @@ bool read_batches(const Lane& lane, std::string_view payload, const std::vector<
   return payload.empty();
 }
 
+bool read_events(const Lane& lane,
+                 const google::protobuf::RepeatedPtrField<proto::DeliveredEvent>& decoded,
+                 std::string_view payload, uint32_t reader, std::vector<Seen>* events) {
+  for (const auto& event : decoded) {
+    if (event.value_size() > payload.size()) return false;
+    const auto value = parse_value(payload.substr(0, event.value_size()));
+    payload.remove_prefix(event.value_size());
+    if (!value) return false;
+    events->push_back(
+        {lane, *value, event.offset(), event.append_time_us(), reader, event.epoch()});
+  }
+  return decoded.empty() || payload.empty();
+}
+
 }  // namespace headrace::sim

@@ -46,4 +46,9 @@ bool read_batches(const Lane& lane, std::string_view payload, const std::vector<
                   const std::vector<int64_t>& times_us, int64_t from, uint32_t reader,
                   std::vector<Seen>* events);
 
+// The decoded form: values are in the payload, in order.
+bool read_events(const Lane& lane,
+                 const google::protobuf::RepeatedPtrField<proto::DeliveredEvent>& decoded,
+                 std::string_view payload, uint32_t reader, std::vector<Seen>* events);
+
 }  // namespace headrace::sim

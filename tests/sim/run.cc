@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/limits.h"
+#include "tests/sim/handlers.h"
 #include "tests/sim/members.h"
 #include "tests/sim/publishers.h"
 #include "tests/sim/readers.h"
@@ -38,6 +39,7 @@ class Run {
   void finish();
   void wait_for_all(const std::string& what);
   void wait_for_groups();
+  void wait_for_handlers();
   void watch_budgets();
 
   const Options options_;
@@ -46,6 +48,7 @@ class Run {
   Scene scene_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Member*> members_;
+  std::vector<Handler*> handlers_;
   TopicClient* topics_ = nullptr;
 };
 
@@ -62,6 +65,7 @@ void Run::cast() {
   for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
   for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
   for (uint32_t i = 0; i < options_.members; ++i) members_.push_back(add<Member>(topic()));
+  for (uint32_t i = 0; i < options_.handlers; ++i) handlers_.push_back(add<Handler>(topic()));
   world_.watch([this] { watch_budgets(); });
 }
 
@@ -151,6 +155,32 @@ void Run::wait_for_groups() {
   }
 }
 
+// Everything that was published is acked or dead, then the dead are counted. Retention may take
+// events before anybody was given them, so such topics are only drained.
+void Run::wait_for_handlers() {
+  auto wait = [&](auto&& done, const char* what) {
+    const bool all = world_.run_until(
+        [&] { return failed() || std::all_of(handlers_.begin(), handlers_.end(), done); },
+        kBoundUs);
+    if (all) return;
+    for (const Handler* handler : handlers_) {
+      if (!done(handler)) judge_.complain(std::string(what) + handler->state());
+    }
+  };
+  auto gone = [](const Handler* handler) {
+    return handler->topic().deleted || !handler->topic().created;
+  };
+  wait([&](const Handler* handler) { return gone(handler) || handler->drained(); },
+       "an acked group is not drained: ");
+  if (failed()) return;
+  for (Handler* handler : handlers_) handler->collect();
+  wait(
+      [&](const Handler* handler) {
+        return gone(handler) || handler->topic().retention || handler->collected();
+      },
+      "the dead letters are not read: ");
+}
+
 void Run::finish() {
   heal();
   wait_for_all("the work after healing");
@@ -161,6 +191,7 @@ void Run::finish() {
   topics_->read_everything();
   wait_for_all("reading everything");
   if (!failed()) wait_for_groups();
+  if (!failed()) wait_for_handlers();
 }
 
 Verdict Run::run() {
@@ -180,6 +211,7 @@ Verdict Run::run() {
   verdict.published = scene_.published;
   verdict.resent = scene_.resent;
   verdict.read = scene_.read;
+  verdict.handled = scene_.handled;
   for (const auto& [where, offset] : scene_.positions) {
     verdict.committed += static_cast<uint64_t>(offset);
   }

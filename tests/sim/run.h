@@ -16,6 +16,7 @@ struct Verdict {
   uint64_t resent = 0;     // of them acknowledged as duplicates
   uint64_t read = 0;
   uint64_t committed = 0;  // events that groups committed
+  uint64_t handled = 0;    // deliveries to members of acked groups
   uint64_t starts = 0;     // of the node
 };
 

@@ -32,6 +32,7 @@ struct Scene {
   uint64_t published = 0;  // acknowledged events
   uint64_t resent = 0;     // acknowledged to have been there already
   uint64_t read = 0;       // events that readers saw
+  uint64_t handled = 0;    // deliveries to members of acked groups
 
   test::Prng& prng() { return world.prng(); }
   int64_t now_us() const { return world.now().mono_us; }

@@ -26,6 +26,7 @@ struct Sum {
   uint64_t resent = 0;
   uint64_t read = 0;
   uint64_t committed = 0;
+  uint64_t handled = 0;
   uint64_t starts = 0;
 };
 
@@ -38,6 +39,7 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->resent += verdict.resent;
   sum->read += verdict.read;
   sum->committed += verdict.committed;
+  sum->handled += verdict.handled;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -55,11 +57,13 @@ TEST(Simulation, Seeds) {
   }
   std::cout << seeds << " seeds: " << sum.published << " events acknowledged, " << sum.resent
             << " of them sent again, " << sum.read << " read, " << sum.committed
-            << " committed by groups, " << sum.starts << " starts\n";
+            << " committed by groups, " << sum.handled << " delivered to handlers, " << sum.starts
+            << " starts\n";
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
   EXPECT_GT(sum.resent, seeds / 10);
   EXPECT_GT(sum.committed, seeds * 20);
+  EXPECT_GT(sum.handled, seeds * 20);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 

@@ -1,0 +1,62 @@
+// Members of acked groups: they handle what is pushed to them, now well, now badly, now not at all.
+// Some events are poison: they fail whenever they are tried.
+#pragma once
+
+#include <deque>
+#include <set>
+
+#include "tests/sim/publish.h"
+
+namespace headrace::sim {
+
+class Handler final : public Client {
+ public:
+  Handler(Scene* scene, SimTopic* topic);
+  void step() override;
+  int64_t next_us() const override;
+  void give(uint32_t events) override;
+  std::string state() const override;
+
+  const SimTopic& topic() const { return topic_; }
+  // Nothing of the topic is neither acked nor dead, as the broker says.
+  bool drained() const { return drained_; }
+  void collect();  // reads the dead letters, then tells the judge how the group ended
+  bool collected() const { return collected_; }
+
+  static constexpr uint32_t kMaxRetries = 2;
+
+ private:
+  struct Todo {
+    int64_t due_us = 0;
+    proto::Outcome outcome;
+  };
+
+  void declare();
+  void subscribe();
+  void on_push(const Reply& reply);
+  void on_event(uint32_t partition, const Seen& seen, uint32_t attempt);
+  void decide(uint32_t partition, const Seen& seen, uint32_t attempt);
+  bool settle_some();
+  void ask_how_it_stands();
+  void enable();
+  void list(const std::string& cursor);
+  void start_again();
+  bool gone() const { return topic_.deleted || scene_.gone({topic_.name, 0}); }
+
+  Wire wire_;
+  SimTopic& topic_;
+  const std::string group_;
+  bool declared_ = false;
+  bool subscribed_ = false;
+  bool asked_ = false;
+  bool leaving_ = false;
+  bool drained_ = false;
+  bool collecting_ = false;
+  bool collected_ = false;
+  uint32_t subscription_ = 0;
+  int64_t again_us_ = 0;
+  int64_t look_us_ = 0;
+  std::deque<Todo> todo_;
+};
+
+}  // namespace headrace::sim
