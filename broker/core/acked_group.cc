@@ -91,14 +91,18 @@ void AckedGroup::detach(std::unique_ptr<DetachMember> request) {
     if (waiting.request->member == member) expire(&waiting);
   }
   for (auto& cursor : cursors_) cursor->release_member(member);
-  if (probe_out_ && health_.probes()) {
-    probe_out_ = false;
-    health_.probe_lost(options(), ctx_->now().wall_us);
-    mark_dirty();
-  }
-  watch_cooldown();
   ctx_->reply(std::move(request));
   pump();
+}
+
+// A probe that is given back has said nothing: another cool-down.
+void AckedGroup::on_released(const HeldRange& range, int64_t events) {
+  released_ += events;
+  if (!probe_out_ || !health_.probes() || !health_.counts(range.started_mono_us)) return;
+  probe_out_ = false;
+  health_.probe_lost(options(), ctx_->now().wall_us);
+  mark_dirty();
+  watch_cooldown();
 }
 
 std::string AckedGroup::member_name(uint64_t member) const {
@@ -234,7 +238,7 @@ void AckedGroup::on_acked(LaneId lane, const HeldRange& range, int64_t events) {
   metrics::add(metrics::Counter::group_acks, static_cast<uint64_t>(events));
   if (lane != LaneId(0)) return;
   const bool stopped = health_.quarantined();
-  if (!health_.on_success(range.started_mono_us, options())) return;
+  if (!health_.on_success(range.started_mono_us)) return;
   probe_out_ = false;
   if (stopped) log_state("a probe succeeded: the group gets deliveries again");
 }
@@ -361,6 +365,9 @@ void AckedGroup::on_fetched(Fetch& fetch) {
 // ---- the end, and how it stands
 
 void AckedGroup::close(const Error& error) {
+  state_ = State::failed;
+  ctx_->disarm(this);
+  cursors_.clear();
   while (!waiting_.empty()) {
     waiting_.front().request->error = error;
     expire(&waiting_.front());

@@ -43,7 +43,7 @@ class AckedGroup final : public Committable,
   void on_fetched(Fetch& fetch);
   void on_position(ListOffsets& found);  // while loading: where a new group starts
   void seal();                           // the turn ends: changed rows are written
-  void close(const Error& error);        // answers whoever waits
+  void close(const Error& error);        // answers whoever waits; nothing happens afterwards
   void purge();                          // removes every row
   GroupStats stats() const;
   bool has_members() const { return !members_.empty(); }
@@ -74,7 +74,7 @@ class AckedGroup final : public Committable,
                  const std::string& error, const HeldRange& range);
   void bury(DeadLetter letter);
   void answer(PendingSettle& waiting);
-  void count_released(int64_t events) { released_ += events; }
+  void on_released(const HeldRange& range, int64_t events);
   void count_skipped(int64_t events);
 
  private:

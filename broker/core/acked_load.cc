@@ -14,7 +14,7 @@ struct AckedGroup::Load {
     void run() override {
       std::unique_ptr<Positions> self(this);
       auto alive = group.lock();
-      if (alive == nullptr) return;
+      if (alive == nullptr || alive->state_ != State::loading) return;
       if (status != storage::Status::ok) return alive->fail_load();
       for (const Row& row : rows) {
         const auto parts = storage::parse_offsets_key(row.key.view());
@@ -30,7 +30,7 @@ struct AckedGroup::Load {
     void run() override {
       std::unique_ptr<HealthRow> self(this);
       auto alive = group.lock();
-      if (alive == nullptr) return;
+      if (alive == nullptr || alive->state_ != State::loading) return;
       if (status != storage::Status::ok) return alive->fail_load();
       if (items[0].found) alive->health_loaded(items[0].value);
       alive->scan_positions();

@@ -315,7 +315,7 @@ void Cursor::release_member(uint64_t member) {
 // A delivery without an outcome. So often that the handler must be what ends its members: a
 // failure.
 void Cursor::give_back(Offset first, HeldRange range) {
-  group_->count_released(range.events(first));
+  group_->on_released(range, range.events(first));
   if (++range.releases >= limits::kReleasesBeforeFailure) {
     return fail_piece(first, range, {FailureReason::lost_members, "", -1, false, nullptr});
   }
@@ -438,7 +438,7 @@ void Cursor::expire(Time now) {
   while (auto piece = held_.take_expired(now.mono_us)) {
     auto& [first, range] = *piece;
     group_->on_returned(range.member, range.events(first));
-    if (group_->health().delivers() || group_->health().probes()) {
+    if (group_->health().counts(range.started_mono_us)) {
       fail_piece(first, range,
                  {FailureReason::timeout, "no outcome before the deadline", -1, false, nullptr});
     } else {

@@ -67,11 +67,9 @@ bool Health::on_failure(const Event& event, const GroupOptions& options, Time no
   return true;
 }
 
-bool Health::on_success(int64_t started_mono_us, const GroupOptions&) {
-  const bool probed = state_ == State::probing;
-  if (!probed && (failing_.empty() || started_mono_us < last_failure_mono_us_)) return false;
-  // In quarantine only a probe speaks for the handler; a disabled group is a person's decision.
-  if (state_ == State::quarantined || state_ == State::disabled) return false;
+bool Health::on_success(int64_t started_mono_us) {
+  if (!counts(started_mono_us) || started_mono_us < last_failure_mono_us_) return false;
+  if (state_ == State::healthy && failing_.empty()) return false;
   enable();
   return true;
 }

@@ -27,11 +27,16 @@ class Health {
   GroupState state() const;
   bool delivers() const { return state_ == State::healthy; }
   bool probes() const { return state_ == State::probing; }
+  // Whether how an attempt ends says something about the handler as it is now.
+  bool counts(int64_t started_mono_us) const {
+    return state_ == State::healthy ||
+           (state_ == State::probing && started_mono_us >= last_failure_mono_us_);
+  }
   bool quarantined() const { return state_ == State::quarantined || probes(); }
   // True if this one stopped the group.
   bool on_failure(const Event& event, const GroupOptions& options, Time now);
   // True if anything changed.
-  bool on_success(int64_t started_mono_us, const GroupOptions& options);
+  bool on_success(int64_t started_mono_us);
   // The cool-down is over: true if the group probes from now on.
   bool tick(int64_t now_us);
   // The probe came back without an outcome, or the broker started again: another cool-down.

@@ -65,8 +65,9 @@ LogReader::State LogReader::seek(Offset offset, bool wait) {
   // What the tail holds has been answered within the call.
   if (reading_) return State::reading;
   if (!batches_.empty()) return State::ready;
-  const bool below = error_.code == ErrorCode::offset_out_of_range && offset < log_start_;
-  return below ? State::gone : State::failed;
+  if (error_.code != ErrorCode::offset_out_of_range || offset >= log_start_) return State::failed;
+  error_ = {};
+  return State::gone;
 }
 
 bool LogReader::on_fetched(Fetch& fetch) {

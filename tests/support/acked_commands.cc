@@ -115,7 +115,7 @@ void CoreStage::declare(std::istringstream& words) {
       options.max_in_flight = static_cast<uint32_t>(std::stoul(value));
     }
   }
-  ask(std::move(request));
+  ask(std::move(request), this);
 }
 
 void CoreStage::outcome(const std::string& verb, std::istringstream& words) {
@@ -143,7 +143,7 @@ void CoreStage::outcome(const std::string& verb, std::istringstream& words) {
   request->group = catalog_->group(kDefaultTenant, group);
   request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
   request->member = attached_[who];
-  ask(std::move(request));
+  ask(std::move(request), this);
 }
 
 bool CoreStage::acked_command(const std::string& verb, std::istringstream& words) {
@@ -163,7 +163,7 @@ bool CoreStage::acked_command(const std::string& verb, std::istringstream& words
     request->group = catalog_->group(kDefaultTenant, group);
     HR_CHECK(request->group != nullptr);
     request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
-    ask(std::move(request));
+    ask(std::move(request), this);
   };
   if (verb == "attach") {
     auto request = std::make_unique<core::AttachMember>(tenant);
