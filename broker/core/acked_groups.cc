@@ -34,6 +34,14 @@ Addressed address_of(Request& request) {
 
 void AckedGroups::handle(RequestPtr request) {
   const Addressed to = address_of(*request);
+  const bool from_member = request->kind == Request::Kind::detach_member ||
+                           request->kind == Request::Kind::acquire ||
+                           request->kind == Request::Kind::settle;
+  if (from_member && !groups_.contains(to.group->id)) {
+    // Members are memory only: a group that is not there has none.
+    request->error = Error(ErrorCode::unknown_member, to.group->name);
+    return ctx_->reply(std::move(request));
+  }
   if (AckedGroup* group = ready(to.group, to.topic, request)) group->handle(std::move(request));
 }
 
@@ -47,6 +55,7 @@ void AckedGroups::load(Entry* entry, const GroupPtr& record, const TopicPtr& top
 }
 
 void AckedGroups::open(const GroupPtr& record, const TopicPtr& topic) {
+  if (purged_.contains(record->id)) return;
   Entry& entry = groups_[record->id];
   if (entry.group == nullptr) load(&entry, record, topic);
 }
@@ -59,6 +68,9 @@ AckedGroup* AckedGroups::ready(const GroupPtr& record, const TopicPtr& topic, Re
   };
   if (record->kind != GroupRecord::Kind::acked) {
     return refuse(ErrorCode::group_kind, record->name + " is positional");
+  }
+  if (purged_.contains(record->id)) {
+    return refuse(ErrorCode::unknown_group, record->name + " was deleted");
   }
   Entry& entry = groups_[record->id];
   const bool failed = entry.group != nullptr && entry.group->state() == AckedGroup::State::failed;
@@ -95,14 +107,18 @@ void AckedGroups::seal() {
   for (auto& [id, entry] : groups_) entry.group->seal();
 }
 
-void AckedGroups::forget(Entry& entry, const Error& error) {
+// Out of the map before anybody hears of it: who is answered may ask again at once.
+void AckedGroups::forget(GroupId id, const Error& error) {
+  purged_.insert(id);
+  auto node = groups_.extract(id);
+  if (node.empty()) return;
+  Entry& entry = node.mapped();
   ctx_->forget(entry.group.get());
   entry.group->close(error);
   for (auto& request : entry.waiting) {
     request->error = error;
     ctx_->reply(std::move(request));
   }
-  entry.waiting.clear();
 }
 
 void AckedGroups::purge(std::unique_ptr<PurgeGroup> typed) {
@@ -110,6 +126,9 @@ void AckedGroups::purge(std::unique_ptr<PurgeGroup> typed) {
   const TopicPtr topic = typed->topic;
   const bool only_if_empty = typed->only_if_empty;
   RequestPtr request = std::move(typed);
+  if (purged_.contains(record->id)) {
+    return ctx_->reply_committed(std::move(request), Durability::durable);
+  }
   AckedGroup* group = ready(record, topic, request);
   if (group == nullptr) return;
   if (only_if_empty && group->has_members()) {
@@ -118,20 +137,16 @@ void AckedGroups::purge(std::unique_ptr<PurgeGroup> typed) {
   }
   group->purge();
   ctx_->reply_committed(std::move(request), Durability::durable);
-  auto at = groups_.find(record->id);
-  forget(at->second, Error(ErrorCode::unknown_group, record->name + " was deleted"));
-  groups_.erase(at);
+  forget(record->id, Error(ErrorCode::unknown_group, record->name + " was deleted"));
 }
 
 void AckedGroups::purge_topic(const TopicPtr& topic) {
-  for (auto at = groups_.begin(); at != groups_.end();) {
-    auto& [id, entry] = *at;
-    if (entry.group->topic()->id != topic->id) {
-      ++at;
-      continue;
-    }
-    forget(entry, Error(ErrorCode::unknown_group, "its topic was deleted"));
-    at = groups_.erase(at);
+  std::vector<GroupId> of_topic;
+  for (const auto& [id, entry] : groups_) {
+    if (entry.group->topic()->id == topic->id) of_topic.push_back(id);
+  }
+  for (GroupId id : of_topic) {
+    forget(id, Error(ErrorCode::unknown_group, "its topic was deleted"));
   }
   auto& writes = ctx_->writes(nullptr);
   auto remove = [&](storage::Table table, const storage::Key& prefix) {
@@ -140,6 +155,16 @@ void AckedGroups::purge_topic(const TopicPtr& topic) {
   remove(storage::Table::retry, storage::retry_prefix(topic->tenant, topic->id, SliceId(0)));
   remove(storage::Table::dlq, storage::dlq_prefix(topic->tenant, topic->id, SliceId(0)));
   remove(storage::Table::state, storage::health_prefix(topic->tenant, topic->id, SliceId(0)));
+}
+
+// Ids are never reused: once the catalog has forgotten them nobody can ask for them.
+void AckedGroups::forget_purged() {
+  if (purged_.empty()) return;
+  std::unordered_set<GroupId> known;
+  for (const auto& [name, group] : ctx_->catalog()->groups) {
+    if (purged_.contains(group->id)) known.insert(group->id);
+  }
+  purged_ = std::move(known);
 }
 
 void AckedGroups::drop(const Error& error) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "broker/core/acked_group.h"
@@ -28,6 +29,7 @@ class AckedGroups {
   void seal();
   void purge(std::unique_ptr<PurgeGroup> request);
   void purge_topic(const TopicPtr& topic);
+  void forget_purged();  // housekeeping
   void drop(const Error& error);
 
   template <class Visit>
@@ -44,11 +46,12 @@ class AckedGroups {
   };
 
   void load(Entry* entry, const GroupPtr& record, const TopicPtr& topic);
-  void forget(Entry& entry, const Error& error);
+  void forget(GroupId id, const Error& error);
 
   Ctx* const ctx_;
   const std::function<void(RequestPtr)> again_;
   std::unordered_map<GroupId, Entry> groups_;
+  std::unordered_set<GroupId> purged_;  // deleted here, and still in the catalog
 };
 
 }  // namespace headrace::core

@@ -454,8 +454,10 @@ void ShardObjects::keep_house() {
   for (const auto& [name, group] : ctx_->catalog()->groups) {
     if (group->kind != GroupRecord::Kind::acked) continue;
     const TopicPtr topic = ctx_->catalog()->topic(group->tenant, group->topic);
-    if (topic != nullptr && topic->shard == id_) acked_.open(group, topic);
+    if (topic == nullptr || topic->state != Topic::State::active) continue;
+    if (topic->shard == id_) acked_.open(group, topic);
   }
+  acked_.forget_purged();
   forget_closed();
   if (ctx_->clock_suspect()) return;
   for (const auto& [key, partition] : partitions_) {

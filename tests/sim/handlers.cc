@@ -211,6 +211,8 @@ void Handler::ask_how_it_stands() {
     if (!reply.ok()) return;
     const auto ok = reply.as<proto::DescribeGroupOk>();
     drained_ = ok.lag_events() == 0;
+    last_told_ = ok.state() + ", lag " + std::to_string(ok.lag_events()) + ", in flight " +
+                 std::to_string(ok.in_flight()) + ", retry " + std::to_string(ok.retry());
     if (ok.state() == "quarantined") enable();
   });
 }
@@ -270,7 +272,8 @@ int64_t Handler::next_us() const {
 std::string Handler::state() const {
   return "handler " + std::to_string(number_) + " of " + group_ + (declared_ ? "" : " undeclared") +
          (subscribed_ ? "" : " unsubscribed") + (asked_ ? " asked" : "") +
-         (drained_ ? " drained" : "") + " todo " + std::to_string(todo_.size());
+         (drained_ ? " drained" : "") + " todo " + std::to_string(todo_.size()) +
+         "; was told: " + last_told_;
 }
 
 }  // namespace headrace::sim

@@ -57,6 +57,7 @@ class Handler final : public Client {
   int64_t again_us_ = 0;
   int64_t look_us_ = 0;
   std::deque<Todo> todo_;
+  std::string last_told_;
 };
 
 }  // namespace headrace::sim
