@@ -69,8 +69,6 @@ planted_bug() {
 verb_test() {
   install_packages
   check_style
-  local targets
-  mapfile -t targets < <(fuzz_targets)
 
   say "build dev (address and undefined behaviour, coverage)"
   build_preset dev:coverage -DHEADRACE_COVERAGE=ON -- \
@@ -90,6 +88,15 @@ verb_test() {
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
 
+  say "all suites passed"
+}
+
+# Further instrumented builds: longer than CI may take yet, run by hand.
+verb_sanitize() {
+  install_packages
+  local targets
+  mapfile -t targets < <(fuzz_targets)
+
   say "build tsan"
   build_preset tsan tsan_tests
   TSAN_OPTIONS="suppressions=$root/tests/support/tsan.supp halt_on_error=1" \
@@ -99,5 +106,5 @@ verb_test() {
   build_preset fuzz "${targets[@]}"
   run_suite fuzz suite_ctest fuzz -R '_fuzz$'
 
-  say "all suites passed"
+  say "all sanitized suites passed"
 }
