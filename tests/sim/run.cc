@@ -173,7 +173,9 @@ void Run::wait_for_handlers() {
   wait([&](const Handler* handler) { return gone(handler) || handler->drained(); },
        "an acked group is not drained: ");
   if (failed()) return;
-  for (Handler* handler : handlers_) handler->collect();
+  for (Handler* handler : handlers_) {
+    if (!handler->topic().retention) handler->collect();
+  }
   wait(
       [&](const Handler* handler) {
         return gone(handler) || handler->topic().retention || handler->collected();
