@@ -2,28 +2,20 @@
 
 #include <algorithm>
 
+#include "broker/core/cast.h"
 #include "broker/limits.h"
 #include "metrics/counters.h"
 #include "metrics/log.h"
 #include "records.pb.h"
 
 namespace headrace::core {
-namespace {
 
-template <class T>
-std::unique_ptr<T> cast(RequestPtr request) {
-  T* typed = &as<T>(*request);
-  request.release();
-  return std::unique_ptr<T>(typed);
-}
-
-}  // namespace
-
-AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx)
+AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx, std::vector<AckedGroup*>* changed)
     : record_(std::move(record)),
       topic_(std::move(topic)),
       ctx_(ctx),
-      dead_letters_(record_, topic_, ctx) {
+      dead_letters_(record_, topic_, ctx),
+      changed_(changed) {
   adopt(record_);
 }
 
@@ -332,6 +324,7 @@ void AckedGroup::on_timer(Time now) {
 void AckedGroup::mark_dirty() {
   if (dirty_) return;
   dirty_ = true;
+  changed_->push_back(this);
   ctx_->writes(this);  // so that the turn has a set, and seal() comes
 }
 

@@ -31,7 +31,8 @@ class AckedGroup final : public Committable,
  public:
   enum class State : uint8_t { loading, ready, failed };
 
-  AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx);
+  // `changed`: where it puts itself, once a turn, when seal() shall be called.
+  AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx, std::vector<AckedGroup*>* changed);
   ~AckedGroup() override;
 
   // ---- for the shard
@@ -125,6 +126,7 @@ class AckedGroup final : public Committable,
   std::map<uint64_t, Member> members_;
   uint64_t members_named_ = 0;
   std::list<Waiting> waiting_;  // acquires, in the order they came
+  std::vector<AckedGroup*>* const changed_;
   bool dirty_ = false;
   bool pumping_ = false;
   bool probe_out_ = false;

@@ -46,7 +46,8 @@ void AckedGroups::handle(RequestPtr request) {
 }
 
 void AckedGroups::load(Entry* entry, const GroupPtr& record, const TopicPtr& topic) {
-  entry->group = std::make_shared<AckedGroup>(record, topic, ctx_);
+  if (entry->group != nullptr) std::erase(changed_, entry->group.get());  // its load failed
+  entry->group = std::make_shared<AckedGroup>(record, topic, ctx_, &changed_);
   entry->group->load([this, id = record->id] {
     auto at = groups_.find(id);
     if (at == groups_.end()) return;
@@ -104,7 +105,8 @@ void AckedGroups::on_reply(Request& reply) {
 }
 
 void AckedGroups::seal() {
-  for (auto& [id, entry] : groups_) entry.group->seal();
+  for (AckedGroup* group : changed_) group->seal();
+  changed_.clear();
 }
 
 // Out of the map before anybody hears of it: who is answered may ask again at once.
@@ -114,6 +116,7 @@ void AckedGroups::forget(GroupId id, const Error& error) {
   if (node.empty()) return;
   Entry& entry = node.mapped();
   ctx_->forget(entry.group.get());
+  std::erase(changed_, entry.group.get());
   entry.group->close(error);
   for (auto& request : entry.waiting) {
     request->error = error;
@@ -168,6 +171,7 @@ void AckedGroups::forget_purged() {
 }
 
 void AckedGroups::drop(const Error& error) {
+  changed_.clear();
   for (auto& [id, entry] : groups_) {
     entry.group->close(error);
     for (auto& request : entry.waiting) {

@@ -51,6 +51,7 @@ class AckedGroups {
   Ctx* const ctx_;
   const std::function<void(RequestPtr)> again_;
   std::unordered_map<GroupId, Entry> groups_;
+  std::vector<AckedGroup*> changed_;    // this turn
   std::unordered_set<GroupId> purged_;  // deleted here, and still in the catalog
 };
 

@@ -1,6 +1,7 @@
 #include "broker/core/catalog_store.h"
 
 #include "broker/core/api_acked.h"
+#include "broker/core/cast.h"
 #include "broker/core/catalog_rows.h"
 #include "broker/limits.h"
 #include "metrics/big_endian.h"
@@ -186,22 +187,21 @@ void CatalogStore::handle(RequestPtr request) {
     ctx_->reply(std::move(request));
     return;
   }
-  Request* raw = request.release();
-  switch (raw->kind) {
+  switch (request->kind) {
     case Request::Kind::create_topic:
-      return create_topic(std::unique_ptr<CreateTopic>(&as<CreateTopic>(*raw)));
+      return create_topic(cast<CreateTopic>(std::move(request)));
     case Request::Kind::delete_topic:
-      return delete_topic(std::unique_ptr<DeleteTopic>(&as<DeleteTopic>(*raw)));
+      return delete_topic(cast<DeleteTopic>(std::move(request)));
     case Request::Kind::ensure_group:
-      return ensure_group(std::unique_ptr<EnsureGroup>(&as<EnsureGroup>(*raw)));
+      return ensure_group(cast<EnsureGroup>(std::move(request)));
     case Request::Kind::create_group:
-      return create_group(std::unique_ptr<CreateGroup>(&as<CreateGroup>(*raw)));
+      return create_group(cast<CreateGroup>(std::move(request)));
     case Request::Kind::update_group:
-      return update_group(std::unique_ptr<UpdateGroup>(&as<UpdateGroup>(*raw)));
+      return update_group(cast<UpdateGroup>(std::move(request)));
     case Request::Kind::delete_group:
-      return delete_group(std::unique_ptr<DeleteGroup>(&as<DeleteGroup>(*raw)));
+      return delete_group(cast<DeleteGroup>(std::move(request)));
     case Request::Kind::init_producer:
-      return init_producer(std::unique_ptr<InitProducer>(&as<InitProducer>(*raw)));
+      return init_producer(cast<InitProducer>(std::move(request)));
     default:
       HR_UNREACHABLE("not a request of the catalog");
   }

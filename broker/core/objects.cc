@@ -2,20 +2,11 @@
 
 #include <algorithm>
 
+#include "broker/core/cast.h"
 #include "broker/core/retention.h"
 #include "broker/limits.h"
 
 namespace headrace::core {
-namespace {
-
-template <class T>
-std::unique_ptr<T> cast(RequestPtr request) {
-  T* typed = &as<T>(*request);
-  request.release();
-  return std::unique_ptr<T>(typed);
-}
-
-}  // namespace
 
 ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us)
     : id_(id),
