@@ -60,8 +60,8 @@ inline void add(Gauge gauge, int64_t n) {
   auto& slot = thread_block().gauges[static_cast<size_t>(gauge)];
   slot.store(slot.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
-inline void record(Timing timing, int64_t duration_us) {
-  thread_block().timings[static_cast<size_t>(timing)].record(duration_us);
+inline void record(Timing timing, int64_t duration_us, uint64_t count = 1) {
+  thread_block().timings[static_cast<size_t>(timing)].record(duration_us, count);
 }
 
 // Sums over all threads; any thread may ask.

@@ -81,11 +81,12 @@ struct Histogram::Bins {
 Histogram::Histogram() : bins_(std::make_unique<Bins>()) {}
 Histogram::~Histogram() = default;
 
-void Histogram::record(int64_t duration_us) {
+void Histogram::record(int64_t duration_us, uint64_t count) {
   duration_us = std::max<int64_t>(0, duration_us);
-  bins_->counts(static_cast<double>(duration_us) + kHalf);
+  bins_->counts(static_cast<double>(duration_us) + kHalf, bh::weight(count));
   const auto relaxed = std::memory_order_relaxed;
-  bins_->sum_us.store(bins_->sum_us.load(relaxed) + duration_us, relaxed);
+  bins_->sum_us.store(bins_->sum_us.load(relaxed) + duration_us * static_cast<int64_t>(count),
+                      relaxed);
   if (duration_us > bins_->max_us.load(relaxed)) bins_->max_us.store(duration_us, relaxed);
 }
 

@@ -48,7 +48,8 @@ class Histogram {
   Histogram(const Histogram&) = delete;
   Histogram& operator=(const Histogram&) = delete;
 
-  void record(int64_t duration_us);  // below 0 counts as 0
+  // `count` things that took so long each; below 0 counts as 0.
+  void record(int64_t duration_us, uint64_t count = 1);
   HistogramSnapshot snapshot() const;
 
  private:

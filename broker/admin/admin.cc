@@ -1,6 +1,7 @@
 #include "broker/admin/admin.h"
 
 #include "broker/admin/routes.h"
+#include "metrics/counters.h"
 #include "metrics/log.h"
 
 namespace headrace::admin {
@@ -55,6 +56,19 @@ bool Admin::start(std::string* error) {
 
 void Admin::stop() {
   if (server_ != nullptr) server_->stop();
+}
+
+Recent Admin::recent(int64_t now_mono_us) {
+  using metrics::Counter;
+  const auto rate = [now_mono_us](Rate* of, Counter counter) {
+    return of->per_second(now_mono_us, metrics::total(counter));
+  };
+  Recent recent;
+  recent.published_per_s = rate(&published_, Counter::publish_events);
+  const double acked = rate(&acked_, Counter::group_acks);
+  const double failed = rate(&failed_, Counter::group_failures);
+  if (failed > 0) recent.failure_ratio = failed / (acked + failed);
+  return recent;
 }
 
 void Admin::handle(http::Request&& request, http::Respond respond) {

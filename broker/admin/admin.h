@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/admin/rate.h"
 #include "broker/runtime/gather.h"
 #include "broker/runtime/reactor.h"
 #include "metrics/registry.h"
@@ -22,6 +23,12 @@ struct AdminOptions {
   std::string cluster_id;
   size_t max_series = 1'000;
   http::ServerOptions http;
+};
+
+// Of about the last ten seconds (rate.h).
+struct Recent {
+  double published_per_s = 0;  // events
+  double failure_ratio = 0;    // of the attempts of acked groups
 };
 
 class Admin final : public http::Handler {
@@ -49,6 +56,7 @@ class Admin final : public http::Handler {
   const std::vector<runtime::Reactor*>& reactors() const { return reactors_; }
   storage::RocksStore& store() { return *store_; }
   metrics::Registry& registry() { return registry_; }
+  Recent recent(int64_t now_mono_us);
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
  private:
@@ -56,6 +64,9 @@ class Admin final : public http::Handler {
   const std::vector<runtime::Reactor*> reactors_;
   storage::RocksStore* const store_;
   metrics::Registry registry_;
+  Rate published_;
+  Rate acked_;
+  Rate failed_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<http::Server> server_;
 };

@@ -222,11 +222,16 @@ Error AckedGroup::apply(Settle::Outcome& outcome, const PendingSettlePtr& pendin
   return events > 0 ? Error() : Error(ErrorCode::stale_delivery, record_->name);
 }
 
+void AckedGroup::note_duration(bool failed, int64_t duration_us, int64_t events) {
+  handler_.record(failed, duration_us, events);
+  metrics::record(metrics::Timing::event_processing, duration_us, static_cast<uint64_t>(events));
+}
+
 void AckedGroup::on_acked(LaneId lane, const HeldRange& range, int64_t events) {
   const Time& now = ctx_->now();
   acked_ += events;
   last_success_us_ = now.wall_us;
-  handler_.record(false, now.mono_us - range.started_mono_us, events);
+  note_duration(false, now.mono_us - range.started_mono_us, events);
   metrics::add(metrics::Counter::group_acks, static_cast<uint64_t>(events));
   if (lane != LaneId(0)) return;
   const bool stopped = health_.quarantined();
@@ -247,7 +252,7 @@ void AckedGroup::on_failed(LaneId lane, PartitionId partition, Offset offset, Fa
       lane == LaneId(0) && (reason == FailureReason::nack || reason == FailureReason::timeout ||
                             reason == FailureReason::lost_members);
   if (!counts) return;
-  handler_.record(true, now.mono_us - range.started_mono_us, 1);
+  note_duration(true, now.mono_us - range.started_mono_us, 1);
   probe_out_ = false;
   if (health_.on_failure({partition, offset}, options(), now)) {
     metrics::add(metrics::Counter::group_trips);

@@ -108,6 +108,7 @@ class AckedGroup final : public Committable,
   Error apply(Settle::Outcome& outcome, const PendingSettlePtr& pending);
   Cursor* cursor(PartitionId partition, LaneId lane);
   void watch_cooldown();
+  void note_duration(bool failed, int64_t duration_us, int64_t events);
   void log_state(const char* what) const;
 
   GroupPtr record_;

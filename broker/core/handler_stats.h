@@ -14,7 +14,7 @@ class HandlerStats {
   void record(bool failed, int64_t duration_us, int64_t events) {
     const double keep = std::exp2(-static_cast<double>(events) / kHalfLife);
     failure_rate_ = failure_rate_ * keep + (failed ? 1 - keep : 0);
-    durations_.record(duration_us);
+    durations_.record(duration_us, static_cast<uint64_t>(events));
   }
   double failure_rate() const { return failure_rate_; }
   int64_t p50_us() const { return durations_.snapshot().quantile_us(0.5); }

@@ -20,6 +20,7 @@ struct Request {
   std::string body;
   std::string peer;  // "127.0.0.1:53124"
   bool from_loopback = false;
+  int64_t received_mono_us = 0;
 
   // The first header of this name; nothing if there is none.
   std::optional<std::string_view> header(std::string_view name) const;

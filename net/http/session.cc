@@ -200,6 +200,9 @@ void Session::dispatch() {
     return write(busy("the broker has too many HTTP requests in flight"), false);
   }
   request.body = std::move(parser_->get().body());
+  request.received_mono_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                                 std::chrono::steady_clock::now().time_since_epoch())
+                                 .count();
   ++core_->in_flight;
   in_flight_ = true;
   const uint64_t number = ++request_number_;

@@ -244,6 +244,16 @@ class Kernel(unittest.TestCase):
             self.assertIn("seccomp", refused.stderr)
             self.assertIn("deploy/seccomp.json", refused.stderr)
 
+    def test_a_kernel_that_is_too_old_is_named(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            refused = subprocess.run(
+                ["setarch", "--uname-2.6", HEADRACE, "serve", "--data", scratch + "/data",
+                 "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"],
+                capture_output=True, text=True, timeout=60)
+            self.assertEqual(refused.returncode, 1, refused.stderr)
+            self.assertIn("the kernel is 2.6", refused.stderr)
+            self.assertIn("Headrace needs Linux 6.1 or newer", refused.stderr)
+
     def test_the_profile_we_ship_is_enough(self):
         with tempfile.TemporaryDirectory() as scratch:
             served = subprocess.Popen(

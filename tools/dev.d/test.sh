@@ -88,23 +88,16 @@ verb_test() {
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
 
-  say "all suites passed"
-}
-
-# Further instrumented builds: longer than CI may take yet, run by hand.
-verb_sanitize() {
-  install_packages
-  local targets
-  mapfile -t targets < <(fuzz_targets)
-
-  say "build tsan"
+  say "build tsan (what crosses threads)"
   build_preset tsan tsan_tests
   TSAN_OPTIONS="suppressions=$root/tests/support/tsan.supp halt_on_error=1" \
     run_suite tsan suite_ctest tsan -R '^tsan$'
 
   say "build fuzz"
+  local targets
+  mapfile -t targets < <(fuzz_targets)
   build_preset fuzz "${targets[@]}"
   run_suite fuzz suite_ctest fuzz -R '_fuzz$'
 
-  say "all sanitized suites passed"
+  say "all suites passed"
 }

@@ -1,5 +1,6 @@
 // /metrics: node-wide metrics, and series per topic and group, as many as the registry exposes; how
-// many there are in all is a series of its own.
+// many there are in all is a series of its own. Five gauges and a histogram have the names that
+// dashboards of event buses use (event_bus_*, handler_failure_rate), beside ours.
 #include "broker/admin/routes.h"
 
 namespace headrace::admin {
@@ -14,7 +15,8 @@ LabelledFamily gauge(std::string name, std::string help) {
 // Topics and groups asked about in one scrape; the rest only counts.
 constexpr size_t kAskedPerScrape = 200;
 
-std::vector<core::RequestPtr> questions_about(const core::CatalogSnapshot& catalog) {
+std::vector<core::RequestPtr> questions_about(const core::CatalogSnapshot& catalog,
+                                              uint32_t shards) {
   std::vector<core::RequestPtr> questions;
   for (const auto& [name, topic] : catalog.topics) {
     if (questions.size() == kAskedPerScrape) break;
@@ -34,51 +36,122 @@ std::vector<core::RequestPtr> questions_about(const core::CatalogSnapshot& catal
     question->shard = topic->shard;
     questions.push_back(std::move(question));
   }
+  // Last, for the sums: by then the groups asked about are loaded; acked ones always are.
+  for (uint16_t shard = 0; shard < shards; ++shard) {
+    auto question = std::make_unique<core::ShardStats>(core::Access::node(kDefaultTenant));
+    question->shard = ShardId(shard);
+    questions.push_back(std::move(question));
+  }
   return questions;
 }
 
+// Over all groups of the node, also those that have no series of their own.
+struct Sums {
+  double lag_events = 0;
+  double dead_letters = 0;
+
+  void add(const core::GroupStats& stats) {
+    lag_events += static_cast<double>(stats.lag_events);
+    if (stats.acked) dead_letters += static_cast<double>(stats.acked->dead_letters);
+  }
+};
+
+void add_one(std::vector<LabelledFamily>* to, std::string name, std::string help, double value) {
+  to->push_back(gauge(std::move(name), std::move(help)));
+  to->back().samples.push_back({{}, value});
+}
+
+// Each under the name that is asked for, and under ours.
+void add_node_wide(std::vector<LabelledFamily>* to, const Sums& sums, const Recent& recent) {
+  add_one(to, "event_bus_throughput", "As headrace_publish_events_per_second",
+          recent.published_per_s);
+  add_one(to, "headrace_publish_events_per_second", "Events published, of the last ten seconds",
+          recent.published_per_s);
+  add_one(to, "event_bus_consumer_lag", "As headrace_lag_events", sums.lag_events);
+  add_one(to, "headrace_lag_events", "Events that groups have not committed or settled yet",
+          sums.lag_events);
+  add_one(to, "event_bus_dlq_size", "As headrace_dead_letters", sums.dead_letters);
+  add_one(to, "headrace_dead_letters", "Dead letters of all groups", sums.dead_letters);
+  add_one(to, "handler_failure_rate", "As headrace_handler_failure_ratio", recent.failure_ratio);
+  add_one(to, "headrace_handler_failure_ratio", "Share of failed attempts, of the last ten seconds",
+          recent.failure_ratio);
+}
+
+// Series per topic and per group.
+struct Labelled {
+  LabelledFamily events = gauge("headrace_topic_events", "Events in the topic's log");
+  LabelledFamily bytes = gauge("headrace_topic_bytes", "Bytes of batches in the topic's log");
+  LabelledFamily lag =
+      gauge("headrace_group_lag_events", "Events the group has not committed or settled yet");
+  LabelledFamily lag_seconds =
+      gauge("headrace_group_lag_seconds", "Age of the oldest event not committed or settled yet");
+  LabelledFamily dead_letters = gauge("headrace_group_dead_letters", "Dead letters of the group");
+  LabelledFamily failure_ratio =
+      gauge("headrace_group_failure_ratio",
+            "Share of the group's failed attempts, recent ones weigh more");
+
+  void add(const core::DescribeTopic& described) {
+    double count = 0;
+    double size = 0;
+    for (const auto& partition : described.partitions) {
+      count += static_cast<double>(partition.visible_end - partition.log_start);
+      size += static_cast<double>(partition.bytes);
+    }
+    events.samples.push_back({{{"topic", described.topic->name}}, count});
+    bytes.samples.push_back({{{"topic", described.topic->name}}, size});
+  }
+  void add(const core::GroupStats& stats) {
+    const auto put = [&](LabelledFamily* family, double value) {
+      family->samples.push_back({{{"group", stats.group->name}}, value});
+    };
+    put(&lag, static_cast<double>(stats.lag_events));
+    put(&lag_seconds, stats.lag_seconds);
+    if (!stats.acked) return;
+    put(&dead_letters, static_cast<double>(stats.acked->dead_letters));
+    put(&failure_ratio, stats.acked->failure_rate);
+  }
+};
+
 std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
-                                        const std::vector<core::RequestPtr>& answers) {
-  auto topics = gauge("headrace_topics", "Topics in the catalog");
-  topics.samples.push_back({{}, static_cast<double>(catalog.topics.size())});
-  auto groups = gauge("headrace_groups", "Consumer groups in the catalog");
-  groups.samples.push_back({{}, static_cast<double>(catalog.groups.size())});
-  auto events = gauge("headrace_topic_events", "Events in the topic's log");
-  auto bytes = gauge("headrace_topic_bytes", "Bytes of batches in the topic's log");
-  auto lag = gauge("headrace_group_lag_events", "Events the group has not committed yet");
-  auto lag_seconds =
-      gauge("headrace_group_lag_seconds", "Age of the oldest event not committed yet");
+                                        const std::vector<core::RequestPtr>& answers,
+                                        const Recent& recent) {
+  Labelled labelled;
+  Sums sums;
   for (const auto& answer : answers) {
     if (answer->error) continue;
     if (answer->kind == core::Request::Kind::describe_topic) {
-      const auto& described = static_cast<const core::DescribeTopic&>(*answer);
-      double count = 0;
-      double size = 0;
-      for (const auto& partition : described.partitions) {
-        count += static_cast<double>(partition.visible_end - partition.log_start);
-        size += static_cast<double>(partition.bytes);
-      }
-      events.samples.push_back({{{"topic", described.topic->name}}, count});
-      bytes.samples.push_back({{{"topic", described.topic->name}}, size});
-      continue;
+      labelled.add(core::as<core::DescribeTopic>(*answer));
+    } else if (answer->kind == core::Request::Kind::describe_group) {
+      labelled.add(core::as<core::DescribeGroup>(*answer).stats);
+    } else {
+      for (const auto& stats : core::as<core::ShardStats>(*answer).groups) sums.add(stats);
     }
-    const auto& stats = static_cast<const core::DescribeGroup&>(*answer).stats;
-    lag.samples.push_back({{{"group", stats.group->name}}, static_cast<double>(stats.lag_events)});
-    lag_seconds.samples.push_back({{{"group", stats.group->name}}, stats.lag_seconds});
   }
-  return {topics, groups, events, bytes, lag, lag_seconds};
+  std::vector<LabelledFamily> families;
+  add_one(&families, "headrace_topics", "Topics in the catalog",
+          static_cast<double>(catalog.topics.size()));
+  add_one(&families, "headrace_groups", "Consumer groups in the catalog",
+          static_cast<double>(catalog.groups.size()));
+  add_node_wide(&families, sums, recent);
+  for (LabelledFamily* one :
+       {&labelled.events, &labelled.bytes, &labelled.lag, &labelled.lag_seconds,
+        &labelled.dead_letters, &labelled.failure_ratio}) {
+    families.push_back(std::move(*one));
+  }
+  return families;
 }
 
 }  // namespace
 
-void get_metrics(Admin& admin, const http::Request&, http::Respond respond) {
-  admin.with_catalog(respond, [&admin](core::CatalogPtr catalog, http::Respond answer) {
-    admin.ask(questions_about(*catalog),
-              [&admin, catalog, answer](std::vector<core::RequestPtr> answers) {
+void get_metrics(Admin& admin, const http::Request& request, http::Respond respond) {
+  const Recent recent = admin.recent(request.received_mono_us);
+  admin.with_catalog(respond, [&admin, recent](core::CatalogPtr catalog, http::Respond answer) {
+    admin.ask(questions_about(*catalog, admin.reactors().front()->shards()),
+              [&admin, recent, catalog, answer](std::vector<core::RequestPtr> answers) {
                 answer({200,
                         "text/plain; version=0.0.4; charset=utf-8",
                         {},
-                        admin.registry().expose(families_of(*catalog, answers))});
+                        admin.registry().expose(families_of(*catalog, answers, recent))});
               });
   });
 }
