@@ -5,6 +5,7 @@
 #include <random>
 #include <thread>
 
+#include "bench/ack_load.h"
 #include "bench/batch_pool.h"
 #include "bench/ceiling.h"
 #include "bench/fetch_load.h"
@@ -29,6 +30,8 @@ constexpr uint32_t kLatencyEvents = 5'000;
 constexpr uint32_t kLatencyRounds = 20;
 constexpr uint32_t kMachineRounds = 500;
 constexpr uint64_t kHotPasses = 32;
+constexpr uint64_t kAckPasses = 8;
+constexpr uint32_t kAckWindow = 20'000;  // the default of 2,000 is for handlers that take time
 constexpr int kRounds = 3;
 
 double median(std::vector<double> values) {
@@ -94,7 +97,10 @@ class Bench {
   LoadPlan load_plan() const;
   uint64_t default_events() const;
   Error publish();
+  Error fill_hot(uint64_t wanted, LoadResult* filled);
   Error consume();
+  Error acknowledge();
+  Error acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult* all);
   Error latency();
   CeilingPlan ceiling_plan(const LoadPlan& load) const;
   client::Result<double> ceiling_beside_load(const LoadPlan& load, const LoadResult& reached);
@@ -237,17 +243,25 @@ client::Result<double> Bench::ceiling_beside_load(const LoadPlan& load, const Lo
   return ceiling.mb_per_s;
 }
 
-// Hot: fills a little and reads that again and again; cold: fills everything and reads it once.
-Error Bench::consume() {
+Error Bench::fill_hot(uint64_t wanted, LoadResult* filled) {
   say("filling");
   LoadPlan fill = load_plan();
-  const uint64_t wanted = fill.events;
   const BatchPool sample(1, fill.event_bytes, fill.batch_bytes, 1);
-  const uint64_t hot = kHotBytes / fill.batch_bytes * sample.events_per_batch();
-  if (!arguments_.cold) fill.events = std::min(wanted, hot);
+  fill.events = std::min(wanted, kHotBytes / fill.batch_bytes * sample.events_per_batch());
   fill.events_per_s = 0;
-  const LoadResult filled = publish_load(fill);
-  if (filled.error) return filled.error;
+  *filled = publish_load(fill);
+  return filled->error;
+}
+
+// Hot: fills a little and reads that again and again; cold: fills everything and reads it once.
+Error Bench::consume() {
+  LoadResult filled;
+  const uint64_t wanted = load_plan().events;
+  if (arguments_.cold) {
+    say("filling");
+    filled = publish_load(load_plan());
+  }
+  if (Error error = arguments_.cold ? filled.error : fill_hot(wanted, &filled)) return error;
   const auto described = client::describe_topic(*client_, topic_);
   if (!described.ok()) return described.error;
   FetchPlan plan;
@@ -271,6 +285,50 @@ Error Bench::consume() {
   report_.real("mb_per_s", result.mb_per_s(), 1);
   report_.latency(result.latency);
   return {};
+}
+
+// An event is acked once by a group, so a pass is a new group that reads the hot tail from its
+// beginning.
+Error Bench::acknowledge() {
+  LoadResult filled;
+  if (Error error = fill_hot(load_plan().events, &filled)) return error;
+  const uint64_t passes =
+      arguments_.events > 0 ? (arguments_.events + filled.events - 1) / filled.events : kAckPasses;
+  say("delivering and acknowledging");
+  LoadResult all;
+  for (uint64_t pass = 0; pass < passes; ++pass) {
+    if (Error error = acknowledge_all(filled, static_cast<uint32_t>(pass), &all)) return error;
+  }
+  report_.real("window", kAckWindow, 0);
+  report_.real("events", static_cast<double>(all.events), 0);
+  report_.real("events_per_s", all.events_per_s(), 0);
+  report_.real("mb_per_s", all.mb_per_s(), 1);
+  report_.latency(all.latency);
+  return {};
+}
+
+Error Bench::acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult* all) {
+  proto::CreateGroup request;
+  request.set_group(topic_ + "-" + std::to_string(pass));
+  request.set_topic(topic_);
+  request.mutable_options()->mutable_from()->set_earliest(true);
+  request.mutable_options()->set_max_in_flight(kAckWindow);
+  const auto created = client::create_group(*client_, request);
+  if (!created.ok()) return created.error;
+  AckPlan plan;
+  plan.server = server_;
+  plan.tenant = arguments_.connect.tenant;
+  plan.group = request.group();
+  plan.connections = arguments_.connections;
+  plan.window_events = kAckWindow;
+  plan.events = filled.events;
+  const LoadResult result = ack_load(plan);
+  if (result.error) return result.error;
+  all->events += result.events;
+  all->bytes += result.bytes;
+  all->duration_us += result.duration_us;
+  all->latency.merge(result.latency);
+  return client::delete_group(*client_, plan.group).error;
 }
 
 Error Bench::one_at_a_time(metrics::Histogram* histogram, uint32_t count) {
@@ -347,9 +405,6 @@ Error Bench::latency() {
 
 Error Bench::run() {
   static constexpr const char* kNames[] = {"publish", "consume", "ack", "latency"};
-  if (arguments_.load == BenchArguments::Load::ack) {
-    return {8, "unsupported", "this version has no acknowledged groups, so no bench ack", false, 0};
-  }
   const auto sync = measure_fdatasync(directory_, kMachineRounds);
   if (!sync.ok()) return sync.error;
   report_.text("workload", kNames[static_cast<int>(arguments_.load)]);
@@ -362,6 +417,7 @@ Error Bench::run() {
   Error error;
   if (arguments_.load == BenchArguments::Load::publish) error = publish();
   if (arguments_.load == BenchArguments::Load::consume) error = consume();
+  if (arguments_.load == BenchArguments::Load::ack) error = acknowledge();
   if (arguments_.load == BenchArguments::Load::latency) error = latency();
   report_.real("fdatasync_p50_us", static_cast<double>(sync->quantile_us(0.5)), 0);
   tear_down();

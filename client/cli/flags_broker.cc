@@ -95,7 +95,7 @@ void add_bench_verb(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   };
   verb("publish", "batches from several connections", BenchArguments::Load::publish);
   verb("consume", "read what was published", BenchArguments::Load::consume);
-  verb("ack", "deliveries and acknowledgements (not yet)", BenchArguments::Load::ack);
+  verb("ack", "deliveries to an acked group, and their acks", BenchArguments::Load::ack);
   verb("latency", "one event at a time on one connection", BenchArguments::Load::latency);
 }
 

@@ -50,7 +50,7 @@ void Committer::submit(Commit* commit) {
   // An empty set counts too: the budget bounds the number of sets as well.
   const uint64_t bytes = std::max<uint64_t>(commit->set.bytes(), 1);
   gauge_->add(bytes);
-  push(Item{{commit, mono_now_us(), bytes}, nullptr});
+  push(Item{{commit, bytes}, nullptr});
 }
 
 void Committer::submit(Maintenance* work) {

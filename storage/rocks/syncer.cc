@@ -155,12 +155,10 @@ bool Syncer::sync(const std::vector<Group>& groups) {
 }
 
 void Syncer::complete(const std::vector<Group>& groups) {
-  const int64_t now_us = mono_now_us();
   for (const Group& group : groups) {
     metrics::add(metrics::Counter::commits, group.sets.size());
     metrics::add(metrics::Counter::commit_bytes, group.bytes);
     for (const Submitted& set : group.sets) {
-      metrics::record(metrics::Timing::commit_latency, now_us - set.at_us);
       gauge_->subtract(set.bytes);
       set.commit->sink->post(set.commit);
     }

@@ -25,7 +25,6 @@ namespace headrace::storage {
 // A submitted set on its way through the committer.
 struct Submitted {
   Commit* commit = nullptr;
-  int64_t at_us = 0;
   uint64_t bytes = 0;  // noted here: the commit belongs to its owner again once it is posted
 };
 
