@@ -14,7 +14,11 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx, std::vector<Ac
     : record_(std::move(record)),
       topic_(std::move(topic)),
       ctx_(ctx),
-      dead_letters_(record_, topic_, ctx),
+      dead_letters_(record_, topic_, ctx, this,
+                    [this] {
+                      mark_dirty();
+                      pump();
+                    }),
       changed_(changed) {
   adopt(record_);
 }
@@ -25,11 +29,16 @@ AckedGroup::~AckedGroup() {
 }
 
 void AckedGroup::adopt(const GroupPtr& record) {
-  if (record != record_ && record->version <= record_->version) return;
+  const bool newer = record->version > record_->version;
+  if (record != record_ && !newer) return;
   record_ = record;
+  dead_letters_.adopt(record);
   const Error error = compile_filter(record_->options, &filter_);
   HR_CHECK(!error);  // checked when it was declared
   wants_everything_ = record_->options.filters.empty() && record_->options.conditions.empty();
+  if (!newer || state_ != State::ready) return;
+  mark_dirty();
+  pump();  // a larger quota
 }
 
 void AckedGroup::handle(RequestPtr request) {
@@ -46,6 +55,8 @@ void AckedGroup::handle(RequestPtr request) {
       return set_state(cast<SetGroupState>(std::move(request)));
     case Request::Kind::list_dead_letters:
       return dead_letters_.list(cast<ListDeadLetters>(std::move(request)));
+    case Request::Kind::delete_dead_letters:
+      return dead_letters_.remove(cast<DeleteDeadLetters>(std::move(request)));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }
@@ -138,8 +149,9 @@ void AckedGroup::expire(Waiting* waiting) {
 // Reads answer within the call when the tail has them, so what they bring comes back here while
 // this runs: only the outermost call works.
 void AckedGroup::pump() {
-  if (pumping_ || state_ != State::ready || !may_deliver()) return;
+  if (pumping_ || state_ != State::ready) return;
   pumping_ = true;
+  move_blocked();
   for (auto at = waiting_.begin(); at != waiting_.end() && may_deliver();) {
     Waiting& waiting = *at++;
     if (!serve(*waiting.request)) continue;
@@ -261,11 +273,35 @@ void AckedGroup::on_failed(LaneId lane, PartitionId partition, Offset offset, Fa
   watch_cooldown();
 }
 
-void AckedGroup::bury(DeadLetter letter) {
+DeadLetters::Put AckedGroup::bury(DeadLetter letter, Quota quota) {
+  const auto put = dead_letters_.put(std::move(letter), quota == Quota::exceeded);
+  if (put != DeadLetters::Put::done) return put;
   ++dead_;
   metrics::add(metrics::Counter::group_dead_letters);
   mark_dirty();
-  dead_letters_.put(std::move(letter), this);
+  return put;
+}
+
+void AckedGroup::count_blocked(int64_t events) {
+  const bool before = everything_blocked();
+  blocked_ += events;
+  mark_dirty();
+  if (events > 0) metrics::add(metrics::Counter::group_blocked, static_cast<uint64_t>(events));
+  if (everything_blocked() == before) return;
+  log::write(before ? log::Level::info : log::Level::error,
+             before ? "the group gets deliveries again: there is space in its dead letters"
+                    : "the group is blocked: its dead letters are full, and as many events wait",
+             {{"group", record_->name}, {"blocked", blocked_}});
+}
+
+// Whatever there is space for; then what waits because the oldest letters were being read.
+void AckedGroup::move_blocked() {
+  if (blocked_ > 0 && takes_blocked()) {
+    for (auto& cursor : cursors_) cursor->move_blocked();
+  }
+  for (auto& cursor : cursors_) {
+    if (cursor->dying() > 0) cursor->bury();
+  }
 }
 
 void AckedGroup::count_skipped(int64_t events) {
@@ -336,8 +372,15 @@ void AckedGroup::mark_dirty() {
 void AckedGroup::seal() {
   if (!dirty_) return;
   dirty_ = false;
-  for (auto& cursor : cursors_) cursor->write_row();
   records::GroupHealth row;
+  for (auto& cursor : cursors_) {
+    cursor->write_row();
+    if (cursor->blocked() == 0) continue;
+    auto* blocked = row.add_blocked();
+    blocked->set_partition(cursor->partition().value());
+    blocked->set_events(static_cast<uint64_t>(cursor->blocked()));
+  }
+  dead_letters_.watch(blocked_ > 0, false);
   health_.encode(&row);
   dead_letters_.encode(&row);
   row.set_acked(acked_);
@@ -352,6 +395,7 @@ void AckedGroup::seal() {
 }
 
 void AckedGroup::on_committed(Ctx&, uint64_t) {
+  dead_letters_.on_committed();
   pump();  // retries may be handed out now
 }
 
@@ -366,6 +410,7 @@ void AckedGroup::close(const Error& error) {
   state_ = State::failed;
   ctx_->disarm(this);
   cursors_.clear();
+  dead_letters_.close(error);
   while (!waiting_.empty()) {
     waiting_.front().request->error = error;
     expire(&waiting_.front());
@@ -391,17 +436,28 @@ void AckedGroup::purge() {
   dirty_ = false;
 }
 
+GroupState AckedGroup::state_told() const {
+  const GroupState state = health_.state();
+  const bool stopped = health_.quarantined() || state == GroupState::disabled;
+  return everything_blocked() && !stopped ? GroupState::blocked : state;
+}
+
 GroupStats AckedGroup::stats() const {
   GroupStats stats;
   stats.group = record_;
   stats.topic = topic_;
   AckedStats acked;
-  acked.state = health_.state();
+  acked.state = state_told();
   acked.reason = health_.reason();
   acked.cooldown_ends_us = health_.cooldown_ends_us();
   acked.consecutive_failures = health_.consecutive_failures();
-  acked.dead_letters = dead_letters_.count();
-  acked.dead_letter_bytes = dead_letters_.bytes();
+  const LetterQuota& quota = dead_letters_.quota();
+  acked.dead_letters = quota.entries();
+  acked.dead_letter_bytes = quota.bytes();
+  acked.dlq_level = quota.level();
+  acked.dlq_hours_until_full = quota.hours_until_full(ctx_->now().mono_us);
+  acked.blocked = blocked_;
+  acked.dropped = dead_letters_.dropped();
   acked.delivered = delivered_;
   acked.released = released_;
   acked.acked = acked_;
@@ -418,10 +474,10 @@ GroupStats AckedGroup::stats() const {
     row.partition = cursor->partition();
     row.committed = cursor->floor();
     row.next = cursor->next();
-    row.outstanding =
-        cursor->in_flight() + cursor->given_back() + cursor->parked() + cursor->dying();
+    row.outstanding = cursor->in_flight() + cursor->given_back() + cursor->parked() +
+                      cursor->blocked() + cursor->dying();
     acked.in_flight += cursor->in_flight();
-    acked.retry += cursor->parked();
+    acked.retry += cursor->parked() + cursor->blocked();
     stats.partitions.push_back(row);
   }
   for (const auto& [id, member] : members_) {

@@ -65,7 +65,9 @@ class AckedGroup final : public Committable,
   static uint64_t origin_of(GroupId group, Epoch epoch) {
     return uint64_t{epoch.value()} << 32 | group.value();
   }
-  bool may_deliver() const { return health_.delivers() || health_.probes(); }
+  bool may_deliver() const {
+    return (health_.delivers() || health_.probes()) && !everything_blocked();
+  }
   std::string member_name(uint64_t member) const;
   void pump();
   void mark_dirty();
@@ -73,7 +75,13 @@ class AckedGroup final : public Committable,
   void on_acked(LaneId lane, const HeldRange& range, int64_t events);
   void on_failed(LaneId lane, PartitionId partition, Offset offset, FailureReason reason,
                  const std::string& error, const HeldRange& range);
-  void bury(DeadLetter letter);
+  // Expired events go to the dead letters whatever the quota says: nothing else is left of them.
+  enum class Quota : uint8_t { kept, exceeded };
+  DeadLetters::Put bury(DeadLetter letter, Quota quota);
+  // Whether an event that is out of attempts may become a letter now: blocked ones go first.
+  bool takes_letters() const { return blocked_ == 0 && dead_letters_.has_room(); }
+  bool takes_blocked() const { return dead_letters_.has_room(); }
+  void count_blocked(int64_t events);
   void answer(PendingSettle& waiting);
   void on_released(const HeldRange& range, int64_t events);
   void count_skipped(int64_t events);
@@ -93,6 +101,10 @@ class AckedGroup final : public Committable,
   };
   struct Load;
 
+  // As many events wait for space in the dead letters as these may hold: nothing more is given out.
+  bool everything_blocked() const { return blocked_ >= int64_t{options().dlq_entries}; }
+  void move_blocked();
+  GroupState state_told() const;
   void health_loaded(const SharedBytes& row);
   void scan_positions();
   void ask_positions();
@@ -117,6 +129,7 @@ class AckedGroup final : public Committable,
   State state_ = State::loading;
   std::function<void()> loaded_;
   std::map<PartitionId, storage::SettledRow> starts_;  // while loading
+  std::map<PartitionId, uint64_t> starts_blocked_;     // likewise
   Filter filter_;
   bool wants_everything_ = true;
   Health health_;
@@ -131,6 +144,7 @@ class AckedGroup final : public Committable,
   bool dirty_ = false;
   bool pumping_ = false;
   bool probe_out_ = false;
+  int64_t blocked_ = 0;  // of all cursors
   int64_t delivered_ = 0;
   int64_t released_ = 0;
   int64_t acked_ = 0;

@@ -25,6 +25,8 @@ Addressed address_of(Request& request) {
       return of(as<SetGroupState>(request));
     case Request::Kind::list_dead_letters:
       return of(as<ListDeadLetters>(request));
+    case Request::Kind::delete_dead_letters:
+      return of(as<DeleteDeadLetters>(request));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }
@@ -59,6 +61,7 @@ void AckedGroups::open(const GroupPtr& record, const TopicPtr& topic) {
   if (purged_.contains(record->id)) return;
   Entry& entry = groups_[record->id];
   if (entry.group == nullptr) load(&entry, record, topic);
+  if (entry.group->state() == AckedGroup::State::ready) entry.group->adopt(record);
 }
 
 AckedGroup* AckedGroups::ready(const GroupPtr& record, const TopicPtr& topic, RequestPtr& request) {

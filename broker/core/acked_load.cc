@@ -60,6 +60,10 @@ void AckedGroup::health_loaded(const SharedBytes& bytes) {
   }
   health_.decode(row, options(), ctx_->now().wall_us);
   dead_letters_.decode(row);
+  for (const auto& one : row.blocked()) {
+    starts_blocked_[PartitionId(one.partition())] = one.events();
+    blocked_ += static_cast<int64_t>(one.events());
+  }
   acked_ = row.acked();
   failed_ = row.failed();
   dead_ = row.dead();
@@ -118,12 +122,16 @@ void AckedGroup::on_position(ListOffsets& found) {
 void AckedGroup::become_ready() {
   for (const auto& [partition, row] : starts_) {
     if (partition.value() >= topic_->partitions) continue;
-    cursors_.push_back(std::make_unique<Cursor>(this, partition, LaneId(0), row, ctx_));
+    cursors_.push_back(std::make_unique<Cursor>(this, partition, LaneId(0), row,
+                                                starts_blocked_[partition], ctx_));
   }
   starts_.clear();
+  starts_blocked_.clear();
   state_ = State::ready;
+  dead_letters_.watch(blocked_ > 0, true);  // what was crossed before was told before
   watch_cooldown();
   if (loaded_) std::exchange(loaded_, {})();
+  pump();  // what was blocked may move by now
 }
 
 void AckedGroup::fail_load() {

@@ -64,6 +64,7 @@ struct Request {
     settle,
     set_group_state,
     list_dead_letters,
+    delete_dead_letters,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}
@@ -269,6 +270,10 @@ enum class GroupState : uint8_t {
 };
 std::string_view to_string(GroupState state);
 
+// How full the dead letters are: from 80 %, from 95 % of the quota, full.
+enum class DlqLevel : uint8_t { ok = 0, warning = 1, critical = 2, full = 3 };
+std::string_view to_string(DlqLevel level);
+
 // What only acked groups have.
 struct AckedStats {
   GroupState state = GroupState::healthy;
@@ -278,6 +283,11 @@ struct AckedStats {
   int64_t retry = 0;  // parked for their next attempt, blocked ones included
   int64_t dead_letters = 0;
   int64_t dead_letter_bytes = 0;
+  DlqLevel dlq_level = DlqLevel::ok;
+  double dlq_hours_until_full = -1;  // at the recent rate; -1: not at that rate
+  int64_t blocked = 0;               // out of attempts, and the dead letters are full
+  int64_t dropped = 0;               // dead letters that went for newer ones, ever
+  int64_t skipped = 0;  // events that retention removed before they were delivered, ever
   uint32_t consecutive_failures = 0;
   int64_t delivered = 0;  // since the group was loaded
   int64_t released = 0;   // likewise

@@ -129,10 +129,26 @@ struct ListDeadLetters final : RequestOf<Request::Kind::list_dead_letters> {
   uint64_t after = 0;  // sequence; 0: from the first
   uint64_t only = 0;   // this one alone; 0: all
   uint32_t page_size = 50;
+  std::vector<std::string> conditions;  // on the event, and `reason`; all must hold
   // out
+  uint64_t last = 0;  // sequence: so far it looked
   std::vector<DeadLetter> letters;
   bool more = false;
-  int64_t total = 0;
+  int64_t total = 0;  // of the group, whatever the conditions
+};
+// By number, or a selection in two steps: counted first, deleted by the token that came with the
+// count. Letters that came after the count stay.
+struct DeleteDeadLetters final : RequestOf<Request::Kind::delete_dead_letters> {
+  using RequestOf::RequestOf;
+  TopicPtr topic;
+  GroupPtr group;
+  std::vector<uint64_t> only;           // these; those that do not exist are passed over
+  std::vector<std::string> conditions;  // or those for which all of them hold
+  bool all = false;                     // or all
+  std::string token;                    // in: of the count; out: of this count
+  // out
+  int64_t matched = 0;
+  int64_t deleted = 0;
 };
 
 }  // namespace headrace::core

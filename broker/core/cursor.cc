@@ -19,18 +19,20 @@ LogReader::Key reader_key(const AckedGroup& group, PartitionId partition, bool s
 }  // namespace
 
 Cursor::Cursor(AckedGroup* group, PartitionId partition, LaneId lane,
-               const storage::SettledRow& row, Ctx* ctx)
+               const storage::SettledRow& row, uint64_t blocked, Ctx* ctx)
     : group_(group),
       partition_(partition),
       lane_(lane),
       ctx_(ctx),
       settled_(row),
       next_(row.floor),
-      retries_(group->topic()->partition(partition), group->record()->id, lane, ctx,
-               [this] { group_->pump(); }),
+      retries_(group->topic()->partition(partition), group->record()->id, lane,
+               RetryQueue::Rows::parked, ctx, [this] { group_->pump(); }),
+      blocked_(group, partition, lane, ctx),
       log_(reader_key(*group, partition, false), ctx),
       spot_(reader_key(*group, partition, true), ctx) {
-  retries_.set_count(row.parked);
+  retries_.set_count(row.parked - std::min(row.parked, blocked));  // one set wrote both
+  blocked_.set_count(blocked);
 }
 
 Cursor::~Cursor() {
@@ -196,15 +198,14 @@ void Cursor::take_log(Acquire* acquire, const BatchWalk& walk, Offset end) {
 
 // A batch that cannot be read is one dead letter, whole; its events are settled.
 void Cursor::give_up(const BatchWalk& walk) {
-  DeadLetter letter;
-  letter.append_time_us = walk.stored.append_time_us;
-  letter.event = walk.stored.bytes;
-  Dying dying{next_,   {},     FailureReason::undecodable, "the batch's records do not parse",
-              nullptr, nullptr};
-  const Offset end = walk.end();
-  bury(std::move(dying), std::move(letter));
-  settle(next_, end);
-  next_ = end;
+  dying_.push_back({next_,
+                    walk.end(),
+                    {},
+                    FailureReason::undecodable,
+                    std::string(kUndecodable),
+                    nullptr,
+                    nullptr});
+  next_ = walk.end();
 }
 
 // ---- outcomes
@@ -337,8 +338,8 @@ void Cursor::fail_piece(Offset first, const HeldRange& range, const Failure& fai
       continue;
     }
     if (failure.waiting != nullptr) ++failure.waiting->dying;
-    dying_.push_back(
-        {offset, std::move(attempts), failure.reason, failure.error, range.retry, failure.waiting});
+    dying_.push_back({offset, offset + 1, std::move(attempts), failure.reason, failure.error,
+                      range.retry, failure.waiting});
   }
 }
 
@@ -362,23 +363,29 @@ void Cursor::park(Offset offset, const HeldRange& range, std::vector<AttemptReco
 
 void Cursor::bury() {
   while (!dying_.empty()) {
-    const Offset offset = dying_.front().offset;
-    const auto state = spot_.seek(offset, false);
+    const bool full = dying_.front().reason != FailureReason::expired && !group_->takes_letters();
+    const auto state = full ? LogReader::State::ready : spot_.seek(dying_.front().offset, false);
     if (state == LogReader::State::reading || state == LogReader::State::failed) return;
     Dying dying = std::move(dying_.front());
     dying_.pop_front();
+    if (full) {
+      block(&dying);
+      continue;
+    }
     DeadLetter letter;
-    if (state == LogReader::State::ready) letter = extract(offset, spot_.batch());
-    bury(std::move(dying), std::move(letter));
+    if (state == LogReader::State::ready) {
+      letter = extract(dying.offset, spot_.batch(), dying.reason == FailureReason::undecodable);
+    }
+    if (bury(&dying, std::move(letter))) continue;
+    return dying_.push_front(std::move(dying));
   }
 }
 
-// The event as a batch of its own; the whole batch if its records do not parse.
-DeadLetter Cursor::extract(Offset offset, BatchWalk& walk) {
+DeadLetter Cursor::extract(Offset offset, BatchWalk& walk, bool undecodable) {
   DeadLetter letter;
   letter.append_time_us = walk.stored.append_time_us;
   storage::RecordView record;
-  if (walk.at(offset, &record) != storage::BatchError::ok) {
+  if (undecodable || walk.at(offset, &record) != storage::BatchError::ok) {
     letter.event = walk.stored.bytes;
     return letter;
   }
@@ -393,18 +400,39 @@ DeadLetter Cursor::extract(Offset offset, BatchWalk& walk) {
   return letter;
 }
 
-void Cursor::bury(Dying dying, DeadLetter letter) {
+// False: the dead letters make room first, and then this is tried again.
+bool Cursor::bury(Dying* dying, DeadLetter letter) {
   letter.lane = lane_;
   letter.partition = partition_;
-  letter.offset = dying.offset;
-  letter.reason = dying.reason;
-  letter.error = std::move(dying.error);
-  letter.attempts = std::move(dying.attempts);
+  letter.offset = dying->offset;
+  letter.reason = dying->reason;
+  letter.error = dying->error;
+  letter.attempts = dying->attempts;
   letter.dead_us = ctx_->now().wall_us;
-  group_->bury(std::move(letter));
-  if (dying.retry != nullptr) retries_.remove(*dying.retry, group_);
-  settle(dying.offset, dying.offset + 1);
-  if (dying.waiting != nullptr && --dying.waiting->dying == 0) group_->answer(*dying.waiting);
+  const bool expired = dying->reason == FailureReason::expired;
+  const auto put = group_->bury(std::move(letter),
+                                expired ? AckedGroup::Quota::exceeded : AckedGroup::Quota::kept);
+  if (put == DeadLetters::Put::waiting) return false;
+  put == DeadLetters::Put::full ? block(dying) : settle(dying);
+  return true;
+}
+
+// The dead letters are full: the event waits beside them, and is settled.
+void Cursor::block(Dying* dying) {
+  blocked_.put(dying->offset, std::move(dying->attempts));
+  settle(dying);
+}
+
+void Cursor::settle(Dying* dying) {
+  if (dying->retry != nullptr) retries_.remove(*dying->retry, group_);
+  settle(dying->offset, dying->end);
+  if (dying->waiting != nullptr && --dying->waiting->dying == 0) group_->answer(*dying->waiting);
+}
+
+void Cursor::move_blocked() {
+  const int64_t before = blocked_.count();
+  blocked_.move();
+  if (blocked_.count() != before) dirty_ = true;  // the row counts them
 }
 
 // ---- bookkeeping
@@ -419,7 +447,7 @@ void Cursor::write_row() {
   if (!dirty_) return;
   dirty_ = false;
   lazy_since_mono_us_ = -1;
-  const auto row = settled_.row(retries_.count());
+  const auto row = settled_.row(retries_.count() + static_cast<uint64_t>(blocked_.count()));
   ctx_->writes(group_).put(
       {storage::Table::offsets, Month(0), group_->topic()->tenant},
       storage::offsets_key(group_->topic()->partition(partition_), group_->record()->id, lane_),
@@ -427,6 +455,7 @@ void Cursor::write_row() {
 }
 
 void Cursor::on_fetched(Fetch& fetch) {
+  if (blocked_.owns(fetch)) return blocked_.on_fetched(fetch);
   // Answered within the call that asked: whoever asked goes on.
   if (!(log_.owns(fetch) ? log_ : spot_).on_fetched(fetch)) return;
   bury();
@@ -468,7 +497,8 @@ void Cursor::rearm() {
     next = std::min(next, now.mono_us + (due_us - now.wall_us));
   }
   if (lazy_since_mono_us_ >= 0) next = std::min(next, lazy_since_mono_us_ + limits::kLazyFloorUs);
-  if (log_.error() || spot_.error()) next = std::min(next, now.mono_us + kReadAgainUs);
+  if (log_.error() || spot_.error() || blocked_.error())
+    next = std::min(next, now.mono_us + kReadAgainUs);
   if (next == INT64_MAX) {
     ctx_->disarm(this);
   } else {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "broker/core/api_acked.h"
+#include "broker/core/blocked.h"
 #include "broker/core/ctx.h"
 #include "broker/core/in_flight.h"
 #include "broker/core/log_reader.h"
@@ -24,6 +25,7 @@
 namespace headrace::core {
 
 class AckedGroup;
+constexpr std::string_view kUndecodable = "the batch's records do not parse";
 
 // A settle request that waits until its last dead letter is written.
 struct PendingSettle {
@@ -35,7 +37,7 @@ using PendingSettlePtr = std::shared_ptr<PendingSettle>;
 class Cursor final : public Timer {
  public:
   Cursor(AckedGroup* group, PartitionId partition, LaneId lane, const storage::SettledRow& row,
-         Ctx* ctx);
+         uint64_t blocked, Ctx* ctx);
   ~Cursor() override;
 
   // Gives the member up to `most` events; false if there is nothing to give now. What could be
@@ -51,6 +53,10 @@ class Cursor final : public Timer {
   void release_member(uint64_t member);
 
   void on_fetched(Fetch& fetch);
+  void move_blocked();  // into the dead letters, as far as these have space
+  void bury();          // what is out of attempts and can be read
+  // The event as a batch of its own; the whole batch if its records do not parse.
+  static DeadLetter extract(Offset offset, BatchWalk& walk, bool undecodable);
   void write_row();  // if it changed: once at the end of the turn
   void on_timer(Time now) override;
 
@@ -60,6 +66,7 @@ class Cursor final : public Timer {
   Offset next() const { return next_; }
   int64_t in_flight() const { return held_.events(); }
   int64_t parked() const { return static_cast<int64_t>(retries_.count()); }
+  int64_t blocked() const { return blocked_.count(); }
   int64_t given_back() const { return again_events_; }
   int64_t dying() const { return static_cast<int64_t>(dying_.size()); }
 
@@ -74,6 +81,7 @@ class Cursor final : public Timer {
   // Out of attempts: the event is read, then moved to the dead letters in one set.
   struct Dying {
     Offset offset;
+    Offset end;  // one event, or a batch that nobody can read
     std::vector<AttemptRecord> attempts;
     FailureReason reason;
     std::string error;
@@ -95,9 +103,9 @@ class Cursor final : public Timer {
   void fail_piece(Offset first, const HeldRange& range, const Failure& failure);
   void park(Offset offset, const HeldRange& range, std::vector<AttemptRecord> attempts,
             int64_t delay_us);
-  static DeadLetter extract(Offset offset, BatchWalk& walk);
-  void bury();
-  void bury(Dying dying, DeadLetter letter);
+  bool bury(Dying* dying, DeadLetter letter);
+  void block(Dying* dying);
+  void settle(Dying* dying);
   void settle(Offset first, Offset end);
   void expire(Time now);
   void rearm();
@@ -112,6 +120,7 @@ class Cursor final : public Timer {
   std::map<Offset, HeldRange> again_;  // given back: handed out again before anything else
   int64_t again_events_ = 0;
   RetryQueue retries_;
+  Blocked blocked_;
   std::deque<Dying> dying_;
   LogReader log_;   // runs ahead of next_
   LogReader spot_;  // single events: given back, retried, dying

@@ -43,7 +43,6 @@ Error check_supported(const GroupOptions& options) {
   };
   if (options.ordering == GroupOptions::Ordering::key) return not_yet("ordering = key");
   if (options.schema_from != 0 || options.schema_to != 0) return not_yet("schema versions");
-  if (options.dlq_overflow != GroupOptions::Overflow::block) return not_yet("dlq_overflow");
   return {};
 }
 

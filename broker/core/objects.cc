@@ -90,6 +90,7 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::settle:
     case Request::Kind::set_group_state:
     case Request::Kind::list_dead_letters:
+    case Request::Kind::delete_dead_letters:
       return acked_.handle(std::move(request));
   }
   HR_UNREACHABLE("a request of no kind");

@@ -17,11 +17,12 @@ struct RetryQueue::Refill final : storage::Scan {
   std::weak_ptr<RetryQueue*> alive;
 };
 
-RetryQueue::RetryQueue(const PartitionKey& partition, GroupId group, LaneId lane, Ctx* ctx,
-                       std::function<void()> changed)
+RetryQueue::RetryQueue(const PartitionKey& partition, GroupId group, LaneId lane, Rows rows,
+                       Ctx* ctx, std::function<void()> changed)
     : partition_(partition),
       group_(group),
       lane_(lane),
+      rows_(rows),
       ctx_(ctx),
       changed_(std::move(changed)),
       alive_(std::make_shared<RetryQueue*>(this)) {}
@@ -134,8 +135,9 @@ void RetryQueue::refill() {
   scan->alive = alive_;
   scan->place = place();
   const auto prefix = storage::retry_prefix(partition_, group_, lane_);
+  const auto never = key_of(Order{RetryEntry::kNever, Offset(0), 0});
   if (std::get<0>(known_to_) < 0) {
-    scan->from = prefix;
+    scan->from = rows_ == Rows::blocked ? never : prefix;
   } else {
     Order next = known_to_;
     if (std::get<2>(next) == UINT32_MAX) {
@@ -146,7 +148,7 @@ void RetryQueue::refill() {
     }
     scan->from = key_of(next);
   }
-  scan->to = prefix.after_prefix();
+  scan->to = rows_ == Rows::blocked ? prefix.after_prefix() : never;
   scan->max_rows = limits::kRetryHeads;
   scan->sink = ctx_->sink();
   reading_ = true;

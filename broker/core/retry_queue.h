@@ -17,8 +17,10 @@ namespace headrace::core {
 
 class RetryQueue {
  public:
+  enum class Rows : uint8_t { parked, blocked };  // with a due time, or due never
+
   // `changed` runs when a read has brought more entries.
-  RetryQueue(const PartitionKey& partition, GroupId group, LaneId lane, Ctx* ctx,
+  RetryQueue(const PartitionKey& partition, GroupId group, LaneId lane, Rows rows, Ctx* ctx,
              std::function<void()> changed);
   ~RetryQueue();
 
@@ -57,6 +59,7 @@ class RetryQueue {
   const PartitionKey partition_;
   const GroupId group_;
   const LaneId lane_;
+  const Rows rows_;
   Ctx* const ctx_;
   const std::function<void()> changed_;
   std::map<Order, RetryEntryPtr> heads_;

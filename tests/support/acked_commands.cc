@@ -38,6 +38,15 @@ std::string text_of(const core::Settle& settle) {
   return refused ? "refused, " + refused.message() : "settled";
 }
 
+std::string dlq_text(const core::AckedStats& acked) {
+  std::string text;
+  if (acked.blocked > 0) text += " blocked " + std::to_string(acked.blocked);
+  if (acked.dropped > 0) text += " dropped " + std::to_string(acked.dropped);
+  if (acked.dlq_level != core::DlqLevel::ok)
+    text += " dlq is " + std::string(to_string(acked.dlq_level));
+  return text;
+}
+
 std::string text_of(const core::DescribeGroup& describe) {
   const auto& acked = *describe.stats.acked;
   std::string text(to_string(acked.state));
@@ -46,10 +55,17 @@ std::string text_of(const core::DescribeGroup& describe) {
           std::to_string(acked.in_flight) + " retry " + std::to_string(acked.retry) + " dlq " +
           std::to_string(acked.dead_letters) + " acked " + std::to_string(acked.acked) +
           " failed " + std::to_string(acked.failed) + " in a row " +
-          std::to_string(acked.consecutive_failures) + "; floors";
+          std::to_string(acked.consecutive_failures) + dlq_text(acked) + "; floors";
   for (const auto& row : describe.stats.partitions) {
     text += " " + std::to_string(row.committed.value());
   }
+  return text;
+}
+
+std::string text_of(const core::DeleteDeadLetters& request) {
+  std::string text =
+      std::to_string(request.matched) + " matched, " + std::to_string(request.deleted) + " deleted";
+  if (!request.token.empty()) text += ", token " + request.token;
   return text;
 }
 
@@ -84,6 +100,10 @@ std::string acked_answer_text(core::Request& request) {
       return std::string(to_string(core::as<core::SetGroupState>(request).state));
     case Kind::describe_group:
       return text_of(core::as<core::DescribeGroup>(request));
+    case Kind::update_group:
+      return "updated " + core::as<core::UpdateGroup>(request).group->name;
+    case Kind::delete_dead_letters:
+      return text_of(core::as<core::DeleteDeadLetters>(request));
     case Kind::list_dead_letters:
       return text_of(core::as<core::ListDeadLetters>(request));
     default:
@@ -91,13 +111,10 @@ std::string acked_answer_text(core::Request& request) {
   }
 }
 
-void CoreStage::declare(std::istringstream& words) {
-  auto request = std::make_unique<core::CreateGroup>(core::Access::anonymous());
-  std::string name;
-  words >> request->name >> name;
-  request->topic = topic(name);
-  auto& options = request->options;
-  options.retry.jitter = 0;
+namespace {
+
+void read_options(std::istringstream& words, core::GroupOptions* to) {
+  core::GroupOptions& options = *to;
   for (std::string word; words >> word;) {
     const std::string value = word.substr(word.find('=') + 1);
     if (word == "from=earliest") options.from = core::Earliest{};
@@ -114,7 +131,53 @@ void CoreStage::declare(std::istringstream& words) {
     if (word.starts_with("in_flight=")) {
       options.max_in_flight = static_cast<uint32_t>(std::stoul(value));
     }
+    if (word.starts_with("dlq=")) options.dlq_entries = static_cast<uint32_t>(std::stoul(value));
+    if (word.starts_with("dlq_bytes=")) options.dlq_bytes = std::stoll(value);
+    if (word == "overflow=drop") {
+      options.dlq_overflow = core::GroupOptions::Overflow::drop_oldest;
+    }
   }
+}
+
+}  // namespace
+
+void CoreStage::declare(std::istringstream& words) {
+  auto request = std::make_unique<core::CreateGroup>(core::Access::anonymous());
+  std::string name;
+  words >> request->name >> name;
+  request->topic = topic(name);
+  request->options.retry.jitter = 0;
+  read_options(words, &request->options);
+  ask(std::move(request), this);
+}
+
+void CoreStage::update(std::istringstream& words) {
+  auto request = std::make_unique<core::UpdateGroup>(core::Access::anonymous());
+  words >> request->name;
+  request->options = catalog_->group(kDefaultTenant, request->name)->options;
+  read_options(words, &request->options);
+  ask(std::move(request), this);
+}
+
+void CoreStage::delete_letters(std::istringstream& words) {
+  auto request = std::make_unique<core::DeleteDeadLetters>(core::Access::anonymous());
+  std::string group;
+  words >> group;
+  for (std::string word; words >> word;) {
+    if (word == "all") {
+      request->all = true;
+    } else if (word.starts_with("token=")) {
+      request->token = word.substr(6);
+    } else if (word.starts_with("reason=")) {
+      request->conditions.push_back("reason == " + word.substr(7));
+    } else if (word.starts_with("where=")) {
+      request->conditions.push_back(word.substr(6) + " exists");
+    } else {
+      request->only.push_back(std::stoull(word));
+    }
+  }
+  request->group = catalog_->group(kDefaultTenant, group);
+  request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
   ask(std::move(request), this);
 }
 
@@ -149,6 +212,8 @@ void CoreStage::outcome(const std::string& verb, std::istringstream& words) {
 bool CoreStage::acked_command(const std::string& verb, std::istringstream& words) {
   const auto tenant = core::Access::anonymous();
   if (verb == "declare") return declare(words), true;
+  if (verb == "update") return update(words), true;
+  if (verb == "delete") return delete_letters(words), true;
   static const std::string kOutcomes[] = {"ack", "nack", "reject", "release", "extend"};
   if (std::count(std::begin(kOutcomes), std::end(kOutcomes), verb) > 0) {
     return outcome(verb, words), true;
@@ -187,7 +252,9 @@ bool CoreStage::acked_command(const std::string& verb, std::istringstream& words
   } else if (verb == "describe") {
     send(std::make_unique<core::DescribeGroup>(tenant));
   } else if (verb == "letters") {
-    send(std::make_unique<core::ListDeadLetters>(tenant));
+    auto request = std::make_unique<core::ListDeadLetters>(tenant);
+    if (who.starts_with("reason=")) request->conditions.push_back("reason == " + who.substr(7));
+    send(std::move(request));
   } else {
     auto request = std::make_unique<core::SetGroupState>(tenant);
     using Action = core::SetGroupState::Action;

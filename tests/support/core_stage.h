@@ -12,12 +12,16 @@
 //   heartbeat GROUP MEMBER GENERATION
 //   commit GROUP MEMBER PARTITION OFFSET
 //   declare GROUP TOPIC [from=earliest] [filter=P] [where=NAME] [retries=N] [base_s=N]
-//           [deadline_s=N] [cooldown_s=N] [in_flight=N]      an acked group
+//           [deadline_s=N] [cooldown_s=N] [in_flight=N]
+//           [dlq=N] [dlq_bytes=N] [overflow=drop]      an acked group
 //   attach|detach GROUP MEMBER [WINDOW]
 //   take GROUP MEMBER [N]            asks for up to N deliveries
 //   ack|nack|reject|release|extend GROUP MEMBER PARTITION FIRST LAST ATTEMPT [delay_s=N]
 //   enable|disable|probe GROUP
-//   describe|letters GROUP
+//   update GROUP [OPTION...]         as declare
+//   describe GROUP
+//   letters GROUP [reason=R]
+//   delete GROUP ID... | all | reason=R | where=NAME [token=T]     dead letters
 //   crash KEEP                       power cut: of the unsynced sets the first KEEP survive;
 //   restart
 #pragma once
@@ -106,6 +110,8 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void group_command(const std::string& verb, std::istringstream& words);
   bool acked_command(const std::string& verb, std::istringstream& words);
   void declare(std::istringstream& words);
+  void update(std::istringstream& words);
+  void delete_letters(std::istringstream& words);
   void outcome(const std::string& verb, std::istringstream& words);
 
   Prng prng_{1};

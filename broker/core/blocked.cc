@@ -1,0 +1,79 @@
+#include "broker/core/blocked.h"
+
+#include "broker/core/acked_group.h"
+#include "broker/limits.h"
+
+namespace headrace::core {
+namespace {
+
+// Apart from the tickets of the cursor's own readers.
+constexpr uint32_t kTicket = 1u << 31;
+
+}  // namespace
+
+Blocked::Blocked(AckedGroup* group, PartitionId partition, LaneId lane, Ctx* ctx)
+    : group_(group),
+      partition_(partition),
+      lane_(lane),
+      ctx_(ctx),
+      rows_(group->topic()->partition(partition), group->record()->id, lane,
+            RetryQueue::Rows::blocked, ctx, [group] { group->pump(); }),
+      reader_({group->topic(), partition, group->fetch_origin(), kTicket | partition.value()},
+              ctx) {}
+
+void Blocked::set_count(uint64_t count) {
+  rows_.set_count(count);
+}
+
+void Blocked::put(Offset offset, std::vector<AttemptRecord> attempts) {
+  RetryEntry entry;
+  entry.due_us = RetryEntry::kNever;
+  entry.offset = offset;
+  entry.attempt = attempts.empty() ? 1 : attempts.back().number + 1;
+  entry.attempts = std::move(attempts);
+  rows_.put(std::move(entry), group_);
+  group_->count_blocked(1);
+}
+
+void Blocked::move() {
+  for (size_t moved = 0; moved < limits::kBlockedMoves; ++moved) {
+    if (rows_.count() == 0 || !group_->takes_blocked() || !move_one()) return;
+    if (ctx_->writes(group_).bytes() > limits::kBlockedMoveBytes) return;
+  }
+}
+
+// An entry that does not move now waits in the queue: it is the first again.
+bool Blocked::move_one() {
+  RetryEntryPtr entry = rows_.take_due(RetryEntry::kNever);
+  if (entry == nullptr) return false;
+  const auto state = reader_.seek(entry->offset, false);
+  if (state == LogReader::State::reading || state == LogReader::State::failed) {
+    rows_.give_back(std::move(entry));
+    return false;
+  }
+  const bool undecodable = entry->attempts.empty();
+  DeadLetter letter;
+  if (state == LogReader::State::ready) {
+    letter = Cursor::extract(entry->offset, reader_.batch(), undecodable);
+  }
+  letter.lane = lane_;
+  letter.partition = partition_;
+  letter.offset = entry->offset;
+  letter.attempts = entry->attempts;
+  letter.reason = undecodable ? FailureReason::undecodable : entry->attempts.back().outcome;
+  letter.error = undecodable ? std::string(kUndecodable) : entry->attempts.back().error;
+  letter.dead_us = ctx_->now().wall_us;
+  if (group_->bury(std::move(letter), AckedGroup::Quota::kept) != DeadLetters::Put::done) {
+    rows_.give_back(std::move(entry));
+    return false;
+  }
+  rows_.remove(*entry, group_);
+  group_->count_blocked(-1);
+  return true;
+}
+
+void Blocked::on_fetched(Fetch& fetch) {
+  if (reader_.on_fetched(fetch)) group_->pump();
+}
+
+}  // namespace headrace::core
