@@ -86,6 +86,7 @@ constexpr int64_t kWindowOffsets = 65'536;  // of a partition, from the floor; t
 constexpr uint32_t kDeadLettersMax = 10'000'000;
 constexpr uint32_t kMemberWindowDefault = 500;
 constexpr uint32_t kMemberWindowMax = 100'000;   // more is cut to this
+constexpr uint32_t kChunksPerSkip = 64;          // rows of chunks looked at in one read
 constexpr uint32_t kEventsPerDelivery = 10'000;  // then the next delivery
 constexpr size_t kOutcomesPerSettle = 10'000;    // more: invalid_request
 constexpr uint32_t kPageSizeDefault = 50;

@@ -33,8 +33,10 @@ void AckedGroup::adopt(const GroupPtr& record) {
   if (record != record_ && !newer) return;
   record_ = record;
   dead_letters_.adopt(record);
-  const Error error = compile_filter(record_->options, &filter_);
+  auto filter = std::make_shared<Filter>();
+  const Error error = compile_filter(record_->options, filter.get());
   HR_CHECK(!error);  // checked when it was declared
+  filter_ = std::move(filter);
   wants_everything_ = record_->options.filters.empty() && record_->options.conditions.empty();
   if (!newer || state_ != State::ready) return;
   mark_dirty();

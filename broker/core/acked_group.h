@@ -57,7 +57,7 @@ class AckedGroup final : public Committable,
   const TopicPtr& topic() const { return topic_; }
   const GroupPtr& record() const { return record_; }
   const GroupOptions& options() const { return record_->options; }
-  const Filter& filter() const { return filter_; }
+  const FilterPtr& filter() const { return filter_; }
   bool wants_everything() const { return wants_everything_; }
   const Health& health() const { return health_; }
   // What fetches of its cursors carry: this load of this group, no other.
@@ -130,7 +130,7 @@ class AckedGroup final : public Committable,
   std::function<void()> loaded_;
   std::map<PartitionId, storage::SettledRow> starts_;  // while loading
   std::map<PartitionId, uint64_t> starts_blocked_;     // likewise
-  Filter filter_;
+  FilterPtr filter_;
   bool wants_everything_ = true;
   Health health_;
   DeadLetters dead_letters_;

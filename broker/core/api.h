@@ -5,6 +5,7 @@
 // Ownership: moved along (RequestPtr). In fields are set by the requester, out fields by the owner.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,6 +23,9 @@
 #include "storage/types.h"
 
 namespace headrace::core {
+
+class Filter;
+using FilterPtr = std::shared_ptr<const Filter>;
 
 struct Request;
 using RequestPtr = std::unique_ptr<Request>;
@@ -162,7 +166,11 @@ struct Fetch final : RequestOf<Request::Kind::fetch> {
   uint32_t max_bytes = 0;
   uint32_t min_bytes = 1;
   int64_t deadline_mono_us = 0;  // answered empty at this time
+  // An event must match both (null: any does): what is read from the store leaves out chunks in
+  // which none can.
+  std::array<FilterPtr, 2> filters;
   // out
+  Offset skipped_to{-1};  // so far nothing matches; the batches begin there, if there are any
   std::vector<StoredBatch> batches;
   Offset visible_end;
   Offset log_start;

@@ -1,5 +1,9 @@
 #include "broker/core/cold_read.h"
 
+#include <algorithm>
+
+#include "broker/core/filter.h"
+#include "broker/limits.h"
 #include "metrics/counters.h"
 
 namespace headrace::core {
@@ -12,7 +16,14 @@ struct Job {
   storage::Place place;
   Offset visible_end;
   Ctx* ctx;
+  Offset from;  // what is wanted; above the request's offset after chunks that cannot match
 
+  bool may_match(const storage::ChunkRow& row) const {
+    return std::all_of(
+        request->filters.begin(), request->filters.end(),
+        [&](const FilterPtr& filter) { return filter == nullptr || filter->may_match(row); });
+  }
+  void skip_to(Offset offset) { request->skipped_to = from = std::min(offset, visible_end); }
   void fail(storage::Status status) {
     request->error = Error(from_store(status), "reading " + request->topic->name + " at " +
                                                    std::to_string(request->offset.value()));
@@ -51,7 +62,7 @@ void read_batches(Job job, const storage::ChunkRow& row, Offset base) {
   for (const auto& batch : row.batches) {
     const Offset first = base + batch.offset_delta;
     const Offset next = first + batch.record_count;
-    if (next <= job.request->offset) continue;
+    if (next <= job.from) continue;
     if (next > job.visible_end) break;
     if (bytes > 0 && bytes + batch.size > job.request->max_bytes) break;
     bytes += batch.size;
@@ -67,6 +78,38 @@ void read_batches(Job job, const storage::ChunkRow& row, Offset base) {
   read->job.ctx->store().read(read);
 }
 
+// The chunks after one in which nothing matches, until one in which something may. Ends with what
+// it has skipped at the month's end, too: where to go on from there is for the next request.
+struct SkipChunks final : storage::Scan {
+  static void begin(Job job) {
+    auto* scan = new SkipChunks;
+    scan->place = job.place;
+    scan->from = storage::log_key(storage::LogKind::chunk, job.partition, job.from);
+    scan->to = storage::log_key(storage::LogKind::chunk, job.partition, job.visible_end);
+    scan->max_rows = limits::kChunksPerSkip;
+    scan->sink = job.ctx->sink();
+    scan->job = std::move(job);
+    scan->job.ctx->store().scan(scan);
+  }
+  void run() override {
+    std::unique_ptr<SkipChunks> self(this);
+    if (status != storage::Status::ok) return job.fail(status);
+    for (const auto& found : rows) {
+      const auto key = storage::parse_log_key(found.key.view());
+      const auto row = storage::ChunkRow::decode(found.value.view());
+      if (!key || !row) return job.fail(storage::Status::corrupt);
+      if (job.may_match(*row)) {
+        job.skip_to(key->base_offset);
+        return read_batches(std::move(job), *row, key->base_offset);
+      }
+      metrics::add(metrics::Counter::fetch_chunks_skipped);
+      job.skip_to(key->base_offset + row->last_offset_delta + 1);
+    }
+    job.ctx->reply(std::move(job.request));
+  }
+  Job job;
+};
+
 struct FindChunk final : storage::Scan {
   void run() override {
     std::unique_ptr<FindChunk> self(this);
@@ -75,8 +118,13 @@ struct FindChunk final : storage::Scan {
     const auto key = storage::parse_log_key(rows.front().key.view());
     const auto row = storage::ChunkRow::decode(rows.front().value.view());
     if (!key || !row) return job.fail(storage::Status::corrupt);
-    if (key->base_offset + row->last_offset_delta < job.request->offset) {
+    if (key->base_offset + row->last_offset_delta < job.from) {
       return job.fail(storage::Status::gone);
+    }
+    if (!job.may_match(*row)) {
+      metrics::add(metrics::Counter::fetch_chunks_skipped);
+      job.skip_to(key->base_offset + row->last_offset_delta + 1);
+      return SkipChunks::begin(std::move(job));
     }
     read_batches(std::move(job), *row, key->base_offset);
   }
@@ -87,17 +135,22 @@ struct FindChunk final : storage::Scan {
 
 void ColdRead::begin(std::unique_ptr<Fetch> request, const LogIndex& index, Offset visible_end,
                      Ctx* ctx) {
-  Job job{std::move(request), index.partition(), {}, visible_end, ctx};
-  const auto* month = index.month_of(job.request->offset);
+  const Offset from = request->offset;
+  Job job{std::move(request), index.partition(), {}, visible_end, ctx, from};
+  const auto* month = index.month_of(from);
   if (month == nullptr) return job.fail(storage::Status::gone);
   job.place = index.log_place(month->row.month);
-  if (job.request->offset >= index.chunked_end()) {
-    return read_batches(std::move(job), index.open_chunk().so_far(), index.chunked_end());
+  if (from >= index.chunked_end()) {
+    const storage::ChunkRow& open = index.open_chunk().so_far();
+    if (job.may_match(open)) return read_batches(std::move(job), open, index.chunked_end());
+    metrics::add(metrics::Counter::fetch_chunks_skipped);
+    job.skip_to(visible_end);
+    return ctx->reply(std::move(job.request));
   }
   auto* scan = new FindChunk;
   scan->place = job.place;
   scan->from = storage::log_prefix(storage::LogKind::chunk, job.partition);
-  scan->to = storage::log_key(storage::LogKind::chunk, job.partition, job.request->offset + 1);
+  scan->to = storage::log_key(storage::LogKind::chunk, job.partition, from + 1);
   scan->reverse = true;
   scan->max_rows = 1;
   scan->sink = ctx->sink();

@@ -1,5 +1,5 @@
 // A fetch below the tail: chunk row, then exact keys, never an iterator over blobs. One chunk
-// (about 1 MiB) a fetch at most.
+// (about 1 MiB) a fetch at most; those in which nothing can match are left out by their rows.
 //
 // Lives on: the shard's reactor; owns itself and the request until it has answered. Needs nothing
 // of the partition after begin(), so a partition dropped meanwhile does no harm.

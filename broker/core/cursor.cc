@@ -126,7 +126,12 @@ bool Cursor::window_full() const {
 bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
   while (!window_full()) {
     next_ = settled_.next_open(next_);
+    log_.skip_by(group_->wants_everything() ? nullptr : group_->filter(), nullptr);
     const auto state = log_.seek(next_, true);
+    if (state == LogReader::State::skipped) {
+      pass(log_.skipped_to());
+      continue;
+    }
     if (state == LogReader::State::gone) {
       group_->count_skipped(log_.log_start() - next_);
       settle(next_, log_.log_start());
@@ -146,7 +151,7 @@ bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
 // From the batch at hand: as far as `most` goes, or to its end.
 void Cursor::fill_batch(Acquire* acquire, int64_t most) {
   BatchWalk& walk = log_.batch();
-  const Filter& filter = group_->filter();
+  const Filter& filter = *group_->filter();
   const bool everything = group_->wants_everything();
   while (next_ < walk.end() && acquire->events < most) {
     const Offset open = settled_.next_open(next_);
@@ -168,11 +173,16 @@ void Cursor::fill_batch(Acquire* acquire, int64_t most) {
     if (filter.matches({type, record})) {
       take_log(acquire, walk, run_end(walk, most - acquire->events));
     } else {
-      settled_.add(next_, next_ + 1);
-      if (lazy_since_mono_us_ < 0) lazy_since_mono_us_ = ctx_->now().mono_us;
-      next_ = next_ + 1;
+      pass(next_ + 1);
     }
   }
+}
+
+// Nothing from next_ to there is wanted: it is settled, and written when there is time.
+void Cursor::pass(Offset to) {
+  settled_.add(next_, to);
+  if (lazy_since_mono_us_ < 0) lazy_since_mono_us_ = ctx_->now().mono_us;
+  next_ = to;
 }
 
 // Where the run of events that the filter lets through ends; next_ is one of them.
@@ -183,7 +193,7 @@ Offset Cursor::run_end(BatchWalk& walk, int64_t most) {
     storage::RecordView record;
     std::string_view type;
     if (walk.at(end, &record) != storage::BatchError::ok || !read_type(record, &type)) break;
-    if (!group_->filter().matches({type, record})) break;
+    if (!group_->filter()->matches({type, record})) break;
   }
   return end;
 }

@@ -93,6 +93,7 @@ class Cursor final : public Timer {
   bool fill_retries(Acquire* acquire, uint32_t most);
   bool fill_log(Acquire* acquire, uint32_t most);
   void fill_batch(Acquire* acquire, int64_t most);
+  void pass(Offset to);
   Offset run_end(BatchWalk& walk, int64_t most);
   void take_log(Acquire* acquire, const BatchWalk& walk, Offset end);
   void give_up(const BatchWalk& walk);

@@ -38,7 +38,14 @@ storage::BatchError BatchWalk::at(Offset offset, storage::RecordView* record) {
   return storage::BatchError::bad_record;
 }
 
+void LogReader::skip_by(const FilterPtr& group, const FilterPtr& job) {
+  if (filters_[0] == group && filters_[1] == job) return;
+  filters_ = {group, job};
+  skipped_from_ = skipped_to_ = Offset(-1);
+}
+
 LogReader::State LogReader::seek(Offset offset, bool wait) {
+  if (offset >= skipped_from_ && offset < skipped_to_) return State::skipped;
   while (!batches_.empty() &&
          (offset < batches_.front().first() || offset >= batches_.front().end())) {
     batches_.pop_front();
@@ -55,6 +62,7 @@ LogReader::State LogReader::seek(Offset offset, bool wait) {
     fetch->deadline_mono_us =
         ctx_->now().mono_us + int64_t{limits::kFetchWaitMsMax} * kMicrosPerMilli;
   }
+  fetch->filters = filters_;
   fetch->origin = key_.origin;
   fetch->ticket = key_.ticket;
   wanted_ = offset;
@@ -64,6 +72,7 @@ LogReader::State LogReader::seek(Offset offset, bool wait) {
   asking_ = false;
   // What the tail holds has been answered within the call.
   if (reading_) return State::reading;
+  if (offset < skipped_to_) return State::skipped;
   if (!batches_.empty()) return State::ready;
   if (error_.code != ErrorCode::offset_out_of_range || offset >= log_start_) return State::failed;
   error_ = {};
@@ -74,6 +83,10 @@ bool LogReader::on_fetched(Fetch& fetch) {
   reading_ = false;
   error_ = fetch.error;
   log_start_ = fetch.log_start;
+  // What others skipped by is asked for again.
+  const bool current = fetch.filters == filters_;
+  skipped_from_ = fetch.offset;
+  skipped_to_ = current ? fetch.skipped_to : Offset(-1);
   batches_.clear();
   for (auto& stored : fetch.batches) {
     const auto header = storage::read_header(stored.bytes.span());

@@ -42,12 +42,16 @@ class LogReader {
   };
   enum class State : uint8_t {
     ready,    // batch() holds the offset
+    skipped,  // nothing from it to skipped_to() matches
     reading,  // an answer will come
     gone,     // below the log's start: see log_start()
     failed,   // the store; ask again later
   };
 
   LogReader(Key key, Ctx* ctx) : key_(std::move(key)), ctx_(ctx) {}
+
+  // What is read from now on may leave out what does not match both; null: nothing.
+  void skip_by(const FilterPtr& group, const FilterPtr& job);
 
   // Asks for `offset`; `wait`: also if it is not in the log yet.
   State seek(Offset offset, bool wait);
@@ -58,6 +62,7 @@ class LogReader {
   }
   bool on_fetched(Fetch& fetch);  // true if it came later, not within seek()
   Offset log_start() const { return log_start_; }
+  Offset skipped_to() const { return skipped_to_; }
   const Error& error() const { return error_; }
 
  private:
@@ -66,7 +71,10 @@ class LogReader {
   std::deque<BatchWalk> batches_;
   bool reading_ = false;
   bool asking_ = false;
+  std::array<FilterPtr, 2> filters_;
   Offset wanted_{-1};
+  Offset skipped_from_{-1};
+  Offset skipped_to_{-1};
   Offset log_start_;
   Error error_;
 };
