@@ -102,6 +102,7 @@ constexpr size_t kLettersPerDelete = 100;      // by id; more: invalid_request
 constexpr size_t kLetterWalks = 4;             // counts and purges of a group at a time; then busy
 constexpr size_t kConfirmationsPerGroup = 16;  // purges that were counted; then the oldest goes
 constexpr int64_t kConfirmationUs = int64_t{300} * 1'000'000;
+constexpr int64_t kRetentionPinUsMax = int64_t{31} * 24 * 3600 * 1'000'000;  // held for groups
 constexpr size_t kErrorTextMax = 1'024;  // of a failed attempt; the rest is cut off
 constexpr uint32_t kReleasesBeforeFailure = 10;
 constexpr int64_t kLazyFloorUs = 5'000'000;  // floors that only filters moved

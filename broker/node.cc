@@ -194,6 +194,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   options.months = months_;
   options.dedicated_tenants = static_cast<size_t>(config_.storage.dedicated_tenants);
   options.retention_interval_us = config_.storage.retention_check_us;
+  options.retention_max_pin_us = config_.storage.retention_max_pin_us;
   lane.reactor =
       std::make_unique<runtime::Reactor>(options, lane.io.get(), store_.get(), fabric_.get());
   native::ServerOptions server;

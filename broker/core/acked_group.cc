@@ -303,12 +303,8 @@ void AckedGroup::move_blocked() {
   }
   for (auto& cursor : cursors_) {
     if (cursor->dying() > 0) cursor->bury();
+    cursor->go_on_expiring();
   }
-}
-
-void AckedGroup::count_skipped(int64_t events) {
-  log::warn("retention removed events that the group had not been given",
-            {{"group", record_->name}, {"events", events}});
 }
 
 // ---- health
@@ -388,6 +384,7 @@ void AckedGroup::seal() {
   row.set_acked(acked_);
   row.set_failed(failed_);
   row.set_dead(dead_);
+  row.set_skipped(skipped_);
   row.set_last_success_us(last_success_us_);
   row.set_last_failure_us(last_failure_us_);
   row.set_last_error(last_error_);
@@ -465,6 +462,7 @@ GroupStats AckedGroup::stats() const {
   acked.acked = acked_;
   acked.failed = failed_;
   acked.dead = dead_;
+  acked.skipped = skipped_;
   acked.last_success_us = last_success_us_;
   acked.last_failure_us = last_failure_us_;
   acked.last_error = last_error_;

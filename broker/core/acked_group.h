@@ -49,6 +49,14 @@ class AckedGroup final : public Committable,
   GroupStats stats() const;
   bool has_members() const { return !members_.empty(); }
 
+  // ---- for retention, ready (group_retention.cc)
+
+  // The log is not held for a group that somebody switched off.
+  bool holds_log() const { return health_.state() != GroupState::disabled; }
+  // Tells the lowest offset that it still needs; Offset(0) if it cannot be known now.
+  void oldest_needed(PartitionId partition, std::function<void(Offset)> found);
+  void expire_below(PartitionId partition, Offset cut);
+
   void on_committed(Ctx& ctx, uint64_t sequence) override;
   void on_timer(Time now) override;  // the cool-down is over
 
@@ -84,7 +92,7 @@ class AckedGroup final : public Committable,
   void count_blocked(int64_t events);
   void answer(PendingSettle& waiting);
   void on_released(const HeldRange& range, int64_t events);
-  void count_skipped(int64_t events);
+  void count_skipped(PartitionId partition, Offset from, Offset to, int64_t events);
 
  private:
   struct Member {
@@ -100,6 +108,7 @@ class AckedGroup final : public Committable,
     std::unique_ptr<Acquire> request;
   };
   struct Load;
+  struct OldestRow;
 
   // As many events wait for space in the dead letters as these may hold: nothing more is given out.
   bool everything_blocked() const { return blocked_ >= int64_t{options().dlq_entries}; }
@@ -150,6 +159,7 @@ class AckedGroup final : public Committable,
   int64_t acked_ = 0;
   int64_t failed_ = 0;
   int64_t dead_ = 0;
+  int64_t skipped_ = 0;
   int64_t last_success_us_ = 0;
   int64_t last_failure_us_ = 0;
   std::string last_error_;

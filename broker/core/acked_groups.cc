@@ -60,7 +60,8 @@ void AckedGroups::load(Entry* entry, const GroupPtr& record, const TopicPtr& top
 void AckedGroups::open(const GroupPtr& record, const TopicPtr& topic) {
   if (purged_.contains(record->id)) return;
   Entry& entry = groups_[record->id];
-  if (entry.group == nullptr) load(&entry, record, topic);
+  const bool failed = entry.group != nullptr && entry.group->state() == AckedGroup::State::failed;
+  if (entry.group == nullptr || failed) load(&entry, record, topic);
   if (entry.group->state() == AckedGroup::State::ready) entry.group->adopt(record);
 }
 
@@ -161,6 +162,45 @@ void AckedGroups::purge_topic(const TopicPtr& topic) {
   remove(storage::Table::retry, storage::retry_prefix(topic->tenant, topic->id, SliceId(0)));
   remove(storage::Table::dlq, storage::dlq_prefix(topic->tenant, topic->id, SliceId(0)));
   remove(storage::Table::state, storage::health_prefix(topic->tenant, topic->id, SliceId(0)));
+}
+
+void AckedGroups::oldest_needed(const TopicPtr& topic, PartitionId partition,
+                                std::function<void(Offset)> found) {
+  struct Question {
+    size_t missing = 1;  // this call
+    Offset oldest{INT64_MAX};
+    std::function<void(Offset)> found;
+  };
+  auto question = std::make_shared<Question>();
+  question->found = std::move(found);
+  auto take = [question](Offset offset) {
+    question->oldest = std::min(question->oldest, offset);
+    if (--question->missing == 0) question->found(question->oldest);
+  };
+  std::vector<std::shared_ptr<AckedGroup>> asked;
+  for (const auto& [id, entry] : groups_) {
+    if (entry.group->topic()->id == topic->id) asked.push_back(entry.group);
+  }
+  for (const auto& group : asked) {
+    ++question->missing;
+    if (group->state() != AckedGroup::State::ready) {
+      take(Offset(0));
+    } else if (!group->holds_log()) {
+      take(Offset(INT64_MAX));
+    } else {
+      group->oldest_needed(partition, take);
+    }
+  }
+  take(Offset(INT64_MAX));
+}
+
+void AckedGroups::expire_below(const TopicPtr& topic, PartitionId partition, Offset cut) {
+  for (const auto& [id, entry] : groups_) {
+    if (entry.group->topic()->id != topic->id) continue;
+    if (entry.group->state() == AckedGroup::State::ready && entry.group->holds_log()) {
+      entry.group->expire_below(partition, cut);
+    }
+  }
 }
 
 // Ids are never reused: once the catalog has forgotten them nobody can ask for them.

@@ -29,6 +29,11 @@ class AckedGroups {
   void seal();
   void purge(std::unique_ptr<PurgeGroup> request);
   void purge_topic(const TopicPtr& topic);
+  // Retention. The lowest offset that the groups of the topic still need, Offset(INT64_MAX) if none
+  // holds the log, Offset(0) while it cannot be known; may answer within the call.
+  void oldest_needed(const TopicPtr& topic, PartitionId partition,
+                     std::function<void(Offset)> found);
+  void expire_below(const TopicPtr& topic, PartitionId partition, Offset cut);
   void forget_purged();  // housekeeping
   void drop(const Error& error);
 

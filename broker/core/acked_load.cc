@@ -67,6 +67,7 @@ void AckedGroup::health_loaded(const SharedBytes& bytes) {
   acked_ = row.acked();
   failed_ = row.failed();
   dead_ = row.dead();
+  skipped_ = row.skipped();
   last_success_us_ = row.last_success_us();
   last_failure_us_ = row.last_failure_us();
   last_error_ = row.last_error();

@@ -67,9 +67,13 @@ bool Blocked::move_one() {
     rows_.give_back(std::move(entry));
     return false;
   }
-  rows_.remove(*entry, group_);
-  group_->count_blocked(-1);
+  remove(*entry);
   return true;
+}
+
+void Blocked::remove(const RetryEntry& entry) {
+  rows_.remove(entry, group_);
+  group_->count_blocked(-1);
 }
 
 void Blocked::on_fetched(Fetch& fetch) {

@@ -23,6 +23,10 @@ class Blocked {
   // Moves what has space, at most kBlockedMoves events or kBlockedMoveBytes: the next commit, or
   // the answer of the read that it waits for, goes on.
   void move();
+  // Its row goes with this turn's set.
+  void remove(const RetryEntry& entry);
+  RetryQueue& rows() { return rows_; }
+  const RetryQueue& rows() const { return rows_; }
   bool owns(const Fetch& fetch) const { return reader_.owns(fetch); }
   void on_fetched(Fetch& fetch);
 

@@ -93,6 +93,10 @@ bool Cursor::fill_retries(Acquire* acquire, uint32_t most) {
   while (acquire->events < most && acquire->batches.size() < kSpotBatches) {
     RetryEntryPtr entry = retries_.take_due(ctx_->now().wall_us);
     if (entry == nullptr) break;
+    if (entry->offset < expire_to_) {
+      expire(std::move(entry));
+      continue;
+    }
     const auto state = spot_.seek(entry->offset, false);
     if (state == LogReader::State::reading || state == LogReader::State::failed) {
       retries_.give_back(std::move(entry));
@@ -133,9 +137,7 @@ bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
       continue;
     }
     if (state == LogReader::State::gone) {
-      group_->count_skipped(log_.log_start() - next_);
-      settle(next_, log_.log_start());
-      next_ = log_.log_start();
+      skip_backlog(log_.log_start());
       continue;
     }
     if (state != LogReader::State::ready) break;
@@ -384,7 +386,7 @@ void Cursor::bury() {
     }
     DeadLetter letter;
     if (state == LogReader::State::ready) {
-      letter = extract(dying.offset, spot_.batch(), dying.reason == FailureReason::undecodable);
+      letter = extract(dying.offset, spot_.batch(), dying.attempts.empty());
     }
     if (bury(&dying, std::move(letter))) continue;
     return dying_.push_front(std::move(dying));
@@ -434,7 +436,9 @@ void Cursor::block(Dying* dying) {
 }
 
 void Cursor::settle(Dying* dying) {
-  if (dying->retry != nullptr) retries_.remove(*dying->retry, group_);
+  if (const auto& retry = dying->retry; retry != nullptr) {
+    retry->due_us == RetryEntry::kNever ? blocked_.remove(*retry) : retries_.remove(*retry, group_);
+  }
   settle(dying->offset, dying->end);
   if (dying->waiting != nullptr && --dying->waiting->dying == 0) group_->answer(*dying->waiting);
 }

@@ -53,6 +53,13 @@ class Cursor final : public Timer {
   void release_member(uint64_t member);
 
   void on_fetched(Fetch& fetch);
+  // Retention: the lowest offset that is still needed, as far as it is not in rows of retry; and
+  // whether there are such. What is below a cut becomes dead letters, or is skipped if nobody was
+  // given it.
+  Offset oldest_in_memory() const;
+  bool has_rows() const { return parked() + blocked() > 0; }
+  void expire_below(Offset cut);
+  void go_on_expiring();
   void move_blocked();  // into the dead letters, as far as these have space
   void bury();          // what is out of attempts and can be read
   // The event as a batch of its own; the whole batch if its records do not parse.
@@ -107,6 +114,10 @@ class Cursor final : public Timer {
   bool bury(Dying* dying, DeadLetter letter);
   void block(Dying* dying);
   void settle(Dying* dying);
+  struct ExpiryPage;
+  void skip_backlog(Offset cut);
+  void on_expiry_page(ExpiryPage& page);
+  void expire(RetryEntryPtr entry);
   void settle(Offset first, Offset end);
   void expire(Time now);
   void rearm();
@@ -125,6 +136,11 @@ class Cursor final : public Timer {
   std::deque<Dying> dying_;
   LogReader log_;   // runs ahead of next_
   LogReader spot_;  // single events: given back, retried, dying
+  // Events below are expired wherever they turn up.
+  Offset expire_to_{0};
+  std::optional<storage::Key> expire_from_;  // in the rows; none: nothing is to be read
+  bool expiring_ = false;                    // a page is on its way
+  std::shared_ptr<Cursor*> alive_ = std::make_shared<Cursor*>(this);
   bool dirty_ = false;
   int64_t lazy_since_mono_us_ = -1;  // the floor moved only over events that nobody wanted
 };

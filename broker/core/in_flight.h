@@ -50,6 +50,9 @@ class InFlight {
   std::vector<Piece> take_all() {
     return take_if(Offset(0), Offset(INT64_MAX - 1), [](const HeldRange&) { return true; });
   }
+  std::vector<Piece> take_below(Offset end) {
+    return take_if(Offset(0), end + -1, [](const HeldRange&) { return true; });
+  }
   // One at a time, so that a flood of them is the caller's to bound.
   std::optional<Piece> take_expired(int64_t now_mono_us) {
     if (deadlines_.empty() || deadlines_.begin()->first > now_mono_us) return std::nullopt;

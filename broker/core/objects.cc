@@ -8,10 +8,12 @@
 
 namespace headrace::core {
 
-ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us)
+ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us,
+                           int64_t retention_max_pin_us)
     : id_(id),
       ctx_(ctx),
       retention_interval_us_(retention_interval_us),
+      retention_max_pin_us_(retention_max_pin_us),
       acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }) {
   if (id == kMetaShard) catalog_ = std::make_shared<CatalogStore>(ctx, shards);
   housekeeping_.objects = this;
@@ -469,7 +471,8 @@ void ShardObjects::next_retention_pass() {
     retention_queue_.pop_back();
     if (partition == nullptr || partition->state() != Partition::State::ready) continue;
     retention_running_ = true;
-    return RetentionPass::begin(partition, ctx_, [this] { next_retention_pass(); });
+    return RetentionPass::begin(partition, &acked_, retention_max_pin_us_, ctx_,
+                                [this] { next_retention_pass(); });
   }
 }
 

@@ -20,7 +20,8 @@ namespace headrace::core {
 
 class ShardObjects {
  public:
-  ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us);
+  ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us,
+               int64_t retention_max_pin_us);
   ~ShardObjects();
 
   void start();  // the shard is ready
@@ -64,6 +65,7 @@ class ShardObjects {
   const ShardId id_;
   Ctx* const ctx_;
   const int64_t retention_interval_us_;
+  const int64_t retention_max_pin_us_;  // 0: one retention period
   std::unordered_map<PartitionKey, std::shared_ptr<Partition>> partitions_;
   struct LoadingGroup {
     std::shared_ptr<Group> group;

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "broker/core/acked_groups.h"
 #include "broker/core/partition.h"
+#include "broker/limits.h"
 #include "metrics/log.h"
+#include "storage/month.h"
 
 namespace headrace::core {
 namespace {
@@ -26,6 +29,25 @@ bool may_go(const Retention& retention, const RetentionQuestion& question) {
   return retention.months && age_months > int64_t{*retention.months};
 }
 
+bool held_long_enough(const Retention& retention, const RetentionQuestion& question,
+                      int64_t max_pin_us) {
+  constexpr int64_t kMonthUs = limits::kRetentionPinUsMax;
+  int64_t due_us = INT64_MAX;
+  int64_t period_us = kMonthUs;
+  if (retention.months) {
+    Month month = question.chunk_month;
+    for (uint32_t i = 0; i <= *retention.months; ++i) month = storage::next_month(month);
+    due_us = storage::month_start_us(month);
+  }
+  if (retention.age_us) {
+    due_us = std::min(due_us, question.chunk_last_append_us + *retention.age_us);
+    period_us = std::min(period_us, *retention.age_us);
+  }
+  if (due_us > question.now_us) due_us = question.chunk_last_append_us;  // its bytes or its events
+  if (max_pin_us > 0) period_us = std::min(max_pin_us, kMonthUs);
+  return question.now_us - due_us >= period_us;
+}
+
 namespace {
 
 struct Pass final : storage::Scan {
@@ -36,7 +58,9 @@ struct Pass final : storage::Scan {
       return finish(partition.get());
     }
     for (const Row& row : rows) {
-      if (!take(*partition, row)) return finish(partition.get());
+      const Look look = take(*partition, row);
+      if (look == Look::goes_on) continue;
+      return look == Look::asks ? ask(*partition) : finish(partition.get());
     }
     if (more) {
       from = storage::Key(std::string(rows.back().key.view()) + '\0');
@@ -64,13 +88,27 @@ struct Pass final : storage::Scan {
     scan();
   }
 
-  bool take(const Partition& partition, const Row& row) {
+  // Something may go: how far is it still needed? Then from the start again.
+  void ask(Partition& partition) {
+    groups->oldest_needed(partition.topic(), partition.number(), [this](Offset oldest) {
+      auto alive = owner.lock();
+      if (alive == nullptr || alive->state() != Partition::State::ready) {
+        return finish(alive.get());
+      }
+      needed_from = oldest;
+      month = 0;
+      next_month(*alive);
+    });
+  }
+
+  enum class Look : uint8_t { goes_on, ends, asks };
+  Look take(const Partition& partition, const Row& row) {
     const auto key = storage::parse_log_key(row.key.view());
     const auto chunk = storage::ChunkRow::decode(row.value.view());
     if (!key || !chunk) {
       log::error("retention stops at a chunk row that does not parse",
                  {{"topic", partition.topic()->name}, {"partition", partition.number().value()}});
-      return false;
+      return Look::ends;
     }
     const Offset end = key->base_offset + chunk->last_offset_delta + 1;
     const auto bytes = static_cast<int64_t>(chunk->total_bytes);
@@ -79,10 +117,18 @@ struct Pass final : storage::Scan {
     question.current_month = storage::month_of(question.now_us);
     question.chunk_month = chunk_month;
     question.chunk_last_append_us = chunk->last_append_us;
-    question.kept_bytes = partition.index().total_bytes() - gone_bytes - bytes;
+    question.kept_bytes = partition.index().total_bytes() - seen_bytes - bytes;
     question.kept_events = partition.visible_end() - end;
-    if (end > partition.visible_end() || !may_go(partition.topic()->retention, question)) {
-      return false;
+    const Retention& retention = partition.topic()->retention;
+    if (end > partition.visible_end() || !may_go(retention, question)) return Look::ends;
+    if (!needed_from) return Look::asks;
+    seen_bytes += bytes;
+    if (end > *needed_from) {
+      // Held. Below its floor the disk needs the space more.
+      const bool disk_low = ctx->store().pressure().disk != storage::Pressure::Disk::ok;
+      if (!disk_low && !held_long_enough(retention, question, max_pin_us)) return Look::ends;
+      let_go_below = end;
+      return Look::goes_on;
     }
     gone_bytes += bytes;
     bytes_in_month += bytes;
@@ -90,7 +136,7 @@ struct Pass final : storage::Scan {
     cut_span_first = span_first;
     cut_bytes_in_month = bytes_in_month;
     if (std::find(places.begin(), places.end(), place) == places.end()) places.push_back(place);
-    return true;
+    return Look::goes_on;
   }
 
   void finish(Partition* partition) {
@@ -101,6 +147,9 @@ struct Pass final : storage::Scan {
       const auto* span = partition->index().month_of(cut);
       const bool inside = span != nullptr && span->first_offset == cut_span_first;
       partition->trim(cut, inside ? cut_bytes_in_month : 0, std::move(places));
+    }
+    if (partition != nullptr && partition->state() == Partition::State::ready && let_go_below) {
+      groups->expire_below(partition->topic(), partition->number(), *let_go_below);
     }
     // Alive partition, alive shard objects: only then is there somebody to tell.
     if (partition != nullptr) done();
@@ -114,10 +163,15 @@ struct Pass final : storage::Scan {
   }
 
   std::weak_ptr<Partition> owner;
+  AckedGroups* groups = nullptr;  // there as long as the partition
+  int64_t max_pin_us = 0;
   Ctx* ctx = nullptr;
   std::function<void()> done;
+  std::optional<Offset> needed_from;   // by acked groups; none: not asked yet
+  std::optional<Offset> let_go_below;  // held long enough
   size_t month = 0;
   Month chunk_month;
+  int64_t seen_bytes = 0;  // of chunks that go, or would
   int64_t gone_bytes = 0;
   int64_t bytes_in_month = 0;
   Offset span_first;
@@ -129,9 +183,11 @@ struct Pass final : storage::Scan {
 
 }  // namespace
 
-void RetentionPass::begin(std::shared_ptr<Partition> partition, Ctx* ctx,
-                          std::function<void()> done) {
+void RetentionPass::begin(std::shared_ptr<Partition> partition, AckedGroups* groups,
+                          int64_t max_pin_us, Ctx* ctx, std::function<void()> done) {
   auto* pass = new Pass;
+  pass->groups = groups;
+  pass->max_pin_us = max_pin_us;
   pass->owner = partition;
   pass->ctx = ctx;
   pass->done = std::move(done);

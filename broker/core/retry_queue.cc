@@ -52,6 +52,13 @@ void RetryQueue::put(RetryEntry entry, Committable* who) {
   auto& writes = ctx_->writes(who);
   entry.written_sequence = ctx_->sequence();
   writes.put(place(), key_of(entry), entry.encode());
+  while (!unwritten_.empty() && unwritten_.front().first <= ctx_->committed_sequence()) {
+    unwritten_.pop_front();
+  }
+  if (unwritten_.empty() || unwritten_.back().first != entry.written_sequence) {
+    unwritten_.emplace_back(entry.written_sequence, entry.offset);
+  }
+  unwritten_.back().second = std::min(unwritten_.back().second, entry.offset);
   ++count_;
   insert(std::make_shared<const RetryEntry>(std::move(entry)));
 }
@@ -86,14 +93,31 @@ void RetryQueue::remove(const RetryEntry& entry, Committable* who) {
   --count_;
   heads_.erase(order);
   taken_.erase(order);
-  if (!reading_) forget_removed();
+  forget_removed();
   removed_[order] = ctx_->sequence();
 }
 
 // A read that begins now does not see them any more.
 void RetryQueue::forget_removed() {
+  if (reading_ || others_reading_ > 0) return;
   std::erase_if(removed_,
                 [&](const auto& row) { return row.second <= ctx_->committed_sequence(); });
+}
+
+bool RetryQueue::claim(const RetryEntryPtr& entry) {
+  const Order order = order_of(*entry);
+  if (taken_.contains(order) || removed_.contains(order)) return false;
+  heads_.erase(order);
+  taken_.emplace(order, entry);
+  return true;
+}
+
+Offset RetryQueue::oldest_unwritten() const {
+  Offset oldest(INT64_MAX);
+  for (const auto& [sequence, offset] : unwritten_) {
+    if (sequence > ctx_->committed_sequence()) oldest = std::min(oldest, offset);
+  }
+  return oldest;
 }
 
 RetryEntryPtr RetryQueue::take_due(int64_t now_us) {

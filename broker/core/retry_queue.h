@@ -5,6 +5,7 @@
 // Lives on: owner shard, inside its cursor. An entry is handed out once its set is durable.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -36,6 +37,13 @@ class RetryQueue {
   void give_back(RetryEntryPtr entry);
   // Wall clock; INT64_MAX: nothing waits in memory, or what waits is not durable yet.
   int64_t next_due_us() const;
+
+  // Takes an entry that somebody else read from the rows; false if it is in flight, or was removed
+  // since. While others read, pauses_forgetting() keeps what was removed known.
+  bool claim(const RetryEntryPtr& entry);
+  void pause_forgetting(bool pause) { others_reading_ += pause ? 1 : -1; }
+  // The lowest offset of the rows that no read can see yet; Offset(INT64_MAX): none.
+  Offset oldest_unwritten() const;
 
   uint64_t count() const { return count_; }  // rows, taken ones included
   void set_count(uint64_t count);            // as loaded with the cursor's row
@@ -72,6 +80,8 @@ class RetryQueue {
   uint64_t left_out_sequence_ = 0;  // newest set with an entry that only the disk has
   std::shared_ptr<RetryQueue*> alive_;
   bool reading_ = false;
+  int others_reading_ = 0;
+  std::deque<std::pair<uint64_t, Offset>> unwritten_;  // sets on their way → lowest offset put
 };
 
 }  // namespace headrace::core

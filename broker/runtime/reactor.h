@@ -37,7 +37,8 @@ struct ReactorOptions {
   size_t tail_bytes = 64u << 20;
   std::vector<Month> months;  // whose families exist
   int64_t retention_interval_us = 60 * kMicrosPerSecond;
-  size_t dedicated_tenants = 16;  // with log families of their own
+  int64_t retention_max_pin_us = 0;  // 0: one retention period
+  size_t dedicated_tenants = 16;     // with log families of their own
 };
 
 class Reactor final : public Services {
@@ -83,6 +84,7 @@ class Reactor final : public Services {
   void mark_dirty(Shard* shard) override { dirty_.push_back(shard); }
   uint32_t shards() const override { return options_.shards; }
   int64_t retention_interval_us() const override { return options_.retention_interval_us; }
+  int64_t retention_max_pin_us() const override { return options_.retention_max_pin_us; }
 
  private:
   void take(Letter&& letter);

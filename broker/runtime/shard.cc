@@ -32,7 +32,8 @@ Shard::Shard(ShardId id, Services* services) : id_(id), services_(services) {
 
 void Shard::make_objects() {
   objects_ = std::make_unique<core::ShardObjects>(id_, this, services_->shards(),
-                                                  services_->retention_interval_us());
+                                                  services_->retention_interval_us(),
+                                                  services_->retention_max_pin_us());
 }
 
 Shard::~Shard() = default;

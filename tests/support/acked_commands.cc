@@ -41,6 +41,7 @@ std::string text_of(const core::Settle& settle) {
 std::string dlq_text(const core::AckedStats& acked) {
   std::string text;
   if (acked.blocked > 0) text += " blocked " + std::to_string(acked.blocked);
+  if (acked.skipped > 0) text += " skipped " + std::to_string(acked.skipped);
   if (acked.dropped > 0) text += " dropped " + std::to_string(acked.dropped);
   if (acked.dlq_level != core::DlqLevel::ok)
     text += " dlq is " + std::string(to_string(acked.dlq_level));

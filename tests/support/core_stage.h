@@ -77,6 +77,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void mark_dirty(runtime::Shard*) override { dirty_ = true; }
   uint32_t shards() const override { return 1; }
   int64_t retention_interval_us() const override { return 60 * kMicrosPerSecond; }
+  int64_t retention_max_pin_us() const override { return 0; }
   // core::Requester
   void on_reply(core::RequestPtr request) override;
   // storage::Store: what passes through is written down

@@ -62,5 +62,57 @@ TEST(MayGo, WholeMonthsBesideTheCurrentOne) {
   EXPECT_FALSE(may_go(retention, asked));
 }
 
+// ---- held for acked groups
+
+constexpr int64_t kDayUs = int64_t{24} * 3600 * 1'000'000;
+
+TEST(HeldLongEnough, OneMorePeriodThanTheAge) {
+  Retention retention;
+  retention.age_us = 100;
+  RetentionQuestion asked;
+  asked.chunk_last_append_us = 1'000;
+  asked.now_us = 1'199;
+  EXPECT_FALSE(held_long_enough(retention, asked, 0));
+  asked.now_us = 1'200;
+  EXPECT_TRUE(held_long_enough(retention, asked, 0));
+  EXPECT_FALSE(held_long_enough(retention, asked, 101));
+  EXPECT_TRUE(held_long_enough(retention, asked, 99));
+}
+
+TEST(HeldLongEnough, AtMostAMonthBeyondALongAge) {
+  Retention retention;
+  retention.age_us = 365 * kDayUs;
+  RetentionQuestion asked;
+  asked.now_us = (365 + 31) * kDayUs - 1;
+  EXPECT_FALSE(held_long_enough(retention, asked, 0));
+  asked.now_us += 1;
+  EXPECT_TRUE(held_long_enough(retention, asked, 0));
+}
+
+TEST(HeldLongEnough, SinceTheEndOfTheLastMonthThatIsKept) {
+  Retention retention;
+  retention.months = 1;
+  RetentionQuestion asked;
+  asked.chunk_month = Month(202311);
+  const int64_t goes_us = int64_t{1'704'067'200} * 1'000'000;  // 2024-01-01
+  asked.now_us = goes_us + 31 * kDayUs - 1;
+  EXPECT_FALSE(held_long_enough(retention, asked, 0));
+  asked.now_us += 1;
+  EXPECT_TRUE(held_long_enough(retention, asked, 0));
+}
+
+TEST(HeldLongEnough, SinceItWasAppendedWhereOnlyTheSizeIsBounded) {
+  Retention retention;
+  retention.bytes = 10;
+  retention.age_us = 365 * kDayUs;  // not reached
+  RetentionQuestion asked;
+  asked.chunk_last_append_us = kDayUs;
+  asked.now_us = 32 * kDayUs - 1;
+  EXPECT_FALSE(held_long_enough(retention, asked, 0));
+  asked.now_us += 1;
+  EXPECT_TRUE(held_long_enough(retention, asked, 0));
+  EXPECT_TRUE(held_long_enough(retention, asked, kDayUs));
+}
+
 }  // namespace
 }  // namespace headrace::core
