@@ -54,6 +54,15 @@ Result<proto::ListOffsetsOk> list_offsets(Client& client, const std::string& top
   return client.call<proto::ListOffsetsOk>(MessageType::list_offsets, request, repeatable());
 }
 
+Result<proto::FetchOk> fetch(Client& client, const proto::Fetch& request, SharedBytes* batches) {
+  return client.call<proto::FetchOk>(MessageType::fetch, request, repeatable(), batches);
+}
+
+Result<proto::ListEventsOk> list_events(Client& client, const proto::ListEvents& request,
+                                        SharedBytes* values) {
+  return client.call<proto::ListEventsOk>(MessageType::list_events, request, repeatable(), values);
+}
+
 Result<proto::ListGroupsOk> list_groups(Client& client) {
   return client.call<proto::ListGroupsOk>(MessageType::list_groups, proto::ListGroups{},
                                           repeatable());

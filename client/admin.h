@@ -18,6 +18,12 @@ Result<proto::DeleteTopicOk> delete_topic(Client& client, const std::string& nam
 Result<proto::ListOffsetsOk> list_offsets(Client& client, const std::string& topic,
                                           uint32_t partition, const proto::Position& at);
 
+// `batches`: the batches' bytes, one after the other.
+Result<proto::FetchOk> fetch(Client& client, const proto::Fetch& request, SharedBytes* batches);
+// `values`: the events' values, one after the other.
+Result<proto::ListEventsOk> list_events(Client& client, const proto::ListEvents& request,
+                                        SharedBytes* values);
+
 Result<proto::ListGroupsOk> list_groups(Client& client);
 Result<proto::DescribeGroupOk> describe_group(Client& client, const std::string& group);
 // Acked groups. Declaring one (if_missing) is for every start of a program.

@@ -216,6 +216,9 @@ class BatchBuilder {
   int32_t base_sequence_ = -1;
 };
 
+// The record alone, as a batch that lies at `offset`.
+SharedBytes batch_of_one(const RecordView& record, Offset offset, Epoch epoch);
+
 // Compressors, shared by broker and client. compress appends to *out; snappy is written raw, as
 // librdkafka does (the Java client reads both forms).
 void compress(Codec codec, std::span<const std::byte> from, std::string* out);

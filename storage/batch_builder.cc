@@ -86,4 +86,16 @@ SharedBytes BatchBuilder::finish(Codec codec) {
   return batch;
 }
 
+SharedBytes batch_of_one(const RecordView& record, Offset offset, Epoch epoch) {
+  std::vector<HeaderField> headers;
+  for_each_header(record, [&](const HeaderView& header) {
+    headers.push_back({header.key, header.value});
+  });
+  BatchBuilder builder;
+  builder.add({record.key, record.value, record.timestamp_ms, headers});
+  SharedBytes batch = builder.finish();
+  patch_batch(batch.mutable_data(), offset, epoch);
+  return batch;
+}
+
 }  // namespace headrace::storage

@@ -46,6 +46,7 @@ struct Request {
     publish_events,
     fetch,
     list_offsets,
+    find_events,
     describe_topic,
     join_group,
     heartbeat,

@@ -401,14 +401,7 @@ DeadLetter Cursor::extract(Offset offset, BatchWalk& walk, bool undecodable) {
     letter.event = walk.stored.bytes;
     return letter;
   }
-  std::vector<storage::HeaderField> headers;
-  storage::for_each_header(record, [&](const storage::HeaderView& header) {
-    headers.push_back({header.key, header.value});
-  });
-  storage::BatchBuilder builder;
-  builder.add({record.key, record.value, record.timestamp_ms, headers});
-  letter.event = builder.finish();
-  storage::patch_batch(letter.event.mutable_data(), offset, Epoch(walk.header.leader_epoch));
+  letter.event = storage::batch_of_one(record, offset, Epoch(walk.header.leader_epoch));
   return letter;
 }
 

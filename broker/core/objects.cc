@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/api_history.h"
 #include "broker/core/cast.h"
 #include "broker/core/retention.h"
 #include "broker/limits.h"
@@ -60,6 +61,13 @@ void ShardObjects::handle(RequestPtr request) {
       auto& typed = as<ListOffsets>(*request);
       if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
         partition->list_offsets(cast<ListOffsets>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::find_events: {
+      auto& typed = as<FindEvents>(*request);
+      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+        partition->find(cast<FindEvents>(std::move(request)));
       }
       return;
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/core/cold_read.h"
+#include "broker/core/event_search.h"
 #include "broker/core/partition_load.h"
 #include "broker/core/time_lookup.h"
 #include "metrics/counters.h"
@@ -254,6 +255,10 @@ void Partition::list_offsets(std::unique_ptr<ListOffsets> request) {
     return TimeLookup::begin(std::move(request), index_, visible_end_, ctx_);
   }
   ctx_->reply(std::move(request));
+}
+
+void Partition::find(std::unique_ptr<FindEvents> request) {
+  EventSearch::begin(std::move(request), index_, visible_end_, ctx_);
 }
 
 int64_t Partition::append_time_hint_us(Offset offset) const {

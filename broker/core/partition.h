@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "broker/core/api_history.h"
 #include "broker/core/ctx.h"
 #include "broker/core/fetch_queue.h"
 #include "broker/core/fold.h"
@@ -43,6 +44,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void add_atomic(PublishEvents& request);
   void fetch(std::unique_ptr<Fetch> request);
   void list_offsets(std::unique_ptr<ListOffsets> request);
+  void find(std::unique_ptr<FindEvents> request);
   void seal();                     // the turn ends: the open fold becomes a batch
   void purge();                    // removes everything; closed afterwards
   void close(const Error& error);  // answers whoever waits

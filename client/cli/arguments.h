@@ -71,6 +71,18 @@ struct SubscribeArguments {
   std::string command;  // empty: every event is acked
 };
 
+struct EventsArguments {
+  std::string topic;  // empty: all
+  std::vector<std::string> types;
+  std::vector<std::string> conditions;
+  std::string id;
+  std::string correlation_id;
+  std::optional<std::string> key;
+  std::string from;  // RFC 3339; empty: no bound
+  std::string to;
+  uint64_t count = 50;
+};
+
 struct DeadLetterArguments {
   std::string group;
   std::string id;

@@ -27,6 +27,9 @@ int subscribe(const ConnectArguments& connect, const SubscribeArguments& given);
 int list_dead_letters(const ConnectArguments& connect, const DeadLetterArguments& given);
 int get_dead_letter(const ConnectArguments& connect, const DeadLetterArguments& given);
 
+int list_events(const ConnectArguments& connect, const EventsArguments& given);
+int get_event(const ConnectArguments& connect, const EventsArguments& given);
+
 int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);
 int doctor_offline(const Examination& found, bool json);

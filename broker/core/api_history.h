@@ -1,0 +1,32 @@
+// Requests about what is in the log. As api.h.
+#pragma once
+
+#include <vector>
+
+#include "broker/core/api.h"
+#include "broker/core/event_query.h"
+
+namespace headrace::core {
+
+struct FoundEvent {
+  Offset offset;
+  int64_t append_time_us = 0;
+  SharedBytes event;  // a record batch v2 of this one event, at its offset
+};
+
+// Newest first. A page may hold fewer than were asked for, also none, and be followed by others:
+// what one request looks at is bounded.
+struct FindEvents final : RequestOf<Request::Kind::find_events> {
+  using RequestOf::RequestOf;
+  TopicPtr topic;
+  PartitionId partition;
+  EventQueryPtr query;
+  Offset before{INT64_MAX};  // only below it
+  uint32_t page_size = 50;
+  // out
+  std::vector<FoundEvent> events;
+  Offset searched_to;  // everything from here to `before` is found
+  bool more = false;   // there is something below searched_to
+};
+
+}  // namespace headrace::core

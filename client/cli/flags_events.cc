@@ -1,0 +1,40 @@
+// `events`.
+#include <memory>
+
+#include "client/cli/flags.h"
+#include "client/cli/verbs.h"
+
+namespace headrace::cli {
+
+void add_event_verbs(CLI::App& app, Invocation* invocation) {
+  CLI::App* events = app.add_subcommand("events", "what is in the log");
+  events->require_subcommand(1);
+  auto given = std::make_shared<EventsArguments>();
+  CLI::App* list = events->add_subcommand("ls", "search the history, newest first");
+  list->add_option("--topic", given->topic, "only this topic [all of them]");
+  list->add_option("--type", given->types, "type pattern; may be repeated: any of them")
+      ->expected(1)
+      ->take_all();
+  list->add_option("--where", given->conditions,
+                   "condition on attributes and headers; may be repeated: all of them")
+      ->expected(1)
+      ->take_all();
+  list->add_option("--id", given->id, "id, as it was published");
+  list->add_option("--correlation-id", given->correlation_id,
+                   "correlation id, or the id of the first of the correlated events");
+  list->add_option("--key", given->key, "ordering key");
+  list->add_option("--from", given->from, "appended at this time or later");
+  list->add_option("--to", given->to, "appended before this time");
+  list->add_option("--count", given->count, "at most so many [50]")->check(CLI::PositiveNumber);
+  list->callback([invocation, given] {
+    invocation->action = [invocation, given] { return list_events(invocation->connect, *given); };
+  });
+  CLI::App* get = events->add_subcommand("get", "one event, whole");
+  get->add_option("id", given->id, "its id")->required();
+  get->add_option("--topic", given->topic, "only in this topic [all of them]");
+  get->callback([invocation, given] {
+    invocation->action = [invocation, given] { return get_event(invocation->connect, *given); };
+  });
+}
+
+}  // namespace headrace::cli
