@@ -35,6 +35,17 @@ constexpr size_t kProducersPerPartition = 10'000;  // then the longest idle one 
 constexpr int64_t kProducerIdleUs = int64_t{7} * 24 * 3600 * 1'000'000;
 constexpr size_t kFetchWaitersPerPartition = 10'000;  // then busy
 
+// ---- delayed events (at the bound: limit_reached; a delay above the maximum: invalid_request)
+constexpr int64_t kDelayUsMax = int64_t{31} * 24 * 3600 * 1'000'000;
+constexpr int64_t kDelayedPerPartition = 1'000'000;
+constexpr int64_t kDelayedBytesPerPartition = int64_t{1} << 30;
+constexpr size_t kDelayedHeads = 256;  // of a partition in memory; the rest is read again
+constexpr size_t kDelayedHeadBytes = 256u << 10;  // likewise; the first one always fits
+constexpr size_t kDueEventsPerSet = 512;          // then the next set
+constexpr size_t kDueBytesPerSet = 1u << 20;      // likewise; the first one always fits
+constexpr int64_t kDueLookUs = 1'000'000;   // so soon a wall clock that was set forward is noticed
+constexpr int64_t kDueHeldBackUs = 50'000;  // while the store is behind or the disk is full
+
 // ---- a reactor
 constexpr size_t kMailboxLetters = 1'024;  // per pair; then busy (requests)
 constexpr size_t kForeignRequests = 256;   // admin → reactor; then busy (HTTP 503)

@@ -177,6 +177,8 @@ struct Summary {
 // What an event can be looked up by. Fixed numbers: seeds of a persistent hash.
 enum class Lookup : uint8_t { key = 1, id = 2, correlation_id = 3 };
 uint64_t lookup_hash(Lookup what, std::string_view bytes);  // XXH64, seeded with the number
+// Two of them: seeded with Lookup::id and with 4. Persistent.
+IdHash id_hash(std::string_view id);
 
 // Structure walk of an uncompressed record block: every record parses, no `hr_` header, and fills
 // `summary` if given (overwriting it). Linear, no allocation per record.

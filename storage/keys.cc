@@ -146,6 +146,15 @@ std::string dlq_text(std::string_view key) {
   return reader.finished() ? text : std::string();
 }
 
+std::string delayed_text(const DelayedKeyParts& parts) {
+  const std::string where = text_of(parts.partition);
+  if (parts.kind == DelayedKind::totals) return "totals " + where;
+  // The hash itself says nothing to anybody.
+  return (parts.kind == DelayedKind::id ? "id " : "entry ") + where + " due " +
+         std::to_string(parts.due_us) + " " + std::to_string(parts.sequence >> 40) + "." +
+         std::to_string(parts.sequence & ((uint64_t{1} << 40) - 1));
+}
+
 }  // namespace
 
 std::string_view to_string(Table table) {
@@ -310,6 +319,62 @@ std::optional<uint64_t> parse_dlq_letter_key(std::string_view key) {
   return sequence;
 }
 
+Key delayed_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return tenant_prefix(tenant).append(topic).append(slice);
+}
+
+Key delayed_prefix(TenantId tenant, TopicId topic, SliceId slice, DelayedKind kind) {
+  return delayed_prefix(tenant, topic, slice).append(static_cast<uint8_t>(kind));
+}
+
+Key delayed_prefix(const PartitionKey& partition) {
+  return delayed_prefix(partition.tenant, partition.topic, partition.slice, DelayedKind::entry)
+      .append(partition.partition);
+}
+
+Key delayed_id_prefix(TenantId tenant, TopicId topic, SliceId slice, const IdHash& id) {
+  return delayed_prefix(tenant, topic, slice, DelayedKind::id).append(id.high).append(id.low);
+}
+
+Key delayed_entry_key(const PartitionKey& partition, int64_t due_us, uint64_t sequence) {
+  return delayed_prefix(partition).append(due_us).append(sequence);
+}
+
+Key delayed_id_key(const PartitionKey& partition, const IdHash& id, int64_t due_us,
+                   uint64_t sequence) {
+  return delayed_id_prefix(partition.tenant, partition.topic, partition.slice, id)
+      .append(partition.partition)
+      .append(due_us)
+      .append(sequence);
+}
+
+Key delayed_totals_key(const PartitionKey& partition) {
+  return delayed_prefix(partition.tenant, partition.topic, partition.slice, DelayedKind::totals)
+      .append(partition.partition);
+}
+
+std::optional<DelayedKeyParts> parse_delayed_key(std::string_view key) {
+  KeyReader reader{key};
+  DelayedKeyParts parts;
+  parts.partition.tenant = reader.id<TenantId>();
+  parts.partition.topic = reader.id<TopicId>();
+  parts.partition.slice = reader.id<SliceId>();
+  parts.kind = static_cast<DelayedKind>(reader.take<uint8_t>());
+  if (parts.kind == DelayedKind::id) {
+    parts.id.high = reader.take<uint64_t>();
+    parts.id.low = reader.take<uint64_t>();
+  } else if (parts.kind != DelayedKind::entry && parts.kind != DelayedKind::totals) {
+    return std::nullopt;
+  }
+  parts.partition.partition = reader.id<PartitionId>();
+  if (parts.kind != DelayedKind::totals) {
+    parts.due_us = reader.take<int64_t>();
+    parts.sequence = reader.take<uint64_t>();
+  }
+  if (!reader.finished() || parts.due_us < 0) return std::nullopt;
+  return parts;
+}
+
 Key health_prefix(TenantId tenant, TopicId topic, SliceId slice) {
   return state_prefix(tenant, StateKind::health).append(topic).append(slice);
 }
@@ -385,6 +450,8 @@ std::string to_text(Table table, std::string_view key) {
              std::to_string(parts->lane.value()) + " attempt " + std::to_string(parts->attempt) +
              " due " + std::to_string(parts->due_us);
     }
+  } else if (table == Table::delayed) {
+    if (const auto parts = parse_delayed_key(key)) return text + " " + delayed_text(*parts);
   } else if (table == Table::dlq) {
     const std::string known = dlq_text(key);
     if (!known.empty()) return text + " " + known;

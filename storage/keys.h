@@ -138,6 +138,29 @@ Key dlq_letter_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group,
 Key dlq_origin_key(const PartitionKey& partition, GroupId group, LaneId lane, Offset offset);
 std::optional<uint64_t> parse_dlq_letter_key(std::string_view key);  // its sequence
 
+// delayed: tenant, topic, slice, kind, then
+enum class DelayedKind : uint8_t {
+  entry = 1,   // partition, due µs, sequence → the event
+  id = 2,      // hash of its id, partition, due µs, sequence → size of its entry
+  totals = 3,  // partition → how many wait there
+};
+Key delayed_prefix(TenantId tenant, TopicId topic, SliceId slice);
+Key delayed_prefix(TenantId tenant, TopicId topic, SliceId slice, DelayedKind kind);
+Key delayed_prefix(const PartitionKey& partition);  // its entries
+Key delayed_id_prefix(TenantId tenant, TopicId topic, SliceId slice, const IdHash& id);
+Key delayed_entry_key(const PartitionKey& partition, int64_t due_us, uint64_t sequence);
+Key delayed_id_key(const PartitionKey& partition, const IdHash& id, int64_t due_us,
+                   uint64_t sequence);
+Key delayed_totals_key(const PartitionKey& partition);
+struct DelayedKeyParts {
+  DelayedKind kind = DelayedKind::entry;
+  PartitionKey partition;
+  IdHash id;              // of kind id
+  int64_t due_us = 0;     // wall clock; not of totals
+  uint64_t sequence = 0;  // likewise
+};
+std::optional<DelayedKeyParts> parse_delayed_key(std::string_view key);
+
 // state
 Key health_prefix(TenantId tenant, TopicId topic, SliceId slice);
 Key health_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group);

@@ -45,10 +45,9 @@ uint64_t hash_stripes(uint64_t seed, const char** at, const char* end) {
   return merge(merge(merge(merge(mixed, a), b), c), d);
 }
 
-}  // namespace
+constexpr uint64_t kSecondIdSeed = 4;  // beside the numbers of Lookup
 
-uint64_t lookup_hash(Lookup what, std::string_view bytes) {
-  const auto seed = static_cast<uint64_t>(what);
+uint64_t xxh64(uint64_t seed, std::string_view bytes) {
   const char* at = bytes.data();
   const char* const end = at + bytes.size();
   uint64_t hash = bytes.size() >= 32 ? hash_stripes(seed, &at, end) : seed + kPrime5;
@@ -66,6 +65,16 @@ uint64_t lookup_hash(Lookup what, std::string_view bytes) {
   hash = (hash ^ hash >> 33) * kPrime2;
   hash = (hash ^ hash >> 29) * kPrime3;
   return hash ^ hash >> 32;
+}
+
+}  // namespace
+
+uint64_t lookup_hash(Lookup what, std::string_view bytes) {
+  return xxh64(static_cast<uint64_t>(what), bytes);
+}
+
+IdHash id_hash(std::string_view id) {
+  return {xxh64(static_cast<uint64_t>(Lookup::id), id), xxh64(kSecondIdSeed, id)};
 }
 
 }  // namespace headrace::storage

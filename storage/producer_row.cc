@@ -57,9 +57,7 @@ std::optional<ProducerRow> ProducerRow::decode(std::string_view from) {
     range.base_offset = Offset(reader.take<int64_t>());
     range.append_time_us = reader.take<int64_t>();
     range.shard_epoch = Epoch(reader.take<uint32_t>());
-    if (range.first_sequence < 0 || range.last_sequence < 0 || range.base_offset.value() < 0) {
-      return std::nullopt;
-    }
+    if (range.first_sequence < 0 || range.last_sequence < 0) return std::nullopt;
   }
   return reader.finished() && row.epoch >= 0 ? std::optional(row) : std::nullopt;
 }

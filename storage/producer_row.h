@@ -17,10 +17,10 @@ namespace headrace::storage {
 struct ProducerRow {
   struct Range {
     int32_t first_sequence = 0;
-    int32_t last_sequence = 0;  // lower than the first where the numbers wrap at 2^31
-    Offset base_offset;
-    int64_t append_time_us = 0;
-    Epoch shard_epoch;  // that appended it: part of computed event ids
+    int32_t last_sequence = 0;   // lower than the first where the numbers wrap at 2^31
+    Offset base_offset;          // below 0: delayed, -1 - the count of its first row ...
+    int64_t append_time_us = 0;  // ... and when they are due
+    Epoch shard_epoch;           // that appended it: part of computed event ids
 
     bool operator==(const Range&) const = default;
   };

@@ -33,6 +33,13 @@ using Offset = Id<struct OffsetTag, int64_t>;        // of an event in its parti
 using ProducerId = Id<struct ProducerTag, int64_t>;  // -1: not idempotent
 using Month = Id<struct MonthTag, uint32_t>;         // YYYYMM, UTC, by append time
 
+// 128 bits of an event's id: rows by id, and the memory of ids that were published.
+struct IdHash {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  auto operator<=>(const IdHash&) const = default;
+};
+
 constexpr Offset operator+(Offset offset, int64_t n) {
   return Offset(offset.value() + n);
 }
@@ -70,6 +77,10 @@ struct std::hash<headrace::Id<Tag, Rep>> {
   size_t operator()(headrace::Id<Tag, Rep> id) const noexcept {
     return std::hash<Rep>{}(id.value());
   }
+};
+template <>
+struct std::hash<headrace::IdHash> {
+  size_t operator()(const headrace::IdHash& id) const noexcept { return id.low; }
 };
 template <>
 struct std::hash<headrace::PartitionKey> {

@@ -15,6 +15,7 @@
 
 #include "broker/core/access.h"
 #include "broker/core/catalog.h"
+#include "broker/core/delayed_event.h"
 #include "broker/core/error.h"
 #include "broker/core/group_options.h"
 #include "metrics/shared_bytes.h"
@@ -70,6 +71,8 @@ struct Request {
     set_group_state,
     list_dead_letters,
     delete_dead_letters,
+    cancel_delayed,
+    list_delayed,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}
@@ -130,9 +133,12 @@ struct PublishEvents final : RequestOf<Request::Kind::publish_events> {
     Error error;             // in: refused by the session already; out
     Offset offset{-1};       // out
     bool duplicate = false;  // out
+    int64_t due_us = 0;      // out: not in the log before this time; its offset is -1
+    std::string id;          // out, of a delayed event: its own or the one it was given
   };
   TopicPtr topic;
   std::vector<Item> items;
+  int64_t due_us = 0;  // wall clock: all of them wait for it; 0 or past: stored at once
   std::shared_ptr<const void> message;  // keeps what the views point to
   SharedBytes payload;
   bool atomic = false;
@@ -144,6 +150,36 @@ struct PublishEvents final : RequestOf<Request::Kind::publish_events> {
   int64_t append_time_us = 0;
   Epoch epoch;                     // in the stored batches: part of computed event ids
   uint64_t original_sequence = 0;  // all are duplicates of what this set holds
+};
+
+// Takes back what is not due yet: every event of the topic that waits under this id.
+struct CancelDelayed final : RequestOf<Request::Kind::cancel_delayed> {
+  using RequestOf::RequestOf;
+  TopicPtr topic;
+  std::string id;
+  uint32_t cancelled = 0;  // out
+};
+
+// What waits, partition by partition, by due time.
+struct ListDelayed final : RequestOf<Request::Kind::list_delayed> {
+  using RequestOf::RequestOf;
+  struct Row {
+    PartitionId partition;
+    DelayedOrder order;
+    std::string id;
+    std::string type;
+    std::string key;
+    bool has_key = false;
+    int64_t accepted_us = 0;
+    size_t value_size = 0;
+  };
+  TopicPtr topic;
+  PartitionId after_partition;  // with `after`: goes on behind this one
+  DelayedOrder after;           // due below 0: from the first
+  uint32_t page_size = 50;
+  // out
+  std::vector<Row> rows;
+  bool more = false;
 };
 
 struct InitProducer final : RequestOf<Request::Kind::init_producer> {
@@ -200,6 +236,7 @@ struct PartitionStats {
   int64_t bytes = 0;
   int64_t first_append_us = 0;
   int64_t last_append_us = 0;
+  int64_t delayed = 0;  // events that are not due yet
   std::vector<MonthStats> months;
 };
 struct DescribeTopic final : RequestOf<Request::Kind::describe_topic> {

@@ -10,6 +10,15 @@
 
 namespace headrace::core {
 
+// About what it takes in a batch.
+inline size_t encoded_size(const storage::EventFields& event) {
+  size_t size = 32 + (event.key ? event.key->size() : 0) + (event.value ? event.value->size() : 0);
+  for (const auto& header : event.headers) {
+    size += 8 + header.key.size() + (header.value ? header.value->size() : 0);
+  }
+  return size;
+}
+
 class Fold {
  public:
   bool empty() const { return builder_.empty(); }

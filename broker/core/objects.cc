@@ -15,7 +15,10 @@ ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retent
       ctx_(ctx),
       retention_interval_us_(retention_interval_us),
       retention_max_pin_us_(retention_max_pin_us),
-      acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }) {
+      acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }),
+      delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {
+        if (!partitions_.contains(topic->partition(number))) open(topic, number);
+      }) {
   if (id == kMetaShard) catalog_ = std::make_shared<CatalogStore>(ctx, shards);
   housekeeping_.objects = this;
 }
@@ -27,6 +30,7 @@ ShardObjects::~ShardObjects() {
 void ShardObjects::start() {
   if (catalog_ != nullptr) catalog_->load();
   ctx_->arm(&housekeeping_, ctx_->now().mono_us + retention_interval_us_);
+  delayed_wake_.start();
 }
 
 void ShardObjects::seal() {
@@ -71,6 +75,10 @@ void ShardObjects::handle(RequestPtr request) {
       }
       return;
     }
+    case Request::Kind::cancel_delayed:
+      return cancel_delayed(cast<CancelDelayed>(std::move(request)));
+    case Request::Kind::list_delayed:
+      return DelayedList::begin(cast<ListDelayed>(std::move(request)), ctx_);
     case Request::Kind::describe_topic:
       return describe_topic(cast<DescribeTopic>(std::move(request)));
     case Request::Kind::describe_group:
@@ -329,12 +337,15 @@ void ShardObjects::publish_events(std::unique_ptr<PublishEvents> typed) {
       return ctx_->reply_committed(std::move(request), publish.original_sequence);
     }
   } else {
+    bool any = false;
     for (size_t i = 0; i < publish.items.size(); ++i) {
       if (publish.items[i].error) continue;
       Partition& partition = *partitions_.at(publish.topic->partition(publish.items[i].partition));
       partition.add(publish, i);
+      any = any || !publish.items[i].error;
       if (folding_.empty() || folding_.back() != &partition) folding_.push_back(&partition);
     }
+    if (!any) return ctx_->reply(std::move(request));  // no room for delayed ones
   }
   ctx_->reply_committed(std::move(request), publish.durability);
 }
@@ -392,6 +403,18 @@ GroupStats ShardObjects::with_lag(GroupStats stats) {
   return stats;
 }
 
+void ShardObjects::cancel_delayed(std::unique_ptr<CancelDelayed> typed) {
+  RequestPtr request = std::move(typed);
+  auto& cancel = as<CancelDelayed>(*request);
+  const TopicPtr topic = cancel.topic;
+  if (!all_ready(topic, request)) return;
+  std::vector<std::shared_ptr<Partition>> partitions;
+  for (uint32_t i = 0; i < topic->partitions; ++i) {
+    partitions.push_back(partitions_.at(topic->partition(PartitionId(i))));
+  }
+  CancelScan::begin(cast<CancelDelayed>(std::move(request)), std::move(partitions), ctx_);
+}
+
 void ShardObjects::purge_topic(std::unique_ptr<PurgeTopic> typed) {
   RequestPtr request = std::move(typed);
   auto& purge = as<PurgeTopic>(*request);
@@ -419,9 +442,12 @@ void ShardObjects::purge_topic(std::unique_ptr<PurgeTopic> typed) {
     at = groups_.erase(at);
   }
   acked_.purge_topic(topic);
-  const auto prefix = storage::offsets_prefix(topic->tenant, topic->id, SliceId(0));
-  ctx_->writes(nullptr).remove_range({storage::Table::offsets, Month(0), topic->tenant}, prefix,
-                                     prefix.after_prefix());
+  auto remove = [&](storage::Table table, const storage::Key& prefix) {
+    ctx_->writes(nullptr).remove_range({table, Month(0), topic->tenant}, prefix,
+                                       prefix.after_prefix());
+  };
+  remove(storage::Table::offsets, storage::offsets_prefix(topic->tenant, topic->id, SliceId(0)));
+  remove(storage::Table::delayed, storage::delayed_prefix(topic->tenant, topic->id, SliceId(0)));
   ctx_->reply_committed(std::move(request), Durability::durable);
 }
 
@@ -459,6 +485,10 @@ void ShardObjects::keep_house() {
     if (topic == nullptr || topic->state != Topic::State::active) continue;
     if (topic->shard == id_) acked_.open(group, topic);
   }
+  // What could not be loaded may hold delayed events, which nobody else asks for.
+  for (const auto& [key, partition] : partitions_) {
+    if (partition->state() == Partition::State::failed) open(partition->topic(), key.partition);
+  }
   acked_.forget_purged();
   forget_closed();
   if (ctx_->clock_suspect()) return;
@@ -493,6 +523,7 @@ void ShardObjects::forget_closed() {
 
 void ShardObjects::drop(const Error& error) {
   ctx_->disarm(&housekeeping_);
+  delayed_wake_.stop();
   for (auto& [key, partition] : partitions_) {
     if (partition->state() != Partition::State::closed) partition->close(error);
   }

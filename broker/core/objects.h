@@ -13,6 +13,7 @@
 #include "broker/core/acked_groups.h"
 #include "broker/core/catalog_store.h"
 #include "broker/core/ctx.h"
+#include "broker/core/delayed_scans.h"
 #include "broker/core/group.h"
 #include "broker/core/partition.h"
 
@@ -53,6 +54,7 @@ class ShardObjects {
   void publish_events(std::unique_ptr<PublishEvents> request);
   void describe_topic(std::unique_ptr<DescribeTopic> request);
   void describe_group(std::unique_ptr<DescribeGroup> request);
+  void cancel_delayed(std::unique_ptr<CancelDelayed> request);
   void purge_topic(std::unique_ptr<PurgeTopic> request);
   void shard_stats(std::unique_ptr<ShardStats> request);
   GroupStats with_lag(GroupStats stats);
@@ -79,6 +81,7 @@ class ShardObjects {
   std::shared_ptr<CatalogStore> catalog_;  // meta shard only
   std::vector<Partition*> folding_;        // touched this turn by single events
   Housekeeping housekeeping_;
+  DelayedWake delayed_wake_;
   std::vector<std::weak_ptr<Partition>> retention_queue_;  // of this round, last first
   bool retention_running_ = false;
 };

@@ -11,14 +11,6 @@
 namespace headrace::core {
 namespace {
 
-size_t encoded_size(const storage::EventFields& event) {
-  size_t size = 32 + (event.key ? event.key->size() : 0) + (event.value ? event.value->size() : 0);
-  for (const auto& header : event.headers) {
-    size += 8 + header.key.size() + (header.value ? header.value->size() : 0);
-  }
-  return size;
-}
-
 // Frees the space of a trimmed range; nobody waits for it.
 struct Compaction final : storage::Maintenance {
   void run() override { delete this; }
@@ -32,9 +24,13 @@ Partition::Partition(TopicPtr topic, PartitionId number, Ctx* ctx)
       ctx_(ctx),
       index_(topic_->partition(number)),
       tail_(ctx->tail().open()),
-      fetches_(ctx, [this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }) {}
+      fetches_(ctx, [this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }),
+      delayed_(index_.partition(), ctx, [this] { append_due(); }) {
+  due_.partition = this;
+}
 
 Partition::~Partition() {
+  ctx_->disarm(&due_);
   ctx_->tail().close(*tail_);
 }
 
@@ -85,6 +81,10 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
       request->error = verdict.error;
       return ctx_->reply(std::move(request));
     }
+    if (verdict.kind == Producers::Verdict::Kind::duplicate && verdict.base_offset < Offset(0)) {
+      request->error = Error(ErrorCode::duplicate_sequence, "it was published as delayed");
+      return ctx_->reply(std::move(request));
+    }
     if (verdict.kind == Producers::Verdict::Kind::duplicate) {
       metrics::add(metrics::Counter::publish_duplicates);
       request->base_offset = verdict.base_offset;
@@ -99,9 +99,10 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
   request->epoch = ctx_->epoch();
   append(std::move(request->batch), request->header, request->summary);
   if (stamp.id != kNoProducer) {
-    producers_.record(
-        stamp, {request->base_offset, request->append_time_us, ctx_->epoch(), ctx_->sequence()},
-        index_.partition(), &ctx_->writes(this));
+    producers_.record(stamp,
+                      {request->base_offset, request->append_time_us, ctx_->epoch(),
+                       ctx_->sequence(), request->append_time_us},
+                      index_.partition(), &ctx_->writes(this));
   }
   const Durability durability = request->durability;
   ctx_->reply_committed(std::move(request), durability);
@@ -109,6 +110,7 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
 
 void Partition::add(PublishEvents& request, size_t item) {
   auto& event = request.items[item];
+  if (request.due_us > ctx_->now().wall_us) return delay(request, item);
   if (request.durability != fold_durability_ || !fold_.takes(encoded_size(event.fields))) seal();
   fold_durability_ = request.durability;
   ctx_->writes(this);
@@ -129,16 +131,18 @@ void Partition::add_atomic(PublishEvents& request) {
     }
     if (verdict.kind == Producers::Verdict::Kind::duplicate) {
       metrics::add(metrics::Counter::publish_duplicates);
+      request.original_sequence = verdict.write_sequence;
+      if (verdict.base_offset < Offset(0)) return repeat_delayed(request, verdict);
       for (size_t i = 0; i < request.items.size(); ++i) {
         request.items[i].offset = verdict.base_offset + static_cast<int64_t>(i);
         request.items[i].duplicate = true;
       }
       request.append_time_us = verdict.append_time_us;
       request.epoch = verdict.epoch;
-      request.original_sequence = verdict.write_sequence;
       return;
     }
   }
+  if (request.due_us > ctx_->now().wall_us) return delay_all(request, stamp);
   // One batch holds an atomic publish: it is sealed by itself, before and after.
   if (request.atomic) seal();
   for (size_t i = 0; i < request.items.size(); ++i) {
@@ -154,8 +158,10 @@ void Partition::add_atomic(PublishEvents& request) {
   auto& writes = ctx_->writes(this);
   if (request.atomic) seal();
   if (stamp.id != kNoProducer) {
-    producers_.record(stamp, {base, request.append_time_us, ctx_->epoch(), ctx_->sequence()},
-                      index_.partition(), &writes);
+    producers_.record(
+        stamp,
+        {base, request.append_time_us, ctx_->epoch(), ctx_->sequence(), request.append_time_us},
+        index_.partition(), &writes);
   }
 }
 
@@ -183,6 +189,8 @@ void Partition::on_committed(Ctx&, uint64_t sequence) {
     trimmed_.reset();
   }
   if (visible_end_ != before) pump();
+  delayed_.on_committed();
+  append_due();
 }
 
 // ---- read
@@ -274,6 +282,7 @@ PartitionStats Partition::stats() const {
   stats.log_start = index_.log_start();
   stats.visible_end = visible_end_;
   stats.bytes = index_.total_bytes();
+  stats.delayed = delayed_.count();
   for (const auto& span : index_.months()) {
     stats.months.push_back({span.row.month, span.first_offset, static_cast<int64_t>(span.row.bytes),
                             static_cast<int64_t>(span.row.events)});
@@ -336,6 +345,7 @@ void Partition::purge() {
 
 void Partition::close(const Error& error) {
   state_ = State::closed;
+  ctx_->disarm(&due_);
   auto answer = [&](RequestPtr request) {
     request->error = error;
     ctx_->reply(std::move(request));

@@ -16,6 +16,7 @@
 
 #include "broker/core/api_history.h"
 #include "broker/core/ctx.h"
+#include "broker/core/delayed_queue.h"
 #include "broker/core/fetch_queue.h"
 #include "broker/core/fold.h"
 #include "broker/core/log_index.h"
@@ -38,10 +39,14 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   std::vector<RequestPtr>& waiting() { return waiting_; }
 
   void publish(std::unique_ptr<PublishBatch> request);
-  // One item of a publish of single events. Its offset is final; the set of the turn carries it.
+  // One item of a publish of single events. Its offset is final; the set of the turn carries it. A
+  // delayed one gets an id instead, or its error.
   void add(PublishEvents& request, size_t item);
   // Items [from, from + count) as one batch with consecutive offsets.
   void add_atomic(PublishEvents& request);
+  // Takes a delayed event back that a scan has found; false if it is due or gone by now.
+  bool cancel_delayed(const DelayedOrder& order, const IdHash& id, size_t row_bytes);
+  DelayedQueue& delayed() { return delayed_; }
   void fetch(std::unique_ptr<Fetch> request);
   void list_offsets(std::unique_ptr<ListOffsets> request);
   void find(std::unique_ptr<FindEvents> request);
@@ -73,6 +78,22 @@ class Partition final : public Committable, public std::enable_shared_from_this<
     std::vector<storage::Place> places;
   };
 
+  struct Due final : Timer {
+    void on_timer(Time) override {
+      partition->delayed_.begin();  // if a read failed
+      partition->append_due();
+    }
+    Partition* partition = nullptr;
+  };
+
+  // delayed events: partition_delayed.cc
+  void delay(PublishEvents& request, size_t item);
+  void delay_all(PublishEvents& request, const ProducerStamp& stamp);
+  void repeat_delayed(PublishEvents& request, const Producers::Verdict& original);
+  void append_due();
+  void append_entry(const DelayedQueue::Entry& entry);
+  void wait_for_due();
+
   void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary);
   int64_t append_time();
   bool answer_duplicate(const ProducerStamp& stamp, Producers::Verdict* verdict);
@@ -101,6 +122,9 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   std::deque<Uncommitted> uncommitted_;
   bool epoch_noted_ = false;
   std::optional<Trimmed> trimmed_;
+  DelayedQueue delayed_;
+  Due due_;
+  uint64_t due_sequence_ = 0;  // of the newest set that appended delayed events
 };
 
 }  // namespace headrace::core

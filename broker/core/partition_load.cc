@@ -10,7 +10,7 @@ namespace headrace::core {
 
 // One scan object that goes from step to step.
 struct PartitionLoad::Steps final : storage::Scan {
-  enum class Step : uint8_t { months, log_start, producers, newest_chunk, open_chunk };
+  enum class Step : uint8_t { months, log_start, producers, delayed, newest_chunk, open_chunk };
 
   void run() override {
     auto partition = owner.lock();
@@ -45,6 +45,10 @@ struct PartitionLoad::Steps final : storage::Scan {
         break;
       case Step::producers:
         from = storage::state_prefix(storage::StateKind::producers, key);
+        break;
+      case Step::delayed:
+        place.table = storage::Table::delayed;
+        from = storage::delayed_totals_key(key);
         break;
       case Step::newest_chunk:
         place = newest_place(partition);
@@ -87,6 +91,9 @@ struct PartitionLoad::Steps final : storage::Scan {
         return partition.index_.load_log_start(row.value.view());
       case Step::producers:
         partition.producers_.load(row.key.view(), row.value.view());
+        return true;
+      case Step::delayed:
+        partition.delayed_.load_totals(row.value.view());
         return true;
       case Step::newest_chunk:
         return check_chunk(partition, row);
@@ -134,6 +141,8 @@ struct PartitionLoad::Steps final : storage::Scan {
       case Step::log_start:
         return begin(Step::producers, partition);
       case Step::producers:
+        return begin(Step::delayed, partition);
+      case Step::delayed:
         if (partition.index_.months().empty()) return finish(partition, storage::Status::ok);
         return begin(Step::newest_chunk, partition);
       case Step::newest_chunk:
@@ -155,6 +164,7 @@ struct PartitionLoad::Steps final : storage::Scan {
                   {"partition", partition.number_.value()},
                   {"status", storage::to_string(verdict)}});
     }
+    if (verdict == storage::Status::ok) partition.delayed_.begin();
     loaded();
   }
 

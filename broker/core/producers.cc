@@ -81,7 +81,7 @@ void Producers::record(const ProducerStamp& stamp, const Appended& appended,
   Producer& producer = producers_[stamp.id];
   if (producer.row.epoch != stamp.epoch) producer.row = storage::ProducerRow{};
   producer.row.epoch = stamp.epoch;
-  producer.row.last_used_us = appended.append_time_us;
+  producer.row.last_used_us = appended.used_us;
   producer.row.push({stamp.first_sequence, sequence_after(stamp.first_sequence, stamp.count - 1),
                      appended.base_offset, appended.append_time_us, appended.epoch});
   producer.write_sequence = appended.write_sequence;

@@ -44,6 +44,7 @@ class Producers {
     int64_t append_time_us = 0;
     Epoch epoch;                  // the shard's
     uint64_t write_sequence = 0;  // of the set that carries it
+    int64_t used_us = 0;          // the producer's last sign of life
   };
   // After the append; writes the row. Forgets the longest idle producer when there are too many.
   void record(const ProducerStamp& stamp, const Appended& appended, const PartitionKey& partition,

@@ -14,6 +14,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto parts = parse_offsets_key(bytes)) {
     HR_CHECK(offsets_key(parts->partition, parts->group, parts->lane).view() == bytes);
   }
+  if (const auto parts = parse_delayed_key(bytes)) {
+    if (parts->kind == DelayedKind::entry) {
+      HR_CHECK(delayed_entry_key(parts->partition, parts->due_us, parts->sequence).view() == bytes);
+    } else if (parts->kind == DelayedKind::id) {
+      HR_CHECK(delayed_id_key(parts->partition, parts->id, parts->due_us, parts->sequence).view() ==
+               bytes);
+    } else {
+      HR_CHECK(delayed_totals_key(parts->partition).view() == bytes);
+    }
+  }
   if (const auto trailing = parse_trailing_i64(bytes)) HR_CHECK(*trailing >= 0);
   for (size_t table = 0; table < kTableCount; ++table) {
     HR_CHECK(!to_text(static_cast<Table>(table), bytes).empty());

@@ -9,6 +9,7 @@ namespace {
 // Events of one publish and what their views point to.
 struct Values {
   std::vector<std::string> values;
+  std::vector<std::string> ids;  // of each value; empty: none
   std::string type;
 };
 
@@ -60,9 +61,14 @@ std::string answer_text(core::Request& request) {
       auto& typed = core::as<core::PublishEvents>(request);
       std::string text = "published at";
       for (const auto& item : typed.items) {
-        text += " " + std::to_string(item.offset.value()) + (item.duplicate ? " (duplicate)" : "");
+        if (item.error) text += " refused, " + item.error.message();
+        if (item.error) continue;
+        text += " ";
+        text += item.due_us > 0 ? "nowhere as " + item.id + " due " + std::to_string(item.due_us)
+                                : std::to_string(item.offset.value());
+        if (item.duplicate) text += " (duplicate)";
       }
-      if (typed.items.front().duplicate) {
+      if (typed.items.front().duplicate && typed.items.front().due_us == 0) {
         text += " of epoch " + std::to_string(typed.epoch.value());
       }
       return text;
@@ -71,6 +77,18 @@ std::string answer_text(core::Request& request) {
       auto& typed = core::as<core::Fetch>(request);
       return "fetched" + values_of(typed) + "; log " + std::to_string(typed.log_start.value()) +
              " to " + std::to_string(typed.visible_end.value());
+    }
+    case Kind::delete_topic:
+      return "deleted " + core::as<core::DeleteTopic>(request).name;
+    case Kind::cancel_delayed:
+      return "cancelled " + std::to_string(core::as<core::CancelDelayed>(request).cancelled);
+    case Kind::list_delayed: {
+      std::string text = "waiting:";
+      for (const auto& row : core::as<core::ListDelayed>(request).rows) {
+        text += " " + row.id + " in p" + std::to_string(row.partition.value()) + " due " +
+                std::to_string(row.order.due_us);
+      }
+      return text;
     }
     case Kind::ensure_group:
       return "group " + core::as<core::EnsureGroup>(request).group->name;
@@ -221,7 +239,17 @@ void CoreStage::run(const std::string& command) {
   } else if (verb == "create") {
     create(words);
   } else if (verb == "publish") {
-    publish(words);
+    publish(words, 0);
+  } else if (verb == "delete") {
+    auto request = std::make_unique<core::DeleteTopic>(core::Access::anonymous());
+    words >> request->name;
+    ask(std::move(request), this);
+  } else if (verb == "delay") {
+    int64_t seconds = 0;
+    words >> seconds >> word;
+    publish(words, seconds * kMicrosPerSecond);
+  } else if (verb == "cancel" || verb == "delayed") {
+    delayed_command(verb, words);
   } else if (verb == "fetch") {
     fetch(words);
   } else if (verb == "write") {
@@ -289,7 +317,21 @@ void CoreStage::create(std::istringstream& words) {
   ask(std::move(request), this);
 }
 
-void CoreStage::publish(std::istringstream& words) {
+void CoreStage::delayed_command(const std::string& verb, std::istringstream& words) {
+  std::string name;
+  words >> name;
+  if (verb == "delayed") {
+    auto request = std::make_unique<core::ListDelayed>(core::Access::anonymous());
+    request->topic = topic(name);
+    return ask(std::move(request), this);
+  }
+  auto request = std::make_unique<core::CancelDelayed>(core::Access::anonymous());
+  request->topic = topic(name);
+  words >> request->id;
+  ask(std::move(request), this);
+}
+
+void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
   auto request = std::make_unique<core::PublishEvents>(core::Access::anonymous());
   std::string name;
   std::string durability;
@@ -297,14 +339,21 @@ void CoreStage::publish(std::istringstream& words) {
   words >> name >> partition >> durability;
   request->topic = topic(name);
   request->durability = parse_durability(durability);
+  if (delay_us != 0) request->due_us = now_.wall_us + delay_us;
   auto held = std::make_shared<Values>();
+  std::string id;
   for (std::string word; words >> word;) {
     if (word.starts_with("type=")) {
       held->type = word.substr(5);
       continue;
     }
+    if (word.starts_with("id=")) {
+      id = word.substr(3);
+      continue;
+    }
     if (!word.starts_with("producer=")) {
       held->values.push_back(word);
+      held->ids.push_back(id);
       continue;
     }
     const size_t colon = word.find(':');
@@ -314,13 +363,14 @@ void CoreStage::publish(std::istringstream& words) {
     request->producer_epoch =
         static_cast<int16_t>(epoch == std::string::npos ? 0 : std::stoi(word.substr(epoch + 1)));
   }
-  for (const std::string& value : held->values) {
-    auto& item = request->items.emplace_back();
+  request->items.resize(held->values.size());
+  for (size_t i = 0; i < held->values.size(); ++i) {
+    auto& item = request->items[i];
     item.partition = PartitionId(partition);
-    item.fields.value = value;
+    item.fields.value = held->values[i];
     item.fields.timestamp_ms = 1;
-    if (held->type.empty()) continue;
-    item.headers.push_back({"ce_type", held->type});
+    if (!held->ids[i].empty()) item.headers.push_back({"ce_id", held->ids[i]});
+    if (!held->type.empty()) item.headers.push_back({"ce_type", held->type});
     item.fields.headers = item.headers;
   }
   request->message = held;

@@ -4,7 +4,12 @@
 //   clock +SECONDS | +DAYSd          time passes, timers fire
 //   step clock +SECONDS              the wall clock jumps (suspect until `trust clock`)
 //   create TOPIC PARTITIONS [events=N] [age_s=N] [months=N]
-//   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE[@EPOCH]] [type=T] VALUE...
+//   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE[@EPOCH]] [type=T]
+//           [id=ID] VALUE...   an id is that of the values behind it
+//   delete TOPIC
+//   delay SECONDS publish ...        the same, due so much later
+//   cancel TOPIC ID                  takes a delayed event back
+//   delayed TOPIC                    lists what waits
 //   write | sync | settle            the store's next stage; settle: all until nothing is left
 //   fetch TOPIC PARTITION OFFSET
 //   group GROUP TOPIC                makes the group
@@ -106,7 +111,8 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void ask(core::RequestPtr request, core::Requester* requester);
   void clock(const std::string& by, bool wall_only);
   void create(std::istringstream& words);
-  void publish(std::istringstream& words);
+  void publish(std::istringstream& words, int64_t delay_us);
+  void delayed_command(const std::string& verb, std::istringstream& words);
   void fetch(std::istringstream& words);
   void group_command(const std::string& verb, std::istringstream& words);
   bool acked_command(const std::string& verb, std::istringstream& words);

@@ -61,6 +61,27 @@ RC_GTEST_PROP(Keys, OffsetsKeysParseBackAndStayUnderTheirPrefixes, ()) {
   RC_ASSERT(key.view().starts_with(of_group.view()));
 }
 
+RC_GTEST_PROP(Keys, DelayedKeysParseBackAndSortByDueTime, ()) {
+  const PartitionKey partition = any_partition();
+  const int64_t due_us = any_offset().value();
+  const auto sequence = *rc::gen::arbitrary<uint64_t>();
+  const IdHash id{*rc::gen::arbitrary<uint64_t>(), *rc::gen::arbitrary<uint64_t>()};
+  const Key entry = delayed_entry_key(partition, due_us, sequence);
+  const Key by_id = delayed_id_key(partition, id, due_us, sequence);
+  for (const Key& key : {entry, by_id}) {
+    const auto parts = parse_delayed_key(key.view());
+    RC_ASSERT(parts.has_value());
+    RC_ASSERT(parts->partition == partition);
+    RC_ASSERT(parts->due_us == due_us);
+    RC_ASSERT(parts->sequence == sequence);
+  }
+  RC_ASSERT(parse_delayed_key(by_id.view())->id == id);
+  RC_ASSERT(parse_delayed_key(delayed_totals_key(partition).view())->partition == partition);
+  RC_ASSERT(entry.view().starts_with(delayed_prefix(partition).view()));
+  const int64_t other_us = any_offset().value();
+  RC_ASSERT((delayed_entry_key(partition, other_us, sequence) <=> entry) == (other_us <=> due_us));
+}
+
 RC_GTEST_PROP(Keys, StateKeysStayUnderTheirPrefixes, ()) {
   const PartitionKey partition = any_partition();
   const auto tenant = tenant_prefix(partition.tenant);

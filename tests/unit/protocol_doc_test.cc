@@ -96,6 +96,9 @@ TEST(ProtocolPage, NamesTheLimitsInForce) {
   EXPECT_EQ(limits::kMemberWindowMax, 100'000u);
   EXPECT_EQ(limits::kPageSizeDefault, 50u);
   EXPECT_EQ(limits::kPageSizeMax, 100u);
+  EXPECT_EQ(limits::kDelayUsMax, 31 * 24 * 3600 * kMicrosPerSecond);
+  EXPECT_EQ(limits::kDelayedPerPartition, 1'000'000);
+  EXPECT_EQ(limits::kDelayedBytesPerPartition, 1 << 30);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ nlohmann::ordered_json to_json(const core::DescribeTopic& described) {
     one["partition"] = partition.partition.value();
     one["log_start"] = partition.log_start.value();
     one["visible_end"] = partition.visible_end.value();
+    one["delayed"] = partition.delayed;
     one["bytes"] = partition.bytes;
     one["last_append_time"] = time_or_null(partition.last_append_us);
     row["partitions"].push_back(std::move(one));

@@ -74,6 +74,32 @@ core::Error check_shape(const proto::Publish& message, size_t payload_size) {
   return {};
 }
 
+// When the events shall be appended; 0: now.
+core::Error due_of(const proto::Publish& message, int64_t now_us, int64_t* due_us) {
+  *due_us = 0;
+  if (!message.has_delay_ms() && !message.has_due_us()) return {};
+  auto refuse = [](std::string why) {
+    return core::Error(core::ErrorCode::invalid_request, std::move(why));
+  };
+  if (message.has_delay_ms() && message.has_due_us()) {
+    return refuse("delay_ms and due_us: give one of them");
+  }
+  if (message.atomic()) return refuse("delay_ms, due_us: an atomic publish is stored at once");
+  constexpr int64_t kMaxMs = limits::kDelayUsMax / kMicrosPerMilli;
+  if (message.has_delay_ms()) {
+    if (message.delay_ms() < 0 || message.delay_ms() > kMaxMs) {
+      return refuse("delay_ms: 0 to " + std::to_string(kMaxMs) + " (31 days)");
+    }
+    *due_us = now_us + message.delay_ms() * kMicrosPerMilli;
+    return {};
+  }
+  if (message.due_us() < 0 || message.due_us() > now_us + limits::kDelayUsMax) {
+    return refuse("due_us: at most 31 days from now");
+  }
+  *due_us = message.due_us();
+  return {};
+}
+
 PartitionId lane_of(Session& session, const proto::Publish& message, const proto::Event& event,
                     uint32_t partitions) {
   if (message.has_partition()) return PartitionId(message.partition());
@@ -100,6 +126,11 @@ void answer(Session& to, const net::native::FrameHeader& header, core::PublishEv
     if (item.error) {
       result->set_error_code(static_cast<uint32_t>(item.error.code));
       result->set_error(item.error.message());
+      continue;
+    }
+    if (item.due_us > 0) {
+      result->set_due_us(item.due_us);
+      result->set_id(item.id);
       continue;
     }
     const std::string& id = asked.events(static_cast<int>(i)).id();
@@ -131,7 +162,8 @@ void handle_publish(Session& session, net::native::Frame&& frame) {
   if (!durability) return refuse({core::ErrorCode::invalid_request, "durability: unknown number"});
 
   auto request = std::make_unique<core::PublishEvents>(session.tenant());
-  core::Error error;
+  core::Error error = due_of(*message, session.now().wall_us, &request->due_us);
+  if (error) return refuse(error);
   request->topic = session.topic(message->topic(), &error);
   if (request->topic == nullptr) return refuse(error);
   request->payload = std::move(frame.payload);

@@ -83,6 +83,7 @@ void handle_describe_topic(Session& session, net::native::Frame&& frame) {
       row->set_partition(partition.partition.value());
       row->set_log_start(partition.log_start.value());
       row->set_visible_end(partition.visible_end.value());
+      row->set_delayed(partition.delayed);
       row->set_bytes(partition.bytes);
       row->set_first_append_time_us(partition.first_append_us);
       row->set_last_append_time_us(partition.last_append_us);
