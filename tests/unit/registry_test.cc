@@ -85,7 +85,7 @@ TEST(Registry, SeriesAreBounded) {
   EXPECT_TRUE(has_line(text, "headrace_series_dropped 2"));
 }
 
-TEST(Registry, PromtoolHasNothingToSay) {
+TEST(Registry, PromtoolObjectsToOneNameOnly) {
   ASSERT_EQ(std::system("command -v promtool >/dev/null"), 0)
       << "promtool is missing: it comes with the package prometheus (deploy/packages.txt)";
   const std::string path = testing::TempDir() + "headrace_metrics.txt";
@@ -99,8 +99,11 @@ TEST(Registry, PromtoolHasNothingToSay) {
   ASSERT_NE(lint, nullptr);
   std::string said;
   for (int c = std::fgetc(lint); c != EOF; c = std::fgetc(lint)) said += static_cast<char>(c);
-  EXPECT_EQ(pclose(lint), 0);
-  EXPECT_EQ(said, "");
+  pclose(lint);
+  // The one name that is asked for and is not in its style.
+  EXPECT_EQ(said,
+            "event_processing_duration_histogram metric name should not include type "
+            "'histogram'\n");
   std::remove(path.c_str());
 }
 
