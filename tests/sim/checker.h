@@ -103,6 +103,17 @@ struct Final {
   int64_t log_start = 0;
   std::vector<Value> values;  // from log_start on
 };
+// What a client did with an event that is not to be there before `due_us`.
+struct Delay {
+  enum class What : uint8_t { sent, accepted, cancelling, cancelled, cancel_failed } what;
+  Lane lane;
+  Value value;
+  int64_t due_us = 0;  // wall clock of the node
+};
+// Everything that was due by then is in the log from now on.
+struct DueBy {
+  int64_t wall_us = 0;
+};
 // What the node may use at most, and what it uses.
 struct Use {
   std::string what;
@@ -127,6 +138,8 @@ class Checker {
   virtual void on_outcome(const HowItEnded&) {}
   virtual void on_dead(const Dead&) {}
   virtual void on_drained(const Drained&) {}
+  virtual void on_delay(const Delay&) {}
+  virtual void on_due_by(const DueBy&) {}
 
  protected:
   void complain(std::string what) {

@@ -14,7 +14,7 @@ Judge::Judge() {
   for (auto make :
        {make_loss_checker, make_offsets_checker, make_order_checker, make_visible_checker,
         make_duplicate_checker, make_commit_checker, make_assignment_checker, make_budget_checker,
-        make_epoch_checker, make_delivery_checker}) {
+        make_epoch_checker, make_delivery_checker, make_delayed_checker}) {
     checkers_.push_back(make(&violations_));
   }
 }

@@ -36,6 +36,9 @@ std::unique_ptr<Checker> make_epoch_checker(Violations* violations);
 // last one; in the end every event was acked or is one dead letter.
 std::unique_ptr<Checker> make_delivery_checker(Violations* violations);
 
+// Delayed events: never before they are due, none lost, and those that were taken back never.
+std::unique_ptr<Checker> make_delayed_checker(Violations* violations);
+
 class Judge {
  public:
   Judge();

@@ -41,6 +41,7 @@ class Checkers : public testing::Test {
   std::unique_ptr<Checker> budget_ = make_budget_checker(&violations_);
   std::unique_ptr<Checker> epochs_ = make_epoch_checker(&violations_);
   std::unique_ptr<Checker> deliveries_ = make_delivery_checker(&violations_);
+  std::unique_ptr<Checker> delayed_ = make_delayed_checker(&violations_);
 };
 
 TEST_F(Checkers, LossOfADurableEventAtTheEnd) {
@@ -224,6 +225,36 @@ TEST_F(Checkers, AnEventIsForgottenOrDiesTwice) {
   EXPECT_EQ(violations_.size(), 1u);
   deliveries_->on_delivered({"g", kLane, value(3), 2, 1, 3, 10});
   deliveries_->on_drained({"g", kLane});
+  EXPECT_EQ(violations_.size(), 2u);
+}
+
+Delay delay(Delay::What what, uint64_t number, int64_t due_us = 100) {
+  return {what, kLane, value(number), due_us};
+}
+
+TEST_F(Checkers, ADelayedEventIsEarlyOrWasCancelled) {
+  delayed_->on_delay(delay(Delay::What::sent, 1));
+  delayed_->on_seen(seen(1, 0, 1, 100));
+  EXPECT_TRUE(violations_.empty());
+  delayed_->on_seen(seen(1, 0, 1, 99));
+  EXPECT_EQ(violations_.size(), 1u);
+  delayed_->on_delay(delay(Delay::What::cancelled, 2));
+  delayed_->on_seen(seen(2, 1, 1, 100));
+  EXPECT_EQ(violations_.size(), 2u);
+  delayed_->on_final(log_of({2}));
+  EXPECT_EQ(violations_.size(), 3u);
+}
+
+TEST_F(Checkers, ADelayedEventIsLostOrComesTwice) {
+  delayed_->on_delay(delay(Delay::What::accepted, 1));
+  delayed_->on_delay(delay(Delay::What::accepted, 2, 200));
+  delayed_->on_delay(delay(Delay::What::sent, 3));
+  delayed_->on_due_by({150});
+  delayed_->on_final(log_of({1}));
+  EXPECT_TRUE(violations_.empty());
+  delayed_->on_final(log_of({1, 1}));
+  EXPECT_EQ(violations_.size(), 1u);
+  delayed_->on_final(log_of({}));
   EXPECT_EQ(violations_.size(), 2u);
 }
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "broker/core/error.h"
 #include "storage/batch.h"
 
 namespace headrace::sim {
@@ -107,6 +108,17 @@ void draw_form(test::Prng& prng, Publish* publish) {
                        ? 1
                        : static_cast<uint32_t>(prng.between(1, 8));
   publish->padding = prng.chance(0.05) ? prng.below(4'000) : prng.below(200);
+}
+
+bool is_expected(uint32_t code) {
+  using core::ErrorCode;
+  for (const auto error :
+       {ErrorCode::busy, ErrorCode::disk_full, ErrorCode::not_owner, ErrorCode::outcome_unknown,
+        ErrorCode::shutting_down, ErrorCode::loading, ErrorCode::timed_out,
+        ErrorCode::topic_deleting, ErrorCode::unknown_topic}) {
+    if (code == static_cast<uint32_t>(error)) return true;
+  }
+  return false;
 }
 
 std::string value_text(const Value& value, size_t padding) {

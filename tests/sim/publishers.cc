@@ -13,18 +13,6 @@ bool is(uint32_t code, core::ErrorCode error) {
   return code == static_cast<uint32_t>(error);
 }
 
-// Errors that a correct client of a correct broker may meet.
-bool is_expected(uint32_t code) {
-  using core::ErrorCode;
-  for (const auto error :
-       {ErrorCode::busy, ErrorCode::disk_full, ErrorCode::not_owner, ErrorCode::outcome_unknown,
-        ErrorCode::shutting_down, ErrorCode::loading, ErrorCode::timed_out,
-        ErrorCode::topic_deleting, ErrorCode::unknown_topic}) {
-    if (is(code, error)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 // ---- without a producer id

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/limits.h"
+#include "tests/sim/delayers.h"
 #include "tests/sim/handlers.h"
 #include "tests/sim/members.h"
 #include "tests/sim/publishers.h"
@@ -13,6 +14,8 @@ namespace headrace::sim {
 namespace {
 
 constexpr int64_t kSecondUs = kMicrosPerSecond;
+// What is due when the node starts is in the log so soon.
+constexpr int64_t kDueUs = 20 * kSecondUs;
 constexpr int64_t kBoundUs = 600 * kSecondUs;  // healed clients are done within this
 
 class Run {
@@ -61,6 +64,7 @@ void Run::cast() {
   topics_ = add<TopicClient>();
   for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();
   for (uint32_t i = 0; i < options_.idempotent; ++i) add<IdempotentPublisher>();
+  for (uint32_t i = 0; i < options_.delayers; ++i) add<Delayer>();
   auto topic = [&] { return &scene_.topics[prng.below(scene_.topics.size())]; };
   for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
   for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
@@ -190,6 +194,11 @@ void Run::finish() {
   // The last look is at what a last power cut leaves.
   world_.crash();
   world_.start();
+  if (options_.delayers > 0) {
+    const int64_t wall_us = world_.now().wall_us;
+    world_.run_for(kDueUs);
+    judge_.tell(&Checker::on_due_by, DueBy{wall_us});
+  }
   topics_->read_everything();
   wait_for_all("reading everything");
   if (!failed()) wait_for_groups();
@@ -214,6 +223,8 @@ Verdict Run::run() {
   verdict.resent = scene_.resent;
   verdict.read = scene_.read;
   verdict.handled = scene_.handled;
+  verdict.delayed = scene_.delayed;
+  verdict.cancelled = scene_.cancelled;
   for (const auto& [where, offset] : scene_.positions) {
     verdict.committed += static_cast<uint64_t>(offset);
   }

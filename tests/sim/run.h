@@ -17,6 +17,8 @@ struct Verdict {
   uint64_t read = 0;
   uint64_t committed = 0;  // events that groups committed
   uint64_t handled = 0;    // deliveries to members of acked groups
+  uint64_t delayed = 0;    // acknowledged to be delayed
+  uint64_t cancelled = 0;  // of those
   uint64_t starts = 0;     // of the node
 };
 

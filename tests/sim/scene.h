@@ -32,6 +32,8 @@ struct Scene {
   uint64_t published = 0;  // acknowledged events
   uint64_t resent = 0;     // acknowledged to have been there already
   uint64_t read = 0;       // events that readers saw
+  uint64_t delayed = 0;    // acknowledged to be delayed
+  uint64_t cancelled = 0;  // of those
   uint64_t handled = 0;    // deliveries to members of acked groups
 
   test::Prng& prng() { return world.prng(); }

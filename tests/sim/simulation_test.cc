@@ -27,6 +27,8 @@ struct Sum {
   uint64_t read = 0;
   uint64_t committed = 0;
   uint64_t handled = 0;
+  uint64_t delayed = 0;
+  uint64_t cancelled = 0;
   uint64_t starts = 0;
 };
 
@@ -40,6 +42,8 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->read += verdict.read;
   sum->committed += verdict.committed;
   sum->handled += verdict.handled;
+  sum->delayed += verdict.delayed;
+  sum->cancelled += verdict.cancelled;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -57,13 +61,16 @@ TEST(Simulation, Seeds) {
   }
   std::cout << seeds << " seeds: " << sum.published << " events acknowledged, " << sum.resent
             << " of them sent again, " << sum.read << " read, " << sum.committed
-            << " committed by groups, " << sum.handled << " delivered to handlers, " << sum.starts
+            << " committed by groups, " << sum.handled << " delivered to handlers, " << sum.delayed
+            << " delayed, " << sum.cancelled << " of those cancelled, " << sum.starts
             << " starts\n";
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
   EXPECT_GT(sum.resent, seeds / 10);
   EXPECT_GT(sum.committed, seeds * 20);
   EXPECT_GT(sum.handled, seeds * 20);
+  EXPECT_GT(sum.delayed, seeds * 2);
+  EXPECT_GT(sum.cancelled, seeds / 4);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 
