@@ -132,4 +132,16 @@ Result<proto::PublishOk> publish(Client& client, const proto::Publish& request,
   return client.call<proto::PublishOk>(MessageType::publish, request, std::move(options));
 }
 
+Result<proto::CancelDelayedOk> cancel_delayed(Client& client, const std::string& topic,
+                                              const std::string& id) {
+  proto::CancelDelayed request;
+  request.set_topic(topic);
+  request.set_id(id);
+  return client.call<proto::CancelDelayedOk>(MessageType::cancel_delayed, request);
+}
+
+Result<proto::ListDelayedOk> list_delayed(Client& client, const proto::ListDelayed& request) {
+  return client.call<proto::ListDelayedOk>(MessageType::list_delayed, request, repeatable());
+}
+
 }  // namespace headrace::client

@@ -47,6 +47,10 @@ Result<proto::InitProducerOk> init_producer(Client& client);
 // the request has a producer id (the broker then recognises the repetition).
 Result<proto::PublishOk> publish(Client& client, const proto::Publish& request,
                                  SharedBytes payload);
+// Delayed events. Cancelling is not sent again: a second time it would find nothing.
+Result<proto::CancelDelayedOk> cancel_delayed(Client& client, const std::string& topic,
+                                              const std::string& id);
+Result<proto::ListDelayedOk> list_delayed(Client& client, const proto::ListDelayed& request);
 
 // Codes of the broker's error table that client code decides by (docs/protocol.md).
 constexpr uint32_t kErrorOutOfOrderSequence = 30;

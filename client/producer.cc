@@ -14,7 +14,10 @@ Result<std::unique_ptr<Producer>> Producer::open(Client& client, ProducerOptions
   if (topic->partitions() == 0) return bad_reply("the topic has no partitions");
   proto::InitProducerOk id;
   id.set_producer_id(-1);
-  if (options.durability != Durability::memory) {
+  const bool delays = options.delay_ms || options.due_us;
+  if (options.delay_ms && options.due_us) return bad_argument("a delay or a due time, not both");
+  if (delays) options.codec = storage::Codec::none;  // single events are not compressed
+  if (options.durability != Durability::memory || delays) {
     const Result<proto::InitProducerOk> made = init_producer(client);
     if (!made.ok()) return made.error;
     id = made.value;

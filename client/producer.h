@@ -31,6 +31,10 @@ struct ProducerOptions {
   int64_t linger_ms = 5;           // or when its first event is this old
   size_t window_bytes = 8u << 20;  // encoded bytes not acknowledged yet, all partitions
   int64_t timeout_ms = 0;          // of each batch, repetitions included; 0: the client's
+  // At most one of the two: the events are in the log from then on, not before. They are acked with
+  // durability `durable`, whatever is asked for, and not compressed on their way.
+  std::optional<int64_t> delay_ms;  // from the broker's clock
+  std::optional<int64_t> due_us;    // wall clock
 };
 
 // One batch's outcome. `tokens` are what publish() was given, in order; valid during the call.
@@ -43,6 +47,8 @@ struct Acked {
   uint32_t epoch = 0;
   bool duplicate = false;
   std::span<const uint64_t> tokens;
+  int64_t due_us = 0;                // delayed: there is no offset yet, but ...
+  std::span<const std::string> ids;  // ... each event's id: to cancel it
 };
 
 class ProducerCore;

@@ -14,6 +14,8 @@ using net::native::Frame;
 using net::native::MessageType;
 
 namespace {
+constexpr size_t kEventsPerDelayedPublish = 1'000;  // docs/protocol.md, limits
+
 // Upper bound of what an event adds to a batch.
 size_t encoded_size(const storage::EventFields& event) {
   size_t size = 40;
@@ -72,7 +74,9 @@ Error ProducerCore::publish(const storage::EventFields& event, uint64_t token,
   if (error_) return error_;
   const uint32_t partition = wanted ? *wanted : choose(event);
   Lane& lane = lanes_[partition];
-  if (!lane.builder.empty() && lane.builder.size() + size > options_.batch_bytes) seal(partition);
+  const bool full = lane.builder.size() + size > options_.batch_bytes ||
+                    (delays() && lane.tokens.size() == kEventsPerDelayedPublish);
+  if (!lane.builder.empty() && full) seal(partition);
   const bool first = lane.builder.empty();
   const size_t before = first ? 0 : lane.builder.size();
   lane.builder.add(event);
@@ -209,23 +213,82 @@ void ProducerCore::pump() {
 }
 
 void ProducerCore::send(uint32_t partition, Batch batch) {
-  proto::PublishBatch request;
-  request.set_topic(options_.topic);
-  request.set_partition(partition);
-  request.set_durability(to_wire(options_.durability));
-  if (options_.codec != storage::Codec::none) *request.mutable_summary() = batch.summary;
   CallOptions call;
   call.repeatable = true;
-  call.payload = batch.bytes;
   call.timeout_ms = std::max<int64_t>(1, (batch.deadline_us - Loop::now_us()) / 1000);
   batch.state = Batch::State::sent;
   batch.number = next_number_++;
-  client_->start(MessageType::publish_batch, request, std::move(call),
-                 [self = shared_from_this(), partition, number = batch.number](const Error& error,
-                                                                               const Frame& frame) {
-                   if (!self->stopped_) self->on_reply(partition, number, error, frame);
-                 });
+  auto answered = [self = shared_from_this(), partition, number = batch.number](
+                      const Error& error, const Frame& frame) {
+    if (!self->stopped_) self->on_reply(partition, number, error, frame);
+  };
+  if (delays()) {
+    std::string values;
+    const proto::Publish request = delayed_request(partition, batch, &values);
+    if (!values.empty()) call.payload = SharedBytes::copy_of(values);
+    client_->start(MessageType::publish, request, std::move(call), std::move(answered));
+  } else {
+    proto::PublishBatch request;
+    request.set_topic(options_.topic);
+    request.set_partition(partition);
+    request.set_durability(to_wire(options_.durability));
+    if (options_.codec != storage::Codec::none) *request.mutable_summary() = batch.summary;
+    call.payload = batch.bytes;
+    client_->start(MessageType::publish_batch, request, std::move(call), std::move(answered));
+  }
   lanes_[partition].in_flight.push_back(std::move(batch));
+}
+
+// Only single events can be delayed: the batch as such, under the same producer stamp.
+proto::Publish ProducerCore::delayed_request(uint32_t partition, const Batch& batch,
+                                             std::string* payload) const {
+  proto::Publish request;
+  request.set_topic(options_.topic);
+  request.set_partition(partition);
+  const auto header = storage::read_header(batch.bytes.span());
+  if (id_.producer_id() >= 0) {
+    request.set_producer_id(id_.producer_id());
+    request.set_producer_epoch(header->producer_epoch);
+    request.set_sequence(batch.first_sequence);
+  }
+  if (options_.delay_ms) request.set_delay_ms(*options_.delay_ms);
+  if (options_.due_us) request.set_due_us(*options_.due_us);
+  storage::RecordReader reader(batch.bytes.span().subspan(storage::kBatchHeaderSize), *header);
+  storage::RecordView record;
+  while (reader.next(&record)) {
+    proto::Event* event = request.add_events();
+    if (record.key) event->set_key(std::string(*record.key));
+    if (record.value) event->set_value_size(static_cast<uint32_t>(record.value->size()));
+    payload->append(record.value.value_or(std::string_view()));
+    event->set_timestamp_ms(record.timestamp_ms);
+    storage::for_each_header(record, [&](const storage::HeaderView& view) {
+      proto::Header* field = event->add_headers();
+      field->set_key(std::string(view.key));
+      if (view.value) field->set_value(std::string(*view.value));
+    });
+  }
+  return request;
+}
+
+// The results of a delayed publish as a batch has them. One with an earlier due time than now comes
+// back with offsets.
+Error ProducerCore::take_results(const Frame& frame, Batch* batch) {
+  const Result<proto::PublishOk> reply = parse_reply<proto::PublishOk>(frame);
+  if (!reply.ok()) return reply.error;
+  if (static_cast<size_t>(reply->results_size()) != batch->tokens.size()) {
+    return bad_reply("not one result for each event");
+  }
+  for (const auto& result : reply->results()) {
+    if (result.error_code() != 0) return {result.error_code(), "", result.error(), false, 0};
+    batch->ids.push_back(result.id());
+  }
+  const proto::EventResult& first = reply->results(0);
+  batch->due_us = first.due_us();
+  batch->reply.set_base_offset(first.offset());
+  batch->reply.set_append_time_us(reply->append_time_us());
+  batch->reply.set_durability(reply->durability());
+  batch->reply.set_duplicate(first.duplicate());
+  return {};
 }
 
 // A refusal may overtake the acknowledgement of an earlier batch, which waits for its commit.
@@ -237,6 +300,10 @@ void ProducerCore::on_reply(uint32_t partition, uint64_t number, const Error& er
   if (batch == lane.in_flight.end()) return;  // failed meanwhile
   if (error) {
     if (!on_refused(&lane, &*batch, error)) return fail_all(error);
+  } else if (delays()) {
+    if (const Error bad = take_results(frame, &*batch)) return fail_all(bad);
+    batch->state = Batch::State::acked;
+    backoff_.reset();
   } else {
     Result<proto::PublishBatchOk> reply = parse_reply<proto::PublishBatchOk>(frame);
     if (!reply.ok()) return fail_all(reply.error);
@@ -346,6 +413,8 @@ void ProducerCore::finish_front(uint32_t partition, const Error& error) {
   acked.epoch = batch.reply.epoch();
   acked.duplicate = batch.reply.duplicate();
   acked.tokens = batch.tokens;
+  acked.due_us = batch.due_us;
+  acked.ids = batch.ids;
   acked_(acked);
   const std::lock_guard lock(mutex_);
   unacked_bytes_ -= batch.bytes.size();

@@ -37,6 +37,8 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
     Error refusal;                // refused: the last one
     bool maybe_stored = false;    // what came of an earlier sending is not known
     proto::PublishBatchOk reply;  // acked
+    int64_t due_us = 0;           // acked and delayed
+    std::vector<std::string> ids;
   };
   struct Lane {
     // Under the mutex.
@@ -61,6 +63,10 @@ class ProducerCore : public std::enable_shared_from_this<ProducerCore> {
   void linger();
   void pump();
   void send(uint32_t partition, Batch batch);
+  bool delays() const { return options_.delay_ms || options_.due_us; }
+  proto::Publish delayed_request(uint32_t partition, const Batch& batch,
+                                 std::string* payload) const;
+  static Error take_results(const net::native::Frame& frame, Batch* batch);
   void on_reply(uint32_t partition, uint64_t number, const Error& error,
                 const net::native::Frame& frame);
   bool on_refused(Lane* lane, Batch* batch, const Error& error);

@@ -38,8 +38,10 @@ uint64_t AckPrinter::add(std::string_view id, int64_t timestamp_ms) {
 void AckPrinter::acked(const client::Acked& acked) {
   const std::lock_guard lock(mutex_);
   int64_t offset = acked.base_offset;
-  for (const uint64_t token : acked.tokens) {
-    Entry& entry = entries_[token - first_token_];
+  for (size_t i = 0; i < acked.tokens.size(); ++i) {
+    Entry& entry = entries_[acked.tokens[i] - first_token_];
+    if (i < acked.ids.size()) entry.id = acked.ids[i];
+    entry.due_us = acked.due_us;
     entry.partition = acked.partition;
     entry.offset = offset++;
     entry.epoch = acked.epoch;
@@ -55,17 +57,23 @@ void AckPrinter::format(const Entry& entry, std::string* out) const {
                         : client::default_id(topic_id_, entry.partition, entry.offset, entry.epoch);
   if (!json_) {
     out->append(topic_).append(" ").append(std::to_string(entry.partition)).append(" ");
-    out->append(std::to_string(entry.offset)).append(" ").append(id).append("\n");
+    out->append(entry.due_us > 0 ? "-" : std::to_string(entry.offset)).append(" ").append(id);
+    if (entry.due_us > 0) out->append(" due ").append(format_time_us(entry.due_us));
+    out->append("\n");
     return;
   }
-  JsonLine(out)
-      .text("topic", topic_)
-      .number("partition", entry.partition)
-      .number("offset", entry.offset)
-      .text("id", id)
+  JsonLine line(out);
+  line.text("topic", topic_).number("partition", entry.partition);
+  if (entry.due_us > 0) {
+    line.null("offset");
+  } else {
+    line.number("offset", entry.offset);
+  }
+  line.text("id", id)
       .text("time", format_time_ms(entry.timestamp_ms))
-      .text("durability", client::to_string(entry.durability))
-      .end();
+      .text("durability", client::to_string(entry.durability));
+  if (entry.due_us > 0) line.text("due", format_time_us(entry.due_us));
+  line.end();
 }
 
 void AckPrinter::run() {

@@ -13,6 +13,7 @@ struct TopicArguments {
   uint32_t partitions = 1;
   std::string retention;
   bool if_missing = false;
+  std::string id;  // of a delayed event
 };
 
 struct PublishArguments {
@@ -24,7 +25,8 @@ struct PublishArguments {
   std::optional<uint32_t> partition;
   std::string durability = "durable";
   std::string codec = "none";
-  std::string delay, deliver_at;
+  std::optional<int64_t> delay_ms;
+  std::string deliver_at;
   uint64_t batch_bytes = 64 * 1024;
   int64_t linger_ms = 5;
   bool cloud_events = false;

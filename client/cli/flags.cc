@@ -89,6 +89,10 @@ void add_topics(CLI::App& app, Invocation* invocation) {
   verb("ls", "list the topics", false, list_topics);
   verb("describe", "one topic with its partitions", true, describe_topic);
   verb("delete", "delete a topic with all its events", true, delete_topic);
+  verb("delayed", "the topic's events that are not due yet", true, list_delayed);
+  verb("cancel-delayed", "take a delayed event back before it is due", true, cancel_delayed)
+      ->add_option("id", arguments->id, "its id, as publish and delayed print it")
+      ->required();
 }
 
 void add_publish(CLI::App& app, Invocation* invocation) {
@@ -117,8 +121,10 @@ void add_publish(CLI::App& app, Invocation* invocation) {
   add_size(verb, "--batch", &given->batch_bytes, "size of a batch of lines [64KiB]");
   add_duration_ms(verb, "--linger", &given->linger_ms,
                   "longest wait of a line for its batch [5ms]");
-  CLI::Option* delay = verb->add_option("--delay", given->delay, "deliver later (not yet)");
-  verb->add_option("--deliver-at", given->deliver_at, "deliver later (not yet)")->excludes(delay);
+  CLI::Option* delay =
+      add_duration_ms(verb, "--delay", &given->delay_ms, "append so much later; at most 31d");
+  verb->add_option("--deliver-at", given->deliver_at, "TIME: append then; at most 31d from now")
+      ->excludes(delay);
   verb->callback([invocation, given] {
     invocation->action = [invocation, given] { return publish(invocation->connect, *given); };
   });

@@ -12,6 +12,7 @@
 #include "client/names.h"
 #include "client/partitioner.h"
 #include "client/producer.h"
+#include "metrics/quantity.h"
 
 namespace headrace::cli {
 
@@ -42,11 +43,9 @@ client::Result<client::OutgoingEvent> event_of(const PublishArguments& arguments
 }
 
 client::Error check(const PublishArguments& arguments) {
-  if (!arguments.delay.empty() || !arguments.deliver_at.empty()) {
-    return {8, "unsupported",
-            "this version does not delay events yet: leave out --delay and "
-            "--deliver-at",
-            false, 0};
+  if (!arguments.deliver_at.empty() && !parse_time_us(arguments.deliver_at)) {
+    return client::bad_argument("--deliver-at: '" + arguments.deliver_at +
+                                "' is no time like 2026-11-22T10:00:00Z");
   }
   if (arguments.cloud_events && arguments.data) {
     return client::bad_argument("--cloudevents reads standard input: leave out --data");
@@ -76,6 +75,8 @@ int publish_one(client::Client& client, const ConnectArguments& connect,
   request.set_durability(client::to_wire(*client::parse_durability(arguments.durability)));
   request.set_producer_id(producer->producer_id());
   request.set_producer_epoch(producer->producer_epoch());
+  if (arguments.delay_ms) request.set_delay_ms(*arguments.delay_ms);
+  if (!arguments.deliver_at.empty()) request.set_due_us(*parse_time_us(arguments.deliver_at));
   proto::Event* wire = request.add_events();
   if (event.key) wire->set_key(*event.key);
   wire->set_value_size(static_cast<uint32_t>(event.data->size()));
@@ -101,6 +102,8 @@ int publish_one(client::Client& client, const ConnectArguments& connect,
   acked.base_offset = result.offset();
   acked.durability = client::from_wire(reply->durability());
   acked.tokens = {&token, 1};
+  acked.due_us = result.due_us();
+  acked.ids = {&result.id(), 1};
   printer.acked(acked);
   printer.finish();
   return kDone;
@@ -147,6 +150,8 @@ int publish_lines(client::Client& client, const ConnectArguments& connect,
   options.codec = *storage::parse_codec(arguments.codec);
   options.batch_bytes = arguments.batch_bytes;
   options.linger_ms = arguments.linger_ms;
+  options.delay_ms = arguments.delay_ms;
+  if (!arguments.deliver_at.empty()) options.due_us = parse_time_us(arguments.deliver_at);
   AckPrinter* printing = nullptr;
   auto producer = client::Producer::open(
       client, options, [&printing](const client::Acked& acked) { printing->acked(acked); });

@@ -25,7 +25,8 @@ std::string partition_json(const proto::PartitionInfo& info) {
   line.number("partition", info.partition())
       .number("log_start", info.log_start())
       .number("visible_end", info.visible_end())
-      .number("bytes", info.bytes());
+      .number("bytes", info.bytes())
+      .number("delayed", info.delayed());
   const auto time = [&](const char* name, int64_t time_us) {
     if (time_us > 0) line.text(name, format_time_us(time_us));
   };

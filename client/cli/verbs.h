@@ -10,6 +10,8 @@ int create_topic(const ConnectArguments& connect, const TopicArguments& given);
 int list_topics(const ConnectArguments& connect, const TopicArguments& given);
 int describe_topic(const ConnectArguments& connect, const TopicArguments& given);
 int delete_topic(const ConnectArguments& connect, const TopicArguments& given);
+int list_delayed(const ConnectArguments& connect, const TopicArguments& given);
+int cancel_delayed(const ConnectArguments& connect, const TopicArguments& given);
 
 int publish(const ConnectArguments& connect, const PublishArguments& given);
 int consume(const ConnectArguments& connect, const ConsumeArguments& given);

@@ -148,9 +148,10 @@ TEST(Arguments, NoBrokerIsExitCodeThree) {
       kUnreachable);
 }
 
-TEST(Arguments, WhatComesLaterSaysSo) {
+TEST(Arguments, ADueTimeThatIsNoneIsBadUsage) {
   Recorded recorded;
-  EXPECT_EQ(run_cli({"publish", "t", "--data", "x", "--delay", "1s"}, &recorded), kFailed);
+  EXPECT_EQ(run_cli({"publish", "t", "--data", "x", "--deliver-at", "soon"}, &recorded), kUsage);
+  EXPECT_EQ(run_cli({"publish", "t", "--data", "x", "--delay", "soon"}, &recorded), kUsage);
 }
 
 TEST(ExitCode, FollowsTheError) {
