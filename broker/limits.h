@@ -46,6 +46,13 @@ constexpr size_t kDueBytesPerSet = 1u << 20;      // likewise; the first one alw
 constexpr int64_t kDueLookUs = 1'000'000;   // so soon a wall clock that was set forward is noticed
 constexpr int64_t kDueHeldBackUs = 50'000;  // while the store is behind or the disk is full
 
+// ---- recognising repeated events by their id (out of range: invalid_request)
+constexpr int64_t kDedupWindowUsDefault = int64_t{120} * 1'000'000;
+constexpr int64_t kDedupWindowUsMin = 1'000'000;
+constexpr int64_t kDedupWindowUsMax = int64_t{7} * 24 * 3600 * 1'000'000;
+constexpr uint32_t kDedupIdsDefault = 100'000;  // per partition; then the oldest is forgotten
+constexpr uint32_t kDedupIdsMax = 1'000'000;
+
 // ---- a reactor
 constexpr size_t kMailboxLetters = 1'024;  // per pair; then busy (requests)
 constexpr size_t kForeignRequests = 256;   // admin → reactor; then busy (HTTP 503)

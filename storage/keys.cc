@@ -375,6 +375,32 @@ std::optional<DelayedKeyParts> parse_delayed_key(std::string_view key) {
   return parts;
 }
 
+Key dedup_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return tenant_prefix(tenant).append(topic).append(slice);
+}
+
+Key dedup_prefix(const PartitionKey& partition) {
+  return dedup_prefix(partition.tenant, partition.topic, partition.slice)
+      .append(partition.partition);
+}
+
+Key dedup_key(const PartitionKey& partition, int64_t append_time_us, Offset base_offset) {
+  return dedup_prefix(partition).append(append_time_us).append(base_offset);
+}
+
+std::optional<DedupKeyParts> parse_dedup_key(std::string_view key) {
+  KeyReader reader{key};
+  DedupKeyParts parts;
+  const auto tenant = reader.id<TenantId>();
+  parts.partition = take_partition(reader, tenant);
+  parts.append_time_us = reader.take<int64_t>();
+  parts.base_offset = reader.id<Offset>();
+  if (!reader.finished() || parts.append_time_us < 0 || parts.base_offset.value() < 0) {
+    return std::nullopt;
+  }
+  return parts;
+}
+
 Key health_prefix(TenantId tenant, TopicId topic, SliceId slice) {
   return state_prefix(tenant, StateKind::health).append(topic).append(slice);
 }
@@ -452,6 +478,12 @@ std::string to_text(Table table, std::string_view key) {
     }
   } else if (table == Table::delayed) {
     if (const auto parts = parse_delayed_key(key)) return text + " " + delayed_text(*parts);
+  } else if (table == Table::dedup) {
+    if (const auto parts = parse_dedup_key(key)) {
+      return text + " " + text_of(parts->partition) + "@" +
+             std::to_string(parts->base_offset.value()) + " appended " +
+             std::to_string(parts->append_time_us);
+    }
   } else if (table == Table::dlq) {
     const std::string known = dlq_text(key);
     if (!known.empty()) return text + " " + known;

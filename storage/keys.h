@@ -161,6 +161,17 @@ struct DelayedKeyParts {
 };
 std::optional<DelayedKeyParts> parse_delayed_key(std::string_view key);
 
+// dedup: tenant, topic, slice, partition, append time µs, first offset of the batch
+Key dedup_prefix(TenantId tenant, TopicId topic, SliceId slice);
+Key dedup_prefix(const PartitionKey& partition);
+Key dedup_key(const PartitionKey& partition, int64_t append_time_us, Offset base_offset);
+struct DedupKeyParts {
+  PartitionKey partition;
+  int64_t append_time_us = 0;
+  Offset base_offset;
+};
+std::optional<DedupKeyParts> parse_dedup_key(std::string_view key);
+
 // state
 Key health_prefix(TenantId tenant, TopicId topic, SliceId slice);
 Key health_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group);

@@ -17,6 +17,7 @@
 #include "broker/core/catalog.h"
 #include "broker/core/delayed_event.h"
 #include "broker/core/error.h"
+#include "broker/core/event_ids.h"
 #include "broker/core/group_options.h"
 #include "metrics/shared_bytes.h"
 #include "metrics/time.h"
@@ -116,11 +117,14 @@ struct PublishBatch final : RequestOf<Request::Kind::publish_batch> {
   storage::BatchHeader header;
   storage::Summary summary;
   Durability durability = Durability::durable;
+  std::vector<EventId> ids;  // topics with dedup only; views into `batch` or `inflated`
+  std::string inflated;
   // out
   Offset base_offset;
   int64_t append_time_us = 0;
   Epoch epoch;  // in the stored batch: part of computed event ids
   bool duplicate = false;
+  uint64_t original_sequence = 0;  // all of it is repeated: the set of the original
 };
 
 // Events of one publish. Views point into `message` and `payload`.
@@ -371,6 +375,7 @@ struct CreateTopic final : RequestOf<Request::Kind::create_topic> {
   std::string name;
   uint32_t partitions = 1;
   Retention retention;
+  Dedup dedup;
   bool if_missing = false;
   // out
   TopicPtr topic;

@@ -61,6 +61,8 @@ std::string encode(const Topic& topic) {
   records::Topic row;
   row.set_name(topic.name);
   row.set_partitions(topic.partitions);
+  row.set_dedup_window_us(topic.dedup.window_us);
+  row.set_dedup_max_ids(topic.dedup.max_ids);
   auto* retention = row.mutable_retention();
   if (topic.retention.age_us) retention->set_age_us(*topic.retention.age_us);
   if (topic.retention.bytes) retention->set_bytes(*topic.retention.bytes);
@@ -81,6 +83,7 @@ std::optional<Topic> decode_topic(TenantId tenant, TopicId id, std::string_view 
   topic.id = id;
   topic.name = row.name();
   topic.partitions = row.partitions();
+  topic.dedup = {row.dedup_window_us(), row.dedup_max_ids()};
   const auto& retention = row.retention();
   if (retention.has_age_us()) topic.retention.age_us = retention.age_us();
   if (retention.has_bytes()) topic.retention.bytes = retention.bytes();

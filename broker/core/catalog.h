@@ -30,6 +30,14 @@ struct Retention {
   bool unlimited() const { return !age_us && !bytes && !events && !months; }
 };
 
+// Recognising an event that is published again by its id. Off while the window is 0.
+struct Dedup {
+  int64_t window_us = 0;
+  uint32_t max_ids = 0;  // per partition
+
+  bool operator==(const Dedup&) const = default;
+};
+
 struct Topic {
   enum class State : uint8_t { active = 0, deleting = 1 };  // persistent numbers
 
@@ -38,6 +46,7 @@ struct Topic {
   std::string name;
   uint32_t partitions = 1;
   Retention retention;
+  Dedup dedup;
   State state = State::active;
   int64_t created_us = 0;
   ShardId shard;

@@ -29,6 +29,18 @@ Error check_retention(const Retention& retention) {
   return {};
 }
 
+Error check_dedup(const Dedup& dedup) {
+  if (dedup.window_us == 0) return {};
+  if (dedup.window_us < limits::kDedupWindowUsMin || dedup.window_us > limits::kDedupWindowUsMax) {
+    return Error(ErrorCode::invalid_request, "dedup.window: 1 s to 7 d");
+  }
+  if (dedup.max_ids == 0 || dedup.max_ids > limits::kDedupIdsMax) {
+    return Error(ErrorCode::invalid_request,
+                 "dedup.max_ids: 1 to " + std::to_string(limits::kDedupIdsMax));
+  }
+  return {};
+}
+
 }  // namespace
 
 void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
@@ -44,12 +56,13 @@ void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
                             ", got " + std::to_string(request->partitions)));
   }
   if (Error error = check_retention(request->retention)) return refuse(std::move(error));
+  if (Error error = check_dedup(request->dedup)) return refuse(std::move(error));
   if (TopicPtr existing = newest_->topic(tenant, request->name)) {
     if (existing->state == Topic::State::deleting) {
       return refuse(Error(ErrorCode::topic_deleting, request->name));
     }
     if (!request->if_missing || existing->partitions != request->partitions ||
-        existing->retention != request->retention) {
+        existing->retention != request->retention || existing->dedup != request->dedup) {
       return refuse(Error(ErrorCode::topic_exists, request->name));
     }
     request->topic = existing;
@@ -65,6 +78,7 @@ void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
   topic->name = request->name;
   topic->partitions = request->partitions;
   topic->retention = request->retention;
+  topic->dedup = request->dedup;
   topic->created_us = ctx_->now().wall_us;
   topic->shard = shard_of(tenant, topic->id, shards_);
   put_topic(topic);

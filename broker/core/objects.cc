@@ -342,10 +342,11 @@ void ShardObjects::publish_events(std::unique_ptr<PublishEvents> typed) {
       if (publish.items[i].error) continue;
       Partition& partition = *partitions_.at(publish.topic->partition(publish.items[i].partition));
       partition.add(publish, i);
-      any = any || !publish.items[i].error;
+      any = any || (!publish.items[i].error && !publish.items[i].duplicate);
       if (folding_.empty() || folding_.back() != &partition) folding_.push_back(&partition);
     }
-    if (!any) return ctx_->reply(std::move(request));  // no room for delayed ones
+    // Nothing of it is new: repeated, or no room for delayed ones.
+    if (!any) return ctx_->reply_committed(std::move(request), publish.original_sequence);
   }
   ctx_->reply_committed(std::move(request), publish.durability);
 }
@@ -447,6 +448,7 @@ void ShardObjects::purge_topic(std::unique_ptr<PurgeTopic> typed) {
                                        prefix.after_prefix());
   };
   remove(storage::Table::offsets, storage::offsets_prefix(topic->tenant, topic->id, SliceId(0)));
+  remove(storage::Table::dedup, storage::dedup_prefix(topic->tenant, topic->id, SliceId(0)));
   remove(storage::Table::delayed, storage::delayed_prefix(topic->tenant, topic->id, SliceId(0)));
   ctx_->reply_committed(std::move(request), Durability::durable);
 }
@@ -494,7 +496,7 @@ void ShardObjects::keep_house() {
   if (ctx_->clock_suspect()) return;
   for (const auto& [key, partition] : partitions_) {
     if (partition->state() != Partition::State::ready) continue;
-    partition->expire_producers();
+    partition->expire();
     if (retention_running_ || partition->topic()->retention.unlimited()) continue;
     retention_queue_.push_back(partition);
   }

@@ -25,6 +25,7 @@ Partition::Partition(TopicPtr topic, PartitionId number, Ctx* ctx)
       index_(topic_->partition(number)),
       tail_(ctx->tail().open()),
       fetches_(ctx, [this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }),
+      event_ids_(index_.partition(), topic_->dedup),
       delayed_(index_.partition(), ctx, [this] { append_due(); }) {
   due_.partition = this;
 }
@@ -63,6 +64,7 @@ void Partition::append(SharedBytes batch, storage::BatchHeader header,
   const auto month = ctx_->writable_month(storage::month_of(time_us));
   HR_CHECK(month.has_value());  // the node makes the first month before it serves
   index_.append(batch, header, summary, time_us, *month, &writes);
+  event_ids_.write(base, time_us, &writes);
   ctx_->tail().append(tail_, TailBatch{base, base + (header.record_count - 1),
                                        StoredBatch{std::move(batch), time_us}, ctx_->sequence()});
   uncommitted_.push_back({ctx_->sequence(), index_.next_offset()});
@@ -94,9 +96,18 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
       return ctx_->reply_committed(std::move(request), verdict.write_sequence);
     }
   }
+  if (repeats_batch(*request, stamp)) {
+    if (request->error) return ctx_->reply(std::move(request));
+    const uint64_t sequence = request->original_sequence;
+    return ctx_->reply_committed(std::move(request), sequence);
+  }
   request->base_offset = index_.next_offset();
   request->append_time_us = append_time();
   request->epoch = ctx_->epoch();
+  for (const EventId& id : request->ids) {
+    event_ids_.add(id.hash, {request->base_offset + id.place, request->append_time_us,
+                             request->epoch, ctx_->sequence()});
+  }
   append(std::move(request->batch), request->header, request->summary);
   if (stamp.id != kNoProducer) {
     producers_.record(stamp,
@@ -110,6 +121,7 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
 
 void Partition::add(PublishEvents& request, size_t item) {
   auto& event = request.items[item];
+  if (repeats_item(request, item)) return;
   if (request.due_us > ctx_->now().wall_us) return delay(request, item);
   if (request.durability != fold_durability_ || !fold_.takes(encoded_size(event.fields))) seal();
   fold_durability_ = request.durability;
@@ -117,6 +129,7 @@ void Partition::add(PublishEvents& request, size_t item) {
   event.offset = index_.next_offset() + fold_.count();
   request.append_time_us = append_time();
   fold_.add(event.fields);
+  remember(event.fields, event.offset);
 }
 
 // A publish with a producer stamp, or an atomic one: all its items are for this partition.
@@ -142,6 +155,7 @@ void Partition::add_atomic(PublishEvents& request) {
       return;
     }
   }
+  if (repeats_whole(request, stamp)) return;
   if (request.due_us > ctx_->now().wall_us) return delay_all(request, stamp);
   // One batch holds an atomic publish: it is sealed by itself, before and after.
   if (request.atomic) seal();
@@ -152,6 +166,7 @@ void Partition::add_atomic(PublishEvents& request) {
     }
     request.items[i].offset = index_.next_offset() + fold_.count();
     fold_.add(request.items[i].fields);
+    remember(request.items[i].fields, request.items[i].offset);
   }
   request.append_time_us = append_time();
   const Offset base = request.items.front().offset;
@@ -296,9 +311,12 @@ PartitionStats Partition::stats() const {
 
 // ---- housekeeping and the end
 
-void Partition::expire_producers() {
-  if (!producers_.anything_to_expire(ctx_->now().wall_us)) return;
-  producers_.expire(ctx_->now().wall_us, index_.partition(), &ctx_->writes(this));
+void Partition::expire() {
+  const int64_t now_us = ctx_->now().wall_us;
+  if (producers_.anything_to_expire(now_us)) {
+    producers_.expire(now_us, index_.partition(), &ctx_->writes(this));
+  }
+  if (event_ids_.anything_to_expire(now_us)) event_ids_.expire(now_us, &ctx_->writes(this));
 }
 
 void Partition::trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places) {

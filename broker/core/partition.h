@@ -17,6 +17,7 @@
 #include "broker/core/api_history.h"
 #include "broker/core/ctx.h"
 #include "broker/core/delayed_queue.h"
+#include "broker/core/event_ids.h"
 #include "broker/core/fetch_queue.h"
 #include "broker/core/fold.h"
 #include "broker/core/log_index.h"
@@ -53,7 +54,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void seal();                     // the turn ends: the open fold becomes a batch
   void purge();                    // removes everything; closed afterwards
   void close(const Error& error);  // answers whoever waits
-  void expire_producers();
+  void expire();                   // what it remembers of producers and event ids
   // Everything below `to` goes, out of `places`; `bytes_in_month` of it lie in the month that holds
   // `to`.
   void trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places);
@@ -94,6 +95,12 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void append_entry(const DelayedQueue::Entry& entry);
   void wait_for_due();
 
+  // repeated events: partition_dedup.cc
+  bool repeats_item(PublishEvents& request, size_t item);
+  bool repeats_whole(PublishEvents& request, const ProducerStamp& stamp);
+  bool repeats_batch(PublishBatch& request, const ProducerStamp& stamp);
+  void remember(const storage::EventFields& event, Offset offset);
+
   void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary);
   int64_t append_time();
   bool answer_duplicate(const ProducerStamp& stamp, Producers::Verdict* verdict);
@@ -122,6 +129,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   std::deque<Uncommitted> uncommitted_;
   bool epoch_noted_ = false;
   std::optional<Trimmed> trimmed_;
+  EventIds event_ids_;
   DelayedQueue delayed_;
   Due due_;
   uint64_t due_sequence_ = 0;  // of the newest set that appended delayed events

@@ -84,7 +84,9 @@ void Partition::append_entry(const DelayedQueue::Entry& entry) {
   HR_CHECK(open_event(entry.event, &opened));  // it was when it came into memory
   if (fold_durability_ != Durability::durable || !fold_.takes(encoded_size(opened.fields))) seal();
   fold_durability_ = Durability::durable;
+  const Offset offset = index_.next_offset() + fold_.count();
   fold_.add(opened.fields);
+  remember(opened.fields, offset);
 }
 
 // Due times go by the wall clock, timers by the monotonic one: the wall clock is looked at often

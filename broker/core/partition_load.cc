@@ -10,7 +10,15 @@ namespace headrace::core {
 
 // One scan object that goes from step to step.
 struct PartitionLoad::Steps final : storage::Scan {
-  enum class Step : uint8_t { months, log_start, producers, delayed, newest_chunk, open_chunk };
+  enum class Step : uint8_t {
+    months,
+    log_start,
+    producers,
+    delayed,
+    dedup,
+    newest_chunk,
+    open_chunk
+  };
 
   void run() override {
     auto partition = owner.lock();
@@ -50,6 +58,11 @@ struct PartitionLoad::Steps final : storage::Scan {
         place.table = storage::Table::delayed;
         from = storage::delayed_totals_key(key);
         break;
+      case Step::dedup:
+        place.table = storage::Table::dedup;
+        from = partition.event_ids_.load_from(ctx->now().wall_us);
+        to = storage::dedup_prefix(key).after_prefix();
+        return scan();
       case Step::newest_chunk:
         place = newest_place(partition);
         from = storage::log_prefix(storage::LogKind::chunk, key);
@@ -94,6 +107,11 @@ struct PartitionLoad::Steps final : storage::Scan {
         return true;
       case Step::delayed:
         partition.delayed_.load_totals(row.value.view());
+        return true;
+      case Step::dedup:
+        if (partition.event_ids_.load(row.key.view(), row.value.view())) return true;
+        log::error("a row of event ids does not parse; its events may be published again",
+                   {{"row", storage::to_text(storage::Table::dedup, row.key.view())}});
         return true;
       case Step::newest_chunk:
         return check_chunk(partition, row);
@@ -143,6 +161,9 @@ struct PartitionLoad::Steps final : storage::Scan {
       case Step::producers:
         return begin(Step::delayed, partition);
       case Step::delayed:
+        if (partition.event_ids_.on()) return begin(Step::dedup, partition);
+        [[fallthrough]];
+      case Step::dedup:
         if (partition.index_.months().empty()) return finish(partition, storage::Status::ok);
         return begin(Step::newest_chunk, partition);
       case Step::newest_chunk:

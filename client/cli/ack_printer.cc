@@ -42,6 +42,7 @@ void AckPrinter::acked(const client::Acked& acked) {
     Entry& entry = entries_[acked.tokens[i] - first_token_];
     if (i < acked.ids.size()) entry.id = acked.ids[i];
     entry.due_us = acked.due_us;
+    entry.duplicate = acked.duplicate;
     entry.partition = acked.partition;
     entry.offset = offset++;
     entry.epoch = acked.epoch;
@@ -72,6 +73,7 @@ void AckPrinter::format(const Entry& entry, std::string* out) const {
   line.text("id", id)
       .text("time", format_time_ms(entry.timestamp_ms))
       .text("durability", client::to_string(entry.durability));
+  if (entry.duplicate) line.boolean("duplicate", true);
   if (entry.due_us > 0) line.text("due", format_time_us(entry.due_us));
   line.end();
 }

@@ -38,6 +38,7 @@ class AckPrinter {
     int64_t timestamp_ms = 0;
     int64_t offset = 0;
     int64_t due_us = 0;  // delayed: no offset
+    bool duplicate = false;
     uint32_t partition = 0;
     uint32_t epoch = 0;
     Durability durability = Durability::durable;

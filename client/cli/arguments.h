@@ -12,6 +12,8 @@ struct TopicArguments {
   std::string topic;
   uint32_t partitions = 1;
   std::string retention;
+  std::optional<int64_t> dedup_window_ms;
+  std::optional<uint32_t> dedup_max_ids;
   bool if_missing = false;
   std::string id;  // of a delayed event
 };

@@ -85,6 +85,10 @@ void add_topics(CLI::App& app, Invocation* invocation) {
       ->capture_default_str();
   make->add_option("--retention", arguments->retention,
                    "limits, comma-separated: 7d 10GiB 1000events 3months none");
+  add_duration_ms(make, "--dedup-window", &arguments->dedup_window_ms,
+                  "do not append an event id again within this time [off, with the next: 2m]");
+  make->add_option("--dedup-max-ids", arguments->dedup_max_ids,
+                   "ids remembered for it per partition [off, with the one before: 100000]");
   make->add_flag("--if-missing", arguments->if_missing, "an equal topic that exists is a success");
   verb("ls", "list the topics", false, list_topics);
   verb("describe", "one topic with its partitions", true, describe_topic);

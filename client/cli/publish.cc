@@ -103,6 +103,7 @@ int publish_one(client::Client& client, const ConnectArguments& connect,
   acked.durability = client::from_wire(reply->durability());
   acked.tokens = {&token, 1};
   acked.due_us = result.due_us();
+  acked.duplicate = result.duplicate();
   acked.ids = {&result.id(), 1};
   printer.acked(acked);
   printer.finish();

@@ -12,11 +12,16 @@ namespace headrace::cli {
 namespace {
 
 JsonLine& topic_fields(JsonLine& line, const proto::Topic& topic) {
-  return line.text("topic", topic.name())
+  line.text("topic", topic.name())
       .number("partitions", topic.partitions())
       .number("id", topic.id())
       .text("state", topic.state())
       .text("retention", format_retention(topic.retention()));
+  if (topic.has_dedup()) {
+    line.number("dedup_window_ms", topic.dedup().window_ms())
+        .number("dedup_max_ids", topic.dedup().max_ids());
+  }
+  return line;
 }
 
 std::string partition_json(const proto::PartitionInfo& info) {
@@ -59,7 +64,11 @@ std::string describe_text(const proto::DescribeTopicOk& reply) {
                last_us > 0 ? format_time_us(last_us) : "-"});
   }
   return topic.name() + ": id " + std::to_string(topic.id()) + ", " + topic.state() +
-         ", retention " + format_retention(topic.retention()) + "\n" + table.text();
+         ", retention " + format_retention(topic.retention()) +
+         (topic.has_dedup() ? ", dedup " + std::to_string(topic.dedup().window_ms()) + " ms, " +
+                                  std::to_string(topic.dedup().max_ids()) + " ids"
+                            : "") +
+         "\n" + table.text();
 }
 
 }  // namespace
@@ -73,6 +82,11 @@ int create_topic(const ConnectArguments& connect, const TopicArguments& argument
     const auto retention = parse_retention(arguments.retention);
     if (!retention.ok()) return report(retention.error);
     *request.mutable_retention() = retention.value;
+  }
+  // Either switches it on; what is 0 has the broker's default.
+  if (arguments.dedup_window_ms || arguments.dedup_max_ids) {
+    request.mutable_dedup()->set_window_ms(arguments.dedup_window_ms.value_or(0));
+    request.mutable_dedup()->set_max_ids(arguments.dedup_max_ids.value_or(0));
   }
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "metrics/check.h"
+#include "storage/dedup_row.h"
 #include "storage/keys.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -24,6 +25,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       HR_CHECK(delayed_totals_key(parts->partition).view() == bytes);
     }
   }
+  if (const auto parts = parse_dedup_key(bytes)) {
+    HR_CHECK(dedup_key(parts->partition, parts->append_time_us, parts->base_offset).view() ==
+             bytes);
+  }
+  if (const auto row = DedupRow::decode(bytes)) HR_CHECK(row->encode() == bytes);
   if (const auto trailing = parse_trailing_i64(bytes)) HR_CHECK(*trailing >= 0);
   for (size_t table = 0; table < kTableCount; ++table) {
     HR_CHECK(!to_text(static_cast<Table>(table), bytes).empty());

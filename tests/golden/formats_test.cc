@@ -10,6 +10,7 @@
 #include "storage/batch.h"
 #include "storage/byte_reader.h"
 #include "storage/chunk.h"
+#include "storage/dedup_row.h"
 #include "storage/month.h"
 #include "storage/offset_row.h"
 #include "storage/producer_row.h"
@@ -79,6 +80,7 @@ TEST(GoldenBytes, Keys) {
       {"key_delayed_id",
        delayed_id_key(kPartition, id_hash("e-1"), 1'793'318'400'000'001, 7ULL << 40 | 9)},
       {"key_delayed_totals", delayed_totals_key(kPartition)},
+      {"key_dedup", dedup_key(kPartition, 1'793'318'400'000'001, Offset(42))},
       {"key_months", months_key(kPartition, Offset(42))},
       {"key_producers", producer_key(kPartition, ProducerId(4711))},
       {"key_log_start", log_start_key(kPartition)},
@@ -173,6 +175,9 @@ TEST(GoldenBytes, Rows) {
   producer.push({10, 11, Offset(42), 1'793'318'400'000'001, Epoch(1)});
   producer.push({12, 12, Offset(44), 1'793'318'400'000'301, Epoch(2)});
   EXPECT_EQ(ProducerRow::decode(golden("producer_row", producer.encode())), producer);
+
+  const DedupRow dedup{Epoch(7), {{id_hash("e-1"), 0}, {id_hash("e-2"), 3}}};
+  EXPECT_EQ(DedupRow::decode(golden("dedup_row", dedup.encode())), dedup);
 
   const OffsetRow offset{Offset(44), 1'793'318'400'000'301, Epoch(7), 3};
   EXPECT_EQ(OffsetRow::decode(golden("offset_row", offset.encode())), offset);

@@ -20,6 +20,8 @@ class DuplicateChecker final : public Checker {
     }
   }
 
+  void on_repeated(const Published& published) override { on_published(published); }
+
   void on_final(const Final& log) override {
     std::map<Value, int64_t> offsets;
     int64_t offset = log.log_start;

@@ -19,6 +19,8 @@ class LossChecker final : public Checker {
     }
   }
 
+  void on_repeated(const Published& published) override { on_published(published); }
+
   void on_final(const Final& log) override {
     for (const auto& [offset, value] : durable_[log.lane]) {
       if (offset < log.log_start) continue;

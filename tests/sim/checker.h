@@ -126,6 +126,8 @@ class Checker {
   explicit Checker(std::vector<std::string>* violations) : violations_(*violations) {}
   virtual ~Checker() = default;
   virtual void on_published(const Published&) {}
+  // Acknowledged, first or again, under an id of its own on a topic that looks for repetitions.
+  virtual void on_repeated(const Published&) {}
   virtual void on_seen(const Seen&) {}
   virtual void on_reader_jumped(uint32_t /*reader*/, const Lane&) {}
   virtual void on_ends(const Ends&) {}

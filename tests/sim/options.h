@@ -27,6 +27,7 @@ struct Options {
   uint32_t members = 2;
   uint32_t handlers = 2;
   uint32_t delayers = 1;
+  uint32_t repeaters = 1;
   bool slow_readers = false;
   bool retention = false;
   bool deletes = false;

@@ -8,6 +8,7 @@
 #include "tests/sim/members.h"
 #include "tests/sim/publishers.h"
 #include "tests/sim/readers.h"
+#include "tests/sim/repeaters.h"
 #include "tests/sim/topics.h"
 
 namespace headrace::sim {
@@ -65,6 +66,8 @@ void Run::cast() {
   for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();
   for (uint32_t i = 0; i < options_.idempotent; ++i) add<IdempotentPublisher>();
   for (uint32_t i = 0; i < options_.delayers; ++i) add<Delayer>();
+  if (options_.repeaters > 0) scene_.topics.back().dedup = true;
+  for (uint32_t i = 0; i < options_.repeaters; ++i) add<Repeater>(&scene_.topics.back());
   auto topic = [&] { return &scene_.topics[prng.below(scene_.topics.size())]; };
   for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
   for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
@@ -225,6 +228,7 @@ Verdict Run::run() {
   verdict.handled = scene_.handled;
   verdict.delayed = scene_.delayed;
   verdict.cancelled = scene_.cancelled;
+  verdict.repeated = scene_.repeated;
   for (const auto& [where, offset] : scene_.positions) {
     verdict.committed += static_cast<uint64_t>(offset);
   }

@@ -13,10 +13,13 @@
 
 namespace headrace::sim {
 
+constexpr int64_t kDedupWindowMs = 600'000;
+
 struct SimTopic {
   std::string name;
   uint32_t partitions = 1;
   bool retention = false;
+  bool dedup = false;
   bool created = false;
   bool deleted = false;
 };
@@ -34,6 +37,7 @@ struct Scene {
   uint64_t read = 0;       // events that readers saw
   uint64_t delayed = 0;    // acknowledged to be delayed
   uint64_t cancelled = 0;  // of those
+  uint64_t repeated = 0;   // recognised by their id
   uint64_t handled = 0;    // deliveries to members of acked groups
 
   test::Prng& prng() { return world.prng(); }

@@ -29,6 +29,7 @@ struct Sum {
   uint64_t handled = 0;
   uint64_t delayed = 0;
   uint64_t cancelled = 0;
+  uint64_t repeated = 0;
   uint64_t starts = 0;
 };
 
@@ -44,6 +45,7 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->handled += verdict.handled;
   sum->delayed += verdict.delayed;
   sum->cancelled += verdict.cancelled;
+  sum->repeated += verdict.repeated;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -62,8 +64,8 @@ TEST(Simulation, Seeds) {
   std::cout << seeds << " seeds: " << sum.published << " events acknowledged, " << sum.resent
             << " of them sent again, " << sum.read << " read, " << sum.committed
             << " committed by groups, " << sum.handled << " delivered to handlers, " << sum.delayed
-            << " delayed, " << sum.cancelled << " of those cancelled, " << sum.starts
-            << " starts\n";
+            << " delayed, " << sum.cancelled << " of those cancelled, " << sum.repeated
+            << " recognised by their id, " << sum.starts << " starts\n";
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
   EXPECT_GT(sum.resent, seeds / 10);
@@ -71,6 +73,7 @@ TEST(Simulation, Seeds) {
   EXPECT_GT(sum.handled, seeds * 20);
   EXPECT_GT(sum.delayed, seeds * 2);
   EXPECT_GT(sum.cancelled, seeds / 4);
+  EXPECT_GT(sum.repeated, seeds / 2);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 

@@ -40,6 +40,7 @@ void TopicClient::create(SimTopic& topic) {
   message.set_name(topic.name);
   message.set_partitions(topic.partitions);
   message.set_if_missing(true);
+  if (topic.dedup) message.mutable_dedup()->set_window_ms(kDedupWindowMs);
   if (topic.retention) message.mutable_retention()->set_events(20);
   wire_.ask(MessageType::create_topic, message, {}, [this, &topic](const Reply& reply) {
     asked_ = false;

@@ -13,6 +13,31 @@ struct Values {
   std::string type;
 };
 
+// The same events as one batch that a client has built.
+std::unique_ptr<core::PublishBatch> prebuild(const core::PublishEvents& events) {
+  auto request = std::make_unique<core::PublishBatch>(core::Access::anonymous());
+  storage::BatchBuilder builder;
+  builder.set_producer(events.producer, events.producer_epoch, events.sequence);
+  for (const auto& item : events.items) builder.add(item.fields);
+  request->batch = builder.finish();
+  request->topic = events.topic;
+  request->partition = events.items.front().partition;
+  request->durability = events.durability;
+  HR_CHECK(storage::check_header(request->batch.span(), &request->header) ==
+           storage::BatchError::ok);
+  const auto records = request->batch.span().subspan(storage::kBatchHeaderSize);
+  HR_CHECK(storage::walk(records, request->header, &request->summary) == storage::BatchError::ok);
+  storage::RecordReader reader(records, request->header);
+  storage::RecordView record;
+  while (request->topic->dedup.window_us > 0 && reader.next(&record)) {
+    const auto id = record.header("ce_id");
+    if (!id) continue;
+    request->ids.push_back(
+        {storage::id_hash(*id), static_cast<uint32_t>(record.offset_delta), *id});
+  }
+  return request;
+}
+
 Durability parse_durability(const std::string& word) {
   if (word == "durable") return Durability::durable;
   if (word == "written") return Durability::written;
@@ -80,6 +105,11 @@ std::string answer_text(core::Request& request) {
     }
     case Kind::delete_topic:
       return "deleted " + core::as<core::DeleteTopic>(request).name;
+    case Kind::publish_batch: {
+      auto& typed = core::as<core::PublishBatch>(request);
+      return "batch published at " + std::to_string(typed.base_offset.value()) +
+             (typed.duplicate ? " (duplicate)" : "");
+    }
     case Kind::cancel_delayed:
       return "cancelled " + std::to_string(core::as<core::CancelDelayed>(request).cancelled);
     case Kind::list_delayed: {
@@ -312,6 +342,8 @@ void CoreStage::create(std::istringstream& words) {
     const int64_t value = std::stoll(word.substr(word.find('=') + 1));
     if (word.starts_with("events=")) request->retention.events = value;
     if (word.starts_with("age_s=")) request->retention.age_us = value * kMicrosPerSecond;
+    if (word.starts_with("dedup_s=")) request->dedup.window_us = value * kMicrosPerSecond;
+    if (word.starts_with("dedup_ids=")) request->dedup.max_ids = static_cast<uint32_t>(value);
     if (word.starts_with("months=")) request->retention.months = static_cast<uint32_t>(value);
   }
   ask(std::move(request), this);
@@ -341,6 +373,7 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
   request->durability = parse_durability(durability);
   if (delay_us != 0) request->due_us = now_.wall_us + delay_us;
   auto held = std::make_shared<Values>();
+  bool prebuilt = false;
   std::string id;
   for (std::string word; words >> word;) {
     if (word.starts_with("type=")) {
@@ -349,6 +382,11 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
     }
     if (word.starts_with("id=")) {
       id = word.substr(3);
+      continue;
+    }
+    if (word == "atomic" || word == "batch") {
+      request->atomic = word == "atomic";
+      prebuilt = word == "batch";
       continue;
     }
     if (!word.starts_with("producer=")) {
@@ -373,6 +411,7 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
     if (!held->type.empty()) item.headers.push_back({"ce_type", held->type});
     item.fields.headers = item.headers;
   }
+  if (prebuilt) return ask(prebuild(*request), this);
   request->message = held;
   ask(std::move(request), this);
 }

@@ -4,8 +4,9 @@
 //   clock +SECONDS | +DAYSd          time passes, timers fire
 //   step clock +SECONDS              the wall clock jumps (suspect until `trust clock`)
 //   create TOPIC PARTITIONS [events=N] [age_s=N] [months=N]
+//           [dedup_s=N dedup_ids=N]
 //   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE[@EPOCH]] [type=T]
-//           [id=ID] VALUE...   an id is that of the values behind it
+//           [atomic|batch] [id=ID] VALUE...   an id is that of the values behind it
 //   delete TOPIC
 //   delay SECONDS publish ...        the same, due so much later
 //   cancel TOPIC ID                  takes a delayed event back

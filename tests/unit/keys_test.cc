@@ -82,6 +82,21 @@ RC_GTEST_PROP(Keys, DelayedKeysParseBackAndSortByDueTime, ()) {
   RC_ASSERT((delayed_entry_key(partition, other_us, sequence) <=> entry) == (other_us <=> due_us));
 }
 
+RC_GTEST_PROP(Keys, DedupKeysParseBackAndSortByTime, ()) {
+  const PartitionKey partition = any_partition();
+  const int64_t time_us = any_offset().value();
+  const Offset base = any_offset();
+  const Key key = dedup_key(partition, time_us, base);
+  const auto parts = parse_dedup_key(key.view());
+  RC_ASSERT(parts.has_value());
+  RC_ASSERT(parts->partition == partition);
+  RC_ASSERT(parts->append_time_us == time_us);
+  RC_ASSERT(parts->base_offset == base);
+  const int64_t other_us = any_offset().value();
+  RC_ASSERT(other_us == time_us ||
+            (dedup_key(partition, other_us, Offset(0)) < key) == (other_us < time_us));
+}
+
 RC_GTEST_PROP(Keys, StateKeysStayUnderTheirPrefixes, ()) {
   const PartitionKey partition = any_partition();
   const auto tenant = tenant_prefix(partition.tenant);

@@ -55,11 +55,26 @@ core::Retention from_proto(const proto::Retention& retention) {
   return out;
 }
 
+// Switched on: what is left out has its default. Values out of range are the catalog's to refuse.
+core::Dedup from_proto(const proto::Dedup& dedup) {
+  constexpr int64_t kLongestMs = INT64_MAX / kMicrosPerMilli / 4;
+  core::Dedup out{limits::kDedupWindowUsDefault, limits::kDedupIdsDefault};
+  if (dedup.window_ms() != 0) {
+    out.window_us = std::clamp<int64_t>(dedup.window_ms(), -1, kLongestMs) * kMicrosPerMilli;
+  }
+  if (dedup.max_ids() != 0) out.max_ids = dedup.max_ids();
+  return out;
+}
+
 void to_proto(const core::Topic& topic, proto::Topic* message) {
   message->set_name(topic.name);
   message->set_id(topic.id.value());
   message->set_partitions(topic.partitions);
   message->set_state(topic.state == core::Topic::State::active ? "active" : "deleting");
+  if (topic.dedup.window_us > 0) {
+    message->mutable_dedup()->set_window_ms(topic.dedup.window_us / kMicrosPerMilli);
+    message->mutable_dedup()->set_max_ids(topic.dedup.max_ids);
+  }
   auto* retention = message->mutable_retention();
   if (topic.retention.age_us) retention->set_age_ms(*topic.retention.age_us / kMicrosPerMilli);
   if (topic.retention.bytes) retention->set_bytes(*topic.retention.bytes);

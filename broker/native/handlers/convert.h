@@ -16,6 +16,7 @@ std::optional<Durability> from_proto(proto::Durability durability);
 
 core::Position from_proto(const proto::Position& position);
 core::Retention from_proto(const proto::Retention& retention);
+core::Dedup from_proto(const proto::Dedup& dedup);
 void to_proto(const core::Topic& topic, proto::Topic* message);
 void to_proto(const core::GroupStats& stats, proto::DescribeGroupOk* message);
 core::Error from_batch(storage::BatchError error);

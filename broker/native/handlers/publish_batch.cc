@@ -1,4 +1,5 @@
 // publish_batch: a prebuilt record batch, checked here and stored untouched.
+#include "broker/limits.h"
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert.h"
 #include "broker/native/server.h"
@@ -38,6 +39,27 @@ core::Error check(const SharedBytes& batch, const proto::PublishBatch& message,
   return {};
 }
 
+// The ids of its events, where they decide what is appended: then a compressed batch is inflated
+// here, whatever the client states of it.
+core::Error take_ids(const SharedBytes& batch, core::PublishBatch* request) {
+  std::span<const std::byte> records;
+  const auto inflated = storage::records_of(batch.span(), request->header, &request->inflated,
+                                            limits::kInflateBytesMax, &records);
+  if (core::Error error = from_batch(inflated)) return error;
+  if (request->header.codec() != storage::Codec::none) {
+    const auto walked = storage::walk(records, request->header, &request->summary);
+    if (core::Error error = from_batch(walked)) return error;
+  }
+  storage::RecordReader reader(records, request->header);
+  storage::RecordView record;
+  while (reader.next(&record)) {
+    const std::string_view id = record.header("ce_id").value_or(std::string_view());
+    if (id.empty()) continue;
+    request->ids.push_back({storage::id_hash(id), static_cast<uint32_t>(record.offset_delta), id});
+  }
+  return from_batch(reader.error());
+}
+
 }  // namespace
 
 void handle_publish_batch(Session& session, net::native::Frame&& frame) {
@@ -59,6 +81,7 @@ void handle_publish_batch(Session& session, net::native::Frame&& frame) {
     return refuse({core::ErrorCode::too_large, std::to_string(frame.payload.size()) + " bytes"});
   }
   error = check(frame.payload, message, request.get());
+  if (!error && request->topic->dedup.window_us > 0) error = take_ids(frame.payload, request.get());
   if (error) return refuse(error);
 
   frame.message = {};  // the payload must be the block's only reference: it is patched in place
