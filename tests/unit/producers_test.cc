@@ -19,7 +19,8 @@ ProducerStamp stamp(int32_t first, int32_t count, int16_t epoch = 0, int64_t id 
 class ProducersTest : public testing::Test {
  protected:
   void record(const ProducerStamp& what, int64_t offset, int64_t time_us = 1'000) {
-    producers_.record(what, {Offset(offset), time_us, Epoch(3), ++sequence_}, kPartition, &writes_);
+    producers_.record(what, {Offset(offset), time_us, Epoch(3), ++sequence_, time_us}, kPartition,
+                      &writes_);
   }
   Kind check(const ProducerStamp& what) { return producers_.check(what).kind; }
   ErrorCode refusal(const ProducerStamp& what) { return producers_.check(what).error.code; }
