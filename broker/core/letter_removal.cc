@@ -54,7 +54,7 @@ struct DeadLetters::Named final : storage::Read {
   void run() override {
     std::unique_ptr<Named> self(this);
     if (auto letters = alive.lock()) return (*letters)->on_named(*this);
-    request->error = Error(ErrorCode::unknown_group, request->group->name);
+    request->error = Error(ErrorCode::loading, "group " + request->group->name);
     ctx->reply(std::move(request));
   }
   std::unique_ptr<DeleteDeadLetters> request;

@@ -10,7 +10,7 @@ struct DeadLetters::Walk final : storage::Scan {
   void run() override {
     std::unique_ptr<Walk> self(this);
     if (auto letters = alive.lock()) return (*letters)->on_page(std::move(self));
-    request->error = Error(ErrorCode::unknown_group, request->group->name);
+    request->error = Error(ErrorCode::loading, "group " + request->group->name);
     ctx->reply(std::move(request));
   }
   std::unique_ptr<DeleteDeadLetters> request;

@@ -106,6 +106,22 @@ void to_proto(const core::GroupOptions& options, proto::GroupOptions* message) {
   if (options.schema_to != 0) message->set_schema_to(options.schema_to);
 }
 
+namespace {
+
+void write_dlq(const core::GroupOptions& options, const core::AckedStats& stats,
+               proto::DlqState* message) {
+  message->set_entries(stats.dead_letters);
+  message->set_bytes(stats.dead_letter_bytes);
+  message->set_quota_entries(options.dlq_entries);
+  message->set_quota_bytes(options.dlq_bytes);
+  message->set_level(std::string(core::to_string(stats.dlq_level)));
+  message->set_hours_until_full(stats.dlq_hours_until_full);
+  message->set_blocked(stats.blocked);
+  message->set_dropped(stats.dropped);
+}
+
+}  // namespace
+
 void add_acked(const core::GroupRecord& record, const core::AckedStats& stats,
                proto::DescribeGroupOk* message) {
   message->set_kind("acked");
@@ -122,6 +138,8 @@ void add_acked(const core::GroupRecord& record, const core::AckedStats& stats,
   totals->set_failed(stats.failed);
   totals->set_dead(stats.dead);
   totals->set_released(stats.released);
+  totals->set_skipped(stats.skipped);
+  write_dlq(record.options, stats, message->mutable_dlq_state());
   message->set_last_success_us(stats.last_success_us);
   message->set_last_failure_us(stats.last_failure_us);
   message->set_last_error(clean_utf8(stats.last_error, limits::kErrorTextMax));

@@ -27,25 +27,23 @@ void answer(Session& to, const net::native::FrameHeader& header,
   ok.set_total(listed.total);
   std::string values;
   size_t message_bytes = 0;
-  bool more = listed.more;
+  bool full = false;
   uint64_t last = 0;
   for (const auto& letter : listed.letters) {
     proto::DeadLetter row;
     std::string value;
     to_proto(*listed.group, *listed.topic, letter, &row, &value);
     const size_t size = row.ByteSizeLong();
-    const bool full = message_bytes + size > net::native::kMaxMessageSize / 2 ||
-                      values.size() + value.size() > limits::kPageBytes;
-    if (full && ok.letters_size() > 0) {
-      more = true;
-      break;
-    }
+    full = message_bytes + size > net::native::kMaxMessageSize / 2 ||
+           values.size() + value.size() > limits::kPageBytes;
+    full = full && ok.letters_size() > 0;
+    if (full) break;
     message_bytes += size;
     values += value;
     last = letter.sequence;
     *ok.add_letters() = std::move(row);
   }
-  if (more) ok.set_cursor(std::to_string(last));
+  if (full || listed.more) ok.set_cursor(std::to_string(full ? last : listed.last));
   to.reply(header, ok, payload_of(values));
 }
 
@@ -65,6 +63,7 @@ void handle_list_dead_letters(Session& session, net::native::Frame&& frame) {
                                  "page_size: at most " + std::to_string(limits::kPageSizeMax)});
   }
   request->page_size = page_size;
+  request->conditions.assign(message.conditions().begin(), message.conditions().end());
   if (!message.cursor().empty() && !parse_sequence(message.cursor(), &request->after)) {
     return session.fail(
         header, {core::ErrorCode::invalid_request, "cursor: none that this broker has given out"});
