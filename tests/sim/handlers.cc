@@ -26,6 +26,7 @@ Handler::Handler(Scene* scene, SimTopic* topic)
 
 void Handler::give(uint32_t) {
   if (!scene_.healed && scene_.prng().chance(0.2)) leaving_ = true;
+  if (!scene_.healed && scene_.prng().chance(0.2)) purging_ = true;
 }
 
 // A new connection is a new member; what this one held is the broker's to give again.
@@ -54,6 +55,7 @@ void Handler::step() {
   if (!declared_) return declare();
   if (!subscribed_) return subscribe();
   if (settle_some()) return;
+  if (purging_ && !collecting_) return count_letters();
   if (scene_.healed && scene_.now_us() >= look_us_) ask_how_it_stands();
 }
 
@@ -69,6 +71,7 @@ void Handler::declare() {
   options->mutable_retry()->set_base_ms(500);
   options->set_ack_deadline_ms(3'000);
   options->set_cooldown_ms(1'000);
+  if (topic_.dlq_entries > 0) options->set_dlq_entries(topic_.dlq_entries);
   wire_.ask(MessageType::create_group, message, {}, [this](const Reply& reply) {
     asked_ = false;
     declared_ = reply.ok();
@@ -201,7 +204,7 @@ bool Handler::settle_some() {
 // ---- the end
 
 void Handler::ask_how_it_stands() {
-  if (collecting_ && !collected_) return list({});
+  if (collecting_ && !collected_) return list({}, [this] { end_collecting(); });
   asked_ = true;
   look_us_ = scene_.now_us() + kMicrosPerSecond;
   proto::DescribeGroup message;
@@ -212,7 +215,9 @@ void Handler::ask_how_it_stands() {
     const auto ok = reply.as<proto::DescribeGroupOk>();
     drained_ = ok.lag_events() == 0;
     last_told_ = ok.state() + ", lag " + std::to_string(ok.lag_events()) + ", in flight " +
-                 std::to_string(ok.in_flight()) + ", retry " + std::to_string(ok.retry());
+                 std::to_string(ok.in_flight()) + ", retry " + std::to_string(ok.retry()) +
+                 ", blocked " + std::to_string(ok.dlq_state().blocked());
+    purging_ = ok.dlq_state().blocked() > 0;
     if (ok.state() == "quarantined") enable();
   });
 }
@@ -231,13 +236,51 @@ void Handler::collect() {
   look_us_ = scene_.now_us();
 }
 
-void Handler::list(const std::string& cursor) {
+// A purge takes what was counted: all of that is listed before, unless another handler removed it,
+// and that one listed it, too.
+void Handler::count_letters() {
+  asked_ = true;
+  purging_ = false;
+  proto::DeleteDeadLetters message;
+  message.set_group(group_);
+  message.set_all(true);
+  wire_.ask(MessageType::delete_dead_letters, message, {}, [this](const Reply& reply) {
+    asked_ = false;
+    if (!reply.ok()) return;
+    const std::string token = reply.as<proto::DeleteDeadLettersOk>().token();
+    if (!token.empty()) list({}, [this, token] { purge(token); });
+  });
+}
+
+void Handler::purge(const std::string& token) {
+  asked_ = true;
+  proto::DeleteDeadLetters message;
+  message.set_group(group_);
+  message.set_all(true);
+  message.set_token(token);
+  wire_.ask(MessageType::delete_dead_letters, message, {}, [this](const Reply& reply) {
+    asked_ = false;
+    if (!reply.ok()) return;
+    const auto ok = reply.as<proto::DeleteDeadLettersOk>();
+    scene_.purged += static_cast<uint64_t>(ok.deleted());
+    if (ok.deleted() > ok.matched()) scene_.judge.complain(group_ + " deleted what did not match");
+  });
+}
+
+void Handler::end_collecting() {
+  collected_ = true;
+  for (uint32_t i = 0; i < topic_.partitions; ++i) {
+    scene_.judge.tell(&Checker::on_drained, Drained{group_, {topic_.name, i}});
+  }
+}
+
+void Handler::list(const std::string& cursor, std::function<void()> then) {
   asked_ = true;
   proto::ListDeadLetters message;
   message.set_group(group_);
   message.set_cursor(cursor);
   message.set_page_size(static_cast<uint32_t>(scene_.prng().between(1, 100)));
-  wire_.ask(MessageType::list_dead_letters, message, {}, [this](const Reply& reply) {
+  wire_.ask(MessageType::list_dead_letters, message, {}, [this, then](const Reply& reply) {
     asked_ = false;
     if (!reply.ok()) {
       if (is(reply, core::ErrorCode::unknown_group)) collected_ = true;
@@ -249,11 +292,8 @@ void Handler::list(const std::string& cursor) {
           &Checker::on_dead,
           Dead{group_, {topic_.name, letter.partition()}, letter.offset(), letter.id()});
     }
-    if (!ok.cursor().empty()) return list(ok.cursor());
-    collected_ = true;
-    for (uint32_t i = 0; i < topic_.partitions; ++i) {
-      scene_.judge.tell(&Checker::on_drained, Drained{group_, {topic_.name, i}});
-    }
+    if (!ok.cursor().empty()) return list(ok.cursor(), then);
+    then();
   });
 }
 

@@ -1,5 +1,6 @@
 // Members of acked groups: they handle what is pushed to them, now well, now badly, now not at all.
-// Some events are poison: they fail whenever they are tried.
+// Some events are poison: they fail whenever they are tried. Now and then one looks at the dead
+// letters and removes them; where their quota is small, the group would not go on otherwise.
 #pragma once
 
 #include <deque>
@@ -39,7 +40,10 @@ class Handler final : public Client {
   bool settle_some();
   void ask_how_it_stands();
   void enable();
-  void list(const std::string& cursor);
+  void list(const std::string& cursor, std::function<void()> then);
+  void count_letters();
+  void purge(const std::string& token);
+  void end_collecting();
   void start_again();
   bool gone() const { return topic_.deleted || scene_.gone({topic_.name, 0}); }
 
@@ -51,6 +55,7 @@ class Handler final : public Client {
   bool asked_ = false;
   bool leaving_ = false;
   bool drained_ = false;
+  bool purging_ = false;  // shall, as soon as it is free
   bool collecting_ = false;
   bool collected_ = false;
   uint32_t subscription_ = 0;

@@ -65,6 +65,7 @@ Options draw_options(uint64_t seed) {
   // The window goes by append times: only where those run like the client's clock.
   const bool steady = options.clock_step == 0 && options.idle_days == 0;
   options.repeaters = steady ? static_cast<uint32_t>(prng.between(0, 2)) : 0;
+  options.dlq_entries = prng.chance(0.5) ? static_cast<uint32_t>(prng.between(1, 8)) : 0;
   return options;
 }
 
@@ -77,9 +78,9 @@ std::string Options::to_string() const {
       << " start_wall_us=" << network.start_wall_us << " topics=" << topics
       << " publishers=" << publishers << " idempotent=" << idempotent << " readers=" << readers
       << " subscribers=" << subscribers << " members=" << members << " handlers=" << handlers
-      << " delayers=" << delayers << " repeaters=" << repeaters << " slow=" << slow_readers
-      << " retention=" << retention << " deletes=" << deletes << " rounds=" << rounds
-      << " crash=" << crash << " clean_restart=" << clean_restart
+      << " delayers=" << delayers << " repeaters=" << repeaters << " dlq=" << dlq_entries
+      << " slow=" << slow_readers << " retention=" << retention << " deletes=" << deletes
+      << " rounds=" << rounds << " crash=" << crash << " clean_restart=" << clean_restart
       << " commit_fault=" << commit_fault << " disk_low=" << disk_low
       << " clock_step=" << clock_step << " resets=" << resets << " idle_days=" << idle_days;
   return out.str();

@@ -28,6 +28,7 @@ struct Options {
   uint32_t handlers = 2;
   uint32_t delayers = 1;
   uint32_t repeaters = 1;
+  uint32_t dlq_entries = 0;  // quota of dead letters; 0: the default, which is never reached
   bool slow_readers = false;
   bool retention = false;
   bool deletes = false;

@@ -60,7 +60,8 @@ void Run::cast() {
   auto& prng = world_.prng();
   for (uint32_t i = 0; i < options_.topics; ++i) {
     const auto partitions = static_cast<uint32_t>(prng.between(1, 4));
-    scene_.topics.push_back({"t" + std::to_string(i), partitions, options_.retention && i == 0});
+    scene_.topics.push_back(
+        {"t" + std::to_string(i), partitions, options_.retention && i == 0, options_.dlq_entries});
   }
   topics_ = add<TopicClient>();
   for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();
@@ -229,6 +230,7 @@ Verdict Run::run() {
   verdict.delayed = scene_.delayed;
   verdict.cancelled = scene_.cancelled;
   verdict.repeated = scene_.repeated;
+  verdict.purged = scene_.purged;
   for (const auto& [where, offset] : scene_.positions) {
     verdict.committed += static_cast<uint64_t>(offset);
   }

@@ -20,6 +20,7 @@ struct SimTopic {
   uint32_t partitions = 1;
   bool retention = false;
   bool dedup = false;
+  uint32_t dlq_entries = 0;  // quota of its acked group; 0: the default
   bool created = false;
   bool deleted = false;
 };
@@ -39,6 +40,7 @@ struct Scene {
   uint64_t cancelled = 0;  // of those
   uint64_t repeated = 0;   // recognised by their id
   uint64_t handled = 0;    // deliveries to members of acked groups
+  uint64_t purged = 0;     // dead letters
 
   test::Prng& prng() { return world.prng(); }
   int64_t now_us() const { return world.now().mono_us; }
