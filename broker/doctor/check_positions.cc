@@ -45,9 +45,12 @@ void check_position(std::string_view key, std::string_view value, const Facts& f
   const auto where = storage::to_text(storage::Table::offsets, key);
   const auto parts = storage::parse_offsets_key(key);
   const auto row = storage::OffsetRow::decode(value);
-  if (!parts || !row) return check->add({where, "is no position of a group", kResetGroup});
+  if (!parts) return check->add({where, "is no position of a group", kResetGroup});
   const auto group = facts.groups_by_id.find({parts->partition.tenant, parts->group});
-  if (group == facts.groups_by_id.end())
+  const bool known = group != facts.groups_by_id.end();
+  if (known && group->second->kind == core::GroupRecord::Kind::acked) return;  // check_delivery's
+  if (!row) return check->add({where, "is no position of a group", kResetGroup});
+  if (!known)
     return check->add({where, "belongs to a group that the catalog does not know", kResetGroup});
   if (group->second->topic != parts->partition.topic)
     check->add({where, "group '" + group->second->name + "' reads another topic", kResetGroup});

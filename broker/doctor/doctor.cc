@@ -42,6 +42,7 @@ bool examine(const std::string& data_dir, std::vector<Check>* checks, std::strin
   checks->push_back(check_log(*store, &facts));
   checks->push_back(check_producers(*store, facts));
   checks->push_back(check_groups(*store, facts));
+  checks->push_back(check_delivery(*store, facts));
   return true;
 }
 

@@ -54,6 +54,7 @@ Check check_months(const storage::ReadOnlyStore& store, Facts* facts);
 Check check_log(const storage::ReadOnlyStore& store, Facts* facts);
 Check check_producers(const storage::ReadOnlyStore& store, const Facts& facts);
 Check check_groups(const storage::ReadOnlyStore& store, const Facts& facts);
+Check check_delivery(const storage::ReadOnlyStore& store, const Facts& facts);
 
 // Calls visit(key, value) for the rows of `state` of one kind, of all tenants. An unreadable part
 // is reported to `check`.

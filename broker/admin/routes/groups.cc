@@ -17,6 +17,14 @@ void add_acked(const core::AckedStats& acked, nlohmann::ordered_json* row) {
   (*row)["retry"] = acked.retry;
   (*row)["dlq"] = acked.dead_letters;
   (*row)["dlq_bytes"] = acked.dead_letter_bytes;
+  (*row)["dlq_level"] = to_string(acked.dlq_level);
+  (*row)["dlq_blocked"] = acked.blocked;
+  (*row)["dlq_dropped"] = acked.dropped;
+  (*row)["dlq_hours_until_full"] = nullptr;
+  if (acked.dlq_hours_until_full >= 0) {
+    (*row)["dlq_hours_until_full"] = acked.dlq_hours_until_full;
+  }
+  (*row)["skipped"] = acked.skipped;
   (*row)["consecutive_failures"] = acked.consecutive_failures;
   (*row)["acked"] = acked.acked;
   (*row)["failed"] = acked.failed;

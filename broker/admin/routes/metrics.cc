@@ -1,6 +1,8 @@
 // /metrics: node-wide metrics, and series per topic and group, as many as the registry exposes; how
 // many there are in all is a series of its own. Five gauges and a histogram have the names that
 // dashboards of event buses use (event_bus_*, handler_failure_rate), beside ours.
+#include <algorithm>
+
 #include "broker/admin/routes.h"
 
 namespace headrace::admin {
@@ -77,6 +79,12 @@ void add_node_wide(std::vector<LabelledFamily>* to, const Sums& sums, const Rece
           recent.failure_ratio);
 }
 
+double dlq_used_of(const core::AckedStats& stats, const core::GroupOptions& options) {
+  return std::max(
+      static_cast<double>(stats.dead_letters) / options.dlq_entries,
+      static_cast<double>(stats.dead_letter_bytes) / static_cast<double>(options.dlq_bytes));
+}
+
 // Series per topic and per group.
 struct Labelled {
   LabelledFamily events = gauge("headrace_topic_events", "Events in the topic's log");
@@ -85,7 +93,12 @@ struct Labelled {
       gauge("headrace_group_lag_events", "Events the group has not committed or settled yet");
   LabelledFamily lag_seconds =
       gauge("headrace_group_lag_seconds", "Age of the oldest event not committed or settled yet");
-  LabelledFamily dead_letters = gauge("headrace_group_dead_letters", "Dead letters of the group");
+  LabelledFamily dlq = gauge("headrace_group_dlq_entries", "Dead letters of the acked group");
+  LabelledFamily dlq_bytes = gauge("headrace_group_dlq_bytes", "Bytes of its dead letters");
+  LabelledFamily dlq_used = gauge("headrace_group_dlq_used_ratio",
+                                  "Part of the quota of dead letters that is used; 1: full");
+  LabelledFamily blocked = gauge("headrace_group_dlq_blocked",
+                                 "Events out of attempts that wait for space in the dead letters");
   LabelledFamily failure_ratio =
       gauge("headrace_group_failure_ratio",
             "Share of the group's failed attempts, recent ones weigh more");
@@ -107,7 +120,10 @@ struct Labelled {
     put(&lag, static_cast<double>(stats.lag_events));
     put(&lag_seconds, stats.lag_seconds);
     if (!stats.acked) return;
-    put(&dead_letters, static_cast<double>(stats.acked->dead_letters));
+    put(&dlq, static_cast<double>(stats.acked->dead_letters));
+    put(&dlq_bytes, static_cast<double>(stats.acked->dead_letter_bytes));
+    put(&dlq_used, dlq_used_of(*stats.acked, stats.group->options));
+    put(&blocked, static_cast<double>(stats.acked->blocked));
     put(&failure_ratio, stats.acked->failure_rate);
   }
 };
@@ -134,8 +150,8 @@ std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
           static_cast<double>(catalog.groups.size()));
   add_node_wide(&families, sums, recent);
   for (LabelledFamily* one :
-       {&labelled.events, &labelled.bytes, &labelled.lag, &labelled.lag_seconds,
-        &labelled.dead_letters, &labelled.failure_ratio}) {
+       {&labelled.events, &labelled.bytes, &labelled.lag, &labelled.lag_seconds, &labelled.dlq,
+        &labelled.dlq_bytes, &labelled.dlq_used, &labelled.blocked, &labelled.failure_ratio}) {
     families.push_back(std::move(*one));
   }
   return families;
