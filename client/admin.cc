@@ -109,6 +109,11 @@ Result<proto::GetDeadLetterOk> get_dead_letter(Client& client, const std::string
                                              value);
 }
 
+Result<proto::DeleteDeadLettersOk> delete_dead_letters(Client& client,
+                                                       const proto::DeleteDeadLetters& request) {
+  return client.call<proto::DeleteDeadLettersOk>(MessageType::delete_dead_letters, request);
+}
+
 Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group) {
   proto::DeleteGroup request;
   request.set_group(group);

@@ -39,6 +39,8 @@ Result<proto::ListDeadLettersOk> list_dead_letters(Client& client,
                                                    SharedBytes* values);
 Result<proto::GetDeadLetterOk> get_dead_letter(Client& client, const std::string& id,
                                                SharedBytes* value);
+Result<proto::DeleteDeadLettersOk> delete_dead_letters(Client& client,
+                                                       const proto::DeleteDeadLetters& request);
 Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group);
 Result<proto::CommitOffsetsOk> commit_offsets(Client& client, const proto::CommitOffsets& request);
 

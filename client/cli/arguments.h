@@ -90,6 +90,12 @@ struct EventsArguments {
 struct DeadLetterArguments {
   std::string group;
   std::string id;
+  std::vector<std::string> ids;         // to delete
+  std::vector<std::string> conditions;  // on the event, and `reason`
+  std::string reason;                   // short for the condition
+  bool all = false;
+  bool yes = false;    // purge: without asking
+  std::string token;   // purge: what the count gave
   uint64_t count = 0;  // 0: no limit
 };
 

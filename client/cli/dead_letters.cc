@@ -1,4 +1,6 @@
-// dlq ls / get.
+// dlq ls / get; deleting is delete_dead_letters.cc.
+#include "client/cli/dead_letters.h"
+
 #include <algorithm>
 
 #include "client/admin.h"
@@ -78,12 +80,19 @@ client::Result<std::string_view> take_value(const proto::DeadLetter& letter,
 
 }  // namespace
 
+std::vector<std::string> conditions_of(const DeadLetterArguments& given) {
+  auto conditions = given.conditions;
+  if (!given.reason.empty()) conditions.push_back("reason == " + given.reason);
+  return conditions;
+}
+
 int list_dead_letters(const ConnectArguments& connect, const DeadLetterArguments& given) {
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
   proto::ListDeadLetters request;
   request.set_group(given.group);
   request.set_page_size(100);
+  for (auto& condition : conditions_of(given)) request.add_conditions(std::move(condition));
   Table table({"ID", "REASON", "ATTEMPTS", "DEAD AT", "STATE", "ERROR"});
   uint64_t left = given.count > 0 ? given.count : UINT64_MAX;
   do {

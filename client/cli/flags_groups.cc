@@ -113,21 +113,42 @@ void add_dead_letters(CLI::App& app, Invocation* invocation) {
   CLI::App* dlq = app.add_subcommand("dlq", "dead letters of acked groups");
   dlq->require_subcommand(1);
   auto given = std::make_shared<DeadLetterArguments>();
+  auto run = [&](CLI::App* verb,
+                 int (*function)(const ConnectArguments&, const DeadLetterArguments&)) {
+    verb->callback([invocation, given, function] {
+      invocation->action = [invocation, given, function] {
+        return function(invocation->connect, *given);
+      };
+    });
+  };
   CLI::App* list = dlq->add_subcommand("ls", "list a group's dead letters, oldest first");
   list->add_option("group", given->group, "name of the group")->required();
   list->add_option("--count", given->count, "at most so many")->check(CLI::PositiveNumber);
-  list->callback([invocation, given] {
-    invocation->action = [invocation, given] {
-      return list_dead_letters(invocation->connect, *given);
-    };
-  });
+  run(list, list_dead_letters);
   CLI::App* get = dlq->add_subcommand("get", "one dead letter");
   get->add_option("id", given->id, "GROUP@NUMBER, as `dlq ls` shows it")->required();
-  get->callback([invocation, given] {
-    invocation->action = [invocation, given] {
-      return get_dead_letter(invocation->connect, *given);
-    };
-  });
+  run(get, get_dead_letter);
+  CLI::App* some = dlq->add_subcommand("delete", "delete dead letters by their ids");
+  some->add_option("group", given->group, "name of the group")->required();
+  some->add_option("ids", given->ids, "GROUP@NUMBER, as `dlq ls` shows them")->required();
+  run(some, delete_dead_letters);
+  CLI::App* purge = dlq->add_subcommand(
+      "purge", "delete what matches: says how many that are, and deletes with --yes or --token");
+  purge->add_option("group", given->group, "name of the group")->required();
+  auto* all = purge->add_flag("--all", given->all, "every dead letter of the group");
+  purge->add_flag("--yes", given->yes, "count and delete at once");
+  purge->add_option("--token", given->token, "delete what was counted: as the count said");
+  for (CLI::App* verb : {list, purge}) {
+    auto* where = verb->add_option("--where", given->conditions,
+                                   "condition on attributes, headers and reason, e.g. 'reason == "
+                                   "timeout'; may be repeated: all of them")
+                      ->expected(1)
+                      ->take_all();
+    auto* reason = verb->add_option("--reason", given->reason,
+                                    "nack, timeout, rejected, expired, undecodable, lost_members");
+    if (verb == purge) all->excludes(where)->excludes(reason);
+  }
+  run(purge, purge_dead_letters);
 }
 
 }  // namespace

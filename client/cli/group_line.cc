@@ -54,6 +54,26 @@ void time_or_null(JsonLine* line, std::string_view name, int64_t time_us) {
   }
 }
 
+std::string dlq_json(const proto::DlqState& dlq) {
+  std::string json;
+  JsonLine line(&json);
+  line.number("entries", dlq.entries())
+      .number("bytes", dlq.bytes())
+      .number("quota_entries", dlq.quota_entries())
+      .number("quota_bytes", dlq.quota_bytes())
+      .text("level", dlq.level())
+      .number("blocked", dlq.blocked())
+      .number("dropped", dlq.dropped());
+  if (dlq.hours_until_full() < 0) {
+    line.null("hours_until_full");
+  } else {
+    line.real("hours_until_full", dlq.hours_until_full(), 2);
+  }
+  line.end();
+  json.pop_back();
+  return json;
+}
+
 }  // namespace
 
 void group_fields(JsonLine* line, const proto::DescribeGroupOk& group) {
@@ -77,14 +97,16 @@ void group_fields(JsonLine* line, const proto::DescribeGroupOk& group) {
       .number("acked", totals.acked())
       .number("failed", totals.failed())
       .number("dead", totals.dead())
-      .number("released", totals.released());
+      .number("released", totals.released())
+      .number("skipped", totals.skipped());
   time_or_null(line, "last_success", group.last_success_us());
   time_or_null(line, "last_failure", group.last_failure_us());
   line->text("last_error", group.last_error()).text("state_reason", group.state_reason());
   time_or_null(line, "cooldown_ends", group.cooldown_ends_us());
   line->real("failure_rate", group.failure_rate(), 4)
       .number("handler_p50_us", group.handler_p50_us())
-      .number("handler_p95_us", group.handler_p95_us());
+      .number("handler_p95_us", group.handler_p95_us())
+      .raw("dlq_state", dlq_json(group.dlq_state()));
 }
 
 void group_details(JsonLine* line, const proto::DescribeGroupOk& group) {

@@ -27,6 +27,13 @@ std::string summary(const proto::DescribeGroupOk& group) {
           std::to_string(group.in_flight()) + " in flight, " + std::to_string(group.retry()) +
           " wait for a retry, " + std::to_string(group.dlq()) + " dead letters, " +
           std::to_string(group.consecutive_failures()) + " failures in a row\n";
+  const auto& dlq = group.dlq_state();
+  if (dlq.level() != "ok") {
+    text += "dead letters: " + dlq.level() + ", " + std::to_string(dlq.entries()) + " of " +
+            std::to_string(dlq.quota_entries()) + ", " + std::to_string(dlq.bytes()) + " of " +
+            std::to_string(dlq.quota_bytes()) + " bytes, " + std::to_string(dlq.blocked()) +
+            " wait for space\n";
+  }
   if (!group.last_error().empty()) text += "last error: " + group.last_error() + "\n";
   return text + "options: " + options_json(group.options()) + "\n";
 }

@@ -27,6 +27,8 @@ int disable_group(const ConnectArguments& connect, const GroupArguments& given);
 int probe_group(const ConnectArguments& connect, const GroupArguments& given);
 int subscribe(const ConnectArguments& connect, const SubscribeArguments& given);
 int list_dead_letters(const ConnectArguments& connect, const DeadLetterArguments& given);
+int delete_dead_letters(const ConnectArguments& connect, const DeadLetterArguments& given);
+int purge_dead_letters(const ConnectArguments& connect, const DeadLetterArguments& given);
 int get_dead_letter(const ConnectArguments& connect, const DeadLetterArguments& given);
 
 int list_events(const ConnectArguments& connect, const EventsArguments& given);
