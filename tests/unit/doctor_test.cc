@@ -12,9 +12,11 @@
 #include "broker/core/catalog.h"
 #include "broker/core/catalog_rows.h"
 #include "broker/core/log_index.h"
+#include "broker/core/retry_entry.h"
 #include "records.pb.h"
 #include "storage/offset_row.h"
 #include "storage/producer_row.h"
+#include "storage/settled_row.h"
 #include "tests/support/rocks_harness.h"
 
 namespace headrace::doctor {
@@ -163,7 +165,7 @@ TEST_F(Doctor, HasNothingToSayOfWhatIsRightAndChangesNothing) {
   const auto before = files();
   const auto checks = examine_now();
   EXPECT_EQ(files(), before);
-  ASSERT_EQ(checks.size(), 5u);
+  ASSERT_EQ(checks.size(), 6u);
   for (const auto& [name, check] : checks) {
     EXPECT_TRUE(check.passed()) << name << ": " << check.findings.front().where << ": "
                                 << check.findings.front().what;
@@ -297,6 +299,92 @@ TEST_F(Doctor, FindsAPositionOfAnUnknownGroup) {
   set.put(kOffsets, storage::offsets_key(kPartition, GroupId(5), LaneId(0)), position(1));
   commit(std::move(set));
   expect_finding("groups", "group that the catalog does not know");
+}
+
+// ---- acked groups
+
+constexpr Place kRetry{Table::retry, Month(0), kDefaultTenant};
+constexpr Place kDlq{Table::dlq, Month(0), kDefaultTenant};
+constexpr GroupId kAcked{2};
+
+// One dead letter, one parked event, one blocked one.
+class DeliveryDoctor : public Doctor {
+ protected:
+  void SetUp() override {
+    Doctor::SetUp();
+    storage::WriteSet set;
+    core::GroupRecord group;
+    group.name = "mail";
+    group.topic = TopicId(1);
+    group.kind = core::GroupRecord::Kind::acked;
+    set.put(kState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 2),
+            core::encode(group));
+    storage::SettledRow position{Offset(3), {}, 2};
+    set.put(kOffsets, storage::offsets_key(kPartition, kAcked, LaneId(0)), position.encode());
+    set.put(kRetry, retry_key(kStartUs, 1), core::RetryEntry{}.encode());
+    set.put(kRetry, retry_key(INT64_MAX, 2), core::RetryEntry{INT64_MAX}.encode());
+    const std::string letter = records::DeadLetter().SerializeAsString();
+    set.put(kDlq, letter_key(4), letter);
+    set.put(kDlq, storage::dlq_origin_key(kPartition, kAcked, LaneId(0), Offset(0)), number(4));
+    counts_.set_letters(1);
+    counts_.set_next_letter(5);
+    counts_.set_letter_bytes(static_cast<int64_t>(letter.size()));
+    counts_.add_blocked()->set_events(1);
+    set.put(kState, health_key(), counts_.SerializeAsString());
+    commit(std::move(set));
+  }
+
+  static storage::Key retry_key(int64_t due_us, int64_t offset) {
+    return storage::retry_key(kPartition, kAcked, LaneId(0), due_us, Offset(offset), 2);
+  }
+  static storage::Key letter_key(uint64_t sequence) {
+    return storage::dlq_letter_key(kDefaultTenant, TopicId(1), SliceId(0), kAcked, sequence);
+  }
+  static storage::Key health_key() {
+    return storage::health_key(kDefaultTenant, TopicId(1), SliceId(0), kAcked);
+  }
+
+  records::GroupHealth counts_;
+};
+
+TEST_F(DeliveryDoctor, HasNothingToSayOfWhatIsRight) {
+  store_.reset();
+  std::vector<Check> checks;
+  std::string error;
+  ASSERT_TRUE(examine(directory_.path(), &checks, &error)) << error;
+  for (const auto& check : checks) {
+    EXPECT_TRUE(check.passed()) << check.name << ": " << check.findings.front().what;
+  }
+  EXPECT_EQ(checks.back().covered, "2 parked events, 1 dead letters");
+}
+
+TEST_F(DeliveryDoctor, FindsALostRetryRow) {
+  storage::WriteSet set;
+  set.remove(kRetry, retry_key(kStartUs, 1));
+  commit(std::move(set));
+  expect_finding("delivery", "counts 2 parked events, but there are 1");
+}
+
+TEST_F(DeliveryDoctor, FindsABlockedEventThatIsNotCounted) {
+  storage::WriteSet set;
+  counts_.clear_blocked();
+  set.put(kState, health_key(), counts_.SerializeAsString());
+  commit(std::move(set));
+  expect_finding("delivery", "counts 0 blocked events");
+}
+
+TEST_F(DeliveryDoctor, FindsALostLetter) {
+  storage::WriteSet set;
+  set.remove(kDlq, letter_key(4));
+  commit(std::move(set));
+  expect_finding("delivery", "names dead letter 4, which does not exist");
+}
+
+TEST_F(DeliveryDoctor, FindsALetterThatIsNotCounted) {
+  storage::WriteSet set;
+  set.put(kDlq, letter_key(5), "");
+  commit(std::move(set));
+  expect_finding("delivery", "counts 1 dead letters");
 }
 
 }  // namespace
