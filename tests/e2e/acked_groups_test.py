@@ -143,6 +143,59 @@ class Failures(unittest.TestCase):
             self.assertEqual((group["dlq"], group["retry"], group["lag_events"]), (1, 0, 0))
             self.assertEqual(group["last_error"], "boom")
 
+    def test_full_dead_letters_block_the_group_until_there_is_space(self):
+        with Broker() as broker:
+            create(broker, "g", *QUICK, "--max-retries", "0", "--dlq-entries", "2")
+            publish(broker, "default", ["a", "b", "c", "d"])
+            publish(broker, "default", ["e"])
+            broker.json("subscribe", "g", "--count", "4", "--exec", "exit 1")
+            group = broker.json("groups", "describe", "g")[0]
+            self.assertEqual((group["state"], group["dlq"], group["retry"]), ("blocked", 2, 2))
+            self.assertEqual((group["dlq_state"]["level"], group["dlq_state"]["blocked"]),
+                             ("full", 2))
+            self.assertEqual(broker.json("subscribe", "g", "--wait", "300ms"), [])
+            broker.kill()
+            broker.start()
+            self.assertEqual(broker.json("groups", "describe", "g")[0]["state"], "blocked")
+            done = broker.json("dlq", "delete", "g", "g@1")[0]
+            self.assertEqual((done["deleted"], done["token"]), (1, None))
+            events = broker.json("subscribe", "g", "--count", "1")  # when a blocked one has moved
+            self.assertEqual(events[0]["data"], "e")
+            self.assertEqual([one["event"]["data"] for one in broker.json("dlq", "ls", "g")],
+                             ["b", "c"])
+            broker.json("groups", "update", "g", "--dlq-entries", "10")
+            done = broker.json("dlq", "delete", "g", "g@2", "g@3", "g@99")[0]
+            self.assertEqual(done["deleted"], 2)
+
+    def test_a_purge_says_what_it_would_delete_first(self):
+        with Broker() as broker:
+            create(broker, "g", *QUICK, "--max-retries", "0")
+            publish(broker, "default", ["a", "b"], "--header", "grade=80")
+            publish(broker, "default", ["c"], "--header", "grade=79")
+            broker.json("subscribe", "g", "--count", "3", "--exec", "exit 1")
+            high = ("--where", "grade >= 80", "--reason", "nack")
+            self.assertEqual([one["event"]["data"] for one in broker.json("dlq", "ls", "g", *high)],
+                             ["a", "b"])
+            self.assertEqual(broker.json("dlq", "ls", "g", "--reason", "timeout"), [])
+            counted = broker.json("dlq", "purge", "g", *high)[0]
+            self.assertEqual((counted["matched"], counted["deleted"]), (2, 0))
+            self.assertEqual(len(broker.json("dlq", "ls", "g")), 3)
+            self.assertIn("token", self.refused(broker, "dlq", "purge", "g", "--all", "--token",
+                                                counted["token"]))
+            done = broker.json("dlq", "purge", "g", *high, "--token", counted["token"])[0]
+            self.assertEqual((done["deleted"], done["token"]), (2, None))
+            self.assertEqual([one["event"]["data"] for one in broker.json("dlq", "ls", "g")], ["c"])
+            self.assertEqual(broker.json("dlq", "purge", "g", "--all", "--yes")[0]["deleted"], 1)
+            self.assertEqual(broker.json("dlq", "purge", "g", "--all", "--yes")[0]["matched"], 0)
+            self.assertIn("g@1", self.refused(broker, "dlq", "delete", "g", "g@1"))
+            self.assertIn("conditions", self.refused(broker, "dlq", "purge", "g"))
+
+    def refused(self, broker, *args):
+        done = subprocess.run([HEADRACE, *args, "--server", broker.listen], capture_output=True,
+                              text=True, timeout=60, check=False)
+        self.assertNotEqual(done.returncode, 0, args)
+        return done.stderr
+
     def test_a_handler_that_recovers_acks_the_retry(self):
         with Broker() as broker, tempfile.TemporaryDirectory() as scratch:
             create(broker, "g", *QUICK)
