@@ -201,6 +201,12 @@ void RetryQueue::on_refilled(Refill& refill) {
   }
   known_to_ = last;
   more_ = refill.more;
+  // What was parked meanwhile, behind rows that are still to be read, would be taken before them.
+  while (more_ && !heads_.empty() && heads_.rbegin()->first > known_to_) {
+    auto behind = std::prev(heads_.end());
+    left_out_sequence_ = std::max(left_out_sequence_, behind->second->written_sequence);
+    heads_.erase(behind);
+  }
   trim();
   if (!refill.rows.empty()) changed_();
 }

@@ -60,8 +60,11 @@ void Run::cast() {
   auto& prng = world_.prng();
   for (uint32_t i = 0; i < options_.topics; ++i) {
     const auto partitions = static_cast<uint32_t>(prng.between(1, 4));
-    scene_.topics.push_back(
-        {"t" + std::to_string(i), partitions, options_.retention && i == 0, options_.dlq_entries});
+    SimTopic& made = scene_.topics.emplace_back();
+    made.name = "t" + std::to_string(i);
+    made.partitions = partitions;
+    made.retention = options_.retention && i == 0;
+    made.dlq_entries = options_.dlq_entries;
   }
   topics_ = add<TopicClient>();
   for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();

@@ -270,7 +270,7 @@ void CoreStage::run(const std::string& command) {
     create(words);
   } else if (verb == "publish") {
     publish(words, 0);
-  } else if (verb == "delete") {
+  } else if (verb == "delete_topic") {
     auto request = std::make_unique<core::DeleteTopic>(core::Access::anonymous());
     words >> request->name;
     ask(std::move(request), this);

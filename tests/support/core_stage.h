@@ -7,7 +7,7 @@
 //           [dedup_s=N dedup_ids=N]
 //   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE[@EPOCH]] [type=T]
 //           [atomic|batch] [id=ID] VALUE...   an id is that of the values behind it
-//   delete TOPIC
+//   delete_topic TOPIC
 //   delay SECONDS publish ...        the same, due so much later
 //   cancel TOPIC ID                  takes a delayed event back
 //   delayed TOPIC                    lists what waits

@@ -107,7 +107,7 @@ TEST_F(EventSearchTest, AllPagesTogetherAreTheLogBackwards) {
     if (i == 40 || i == 80) pass("40d");
   }
   for (const bool restarted : {false, true}) {
-    if (restarted) stage.run("restart");
+    if (restarted) stage.run("crash 0");
     for (const uint32_t page_size : {1u, 7u, 100u}) {
       EXPECT_EQ(all(of_types({}), page_size), naive([](const auto&) { return true; }));
       EXPECT_EQ(all(of_types({"order.*"}), page_size), naive(rare));
