@@ -1,6 +1,7 @@
 // events ls / get: what is in the log.
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <optional>
 
 #include "client/admin.h"
@@ -168,7 +169,8 @@ int get_event(const ConnectArguments& connect, const EventsArguments& given) {
   const auto taken = list(*client.value, request.value, 1, true, nullptr);
   if (!taken.ok()) return report(taken.error);
   if (taken.value > 0) return kDone;
-  return report(Error{0, "unknown_event", "no event has the id '" + given.id + "'", false, 0});
+  std::fprintf(stderr, "headrace: no event has the id '%s'\n", given.id.c_str());
+  return kFailed;
 }
 
 }  // namespace headrace::cli
