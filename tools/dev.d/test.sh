@@ -93,11 +93,5 @@ verb_test() {
   TSAN_OPTIONS="suppressions=$root/tests/support/tsan.supp halt_on_error=1" \
     run_suite tsan suite_ctest tsan -R '^tsan$'
 
-  say "build fuzz"
-  local targets
-  mapfile -t targets < <(fuzz_targets)
-  build_preset fuzz "${targets[@]}"
-  run_suite fuzz suite_ctest fuzz -R '_fuzz$'
-
   say "all suites passed"
 }
