@@ -264,7 +264,7 @@ class Members(unittest.TestCase):
         with Broker() as broker:
             create(broker, "g")
             publish(broker, "default", range(400))
-            members = [Member(broker, "g", "--window", "10", "--wait", "2s") for _ in range(2)]
+            members = [Member(broker, "g", "--window", "10", "--wait", "10s") for _ in range(2)]
             shares = [member.finish() for member in members]
             seen = sorted(int(line["data"]) for share in shares for line in share)
             self.assertEqual(seen, list(range(400)), "each event once, to one of them")
@@ -290,7 +290,8 @@ class Members(unittest.TestCase):
             create(broker, "g")
             publish(broker, "default", range(50))
             host_port = broker.listen
-            member = Member(broker, "g", "--count", "100")
+            # An ack whose confirmation died with the broker is not counted: hence also the wait.
+            member = Member(broker, "g", "--count", "100", "--wait", "20s")
             lines = iter(member)
             first = [next(lines) for _ in range(50)]
             broker.kill()
