@@ -130,6 +130,17 @@ constexpr uint32_t kReleasesBeforeFailure = 10;
 constexpr int64_t kLazyFloorUs = 5'000'000;  // floors that only filters moved
 constexpr uint32_t kFailuresBeforeQuarantine = 5;
 
+// ---- jobs of an acked group: replay and redrive
+constexpr size_t kJobsRunning = 4;          // at a time; further ones are queued
+constexpr size_t kJobsOpen = 32;            // queued, running, paused; more: limit_reached
+constexpr size_t kJobsKept = 100;           // completed ones, and failed or cancelled ones
+constexpr size_t kJobLetters = 1'000;       // of a redrive by id; more: invalid_request
+constexpr double kJobRateMax = 1'000'000;   // events a second
+constexpr size_t kJobPageRows = 64;         // dead letters of one step
+constexpr size_t kJobPageBytes = 1u << 20;  // of one step; the first row always fits
+constexpr int64_t kJobCountBatches = 16;    // of one step of a dry run
+constexpr int64_t kRateBurstUs = 100'000;   // what a late timer may make good
+
 static_assert(kFoldBytes <= kBatchBytesMax);
 static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must fit the output");
 static_assert(kBatchBytesMax <= kOutputBytesPerConnection);

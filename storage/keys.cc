@@ -126,7 +126,9 @@ std::string state_text(std::string_view key) {
       text += " " + group_text(reader, tenant);
       break;
     case StateKind::job:
-      return {};
+      text += " " + group_text(reader, tenant);
+      text += " lane " + std::to_string(reader.take<uint32_t>());
+      break;
   }
   return reader.finished() ? text : std::string();
 }
@@ -407,6 +409,30 @@ Key health_prefix(TenantId tenant, TopicId topic, SliceId slice) {
 
 Key health_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group) {
   return health_prefix(tenant, topic, slice).append(group);
+}
+
+Key job_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return state_prefix(tenant, StateKind::job).append(topic).append(slice);
+}
+
+Key job_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group) {
+  return job_prefix(tenant, topic, slice).append(group);
+}
+
+Key job_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group, LaneId lane) {
+  return job_prefix(tenant, topic, slice, group).append(lane);
+}
+
+std::optional<LaneId> parse_job_key(std::string_view key) {
+  KeyReader reader{key};
+  reader.id<TenantId>();
+  const auto kind = reader.take<uint8_t>();
+  reader.id<TopicId>();
+  reader.id<SliceId>();
+  reader.id<GroupId>();
+  const auto lane = reader.id<LaneId>();
+  if (!reader.finished() || kind != static_cast<uint8_t>(StateKind::job)) return std::nullopt;
+  return lane;
 }
 
 Key state_prefix(TenantId tenant, StateKind kind) {

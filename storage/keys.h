@@ -47,7 +47,7 @@ enum class StateKind : uint8_t {
   epoch = 6,        // shard → current epoch (tenant 0)
   epoch_start = 7,  // topic, slice, partition, epoch → first offset appended in it
   id_block = 8,     // id kind → next unallocated id (meta shard)
-  job = 9,          // intents and receipts of drops, replay jobs
+  job = 9,          // topic, slice, group, lane → replay or redrive job
   health = 10,      // topic, slice, group → health row
 };
 
@@ -130,7 +130,7 @@ std::optional<RetryKeyParts> parse_retry_key(std::string_view key);
 // dlq: tenant, topic, slice, group, kind, then
 enum class DlqKind : uint8_t {
   letter = 1,  // sequence → the dead letter
-  origin = 2,  // lane, partition, offset → its sequence: a move is made once
+  origin = 2,  // lane (0: others have none), partition, offset → its sequence
 };
 Key dlq_prefix(TenantId tenant, TopicId topic, SliceId slice);
 Key dlq_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group);
@@ -175,6 +175,10 @@ std::optional<DedupKeyParts> parse_dedup_key(std::string_view key);
 // state
 Key health_prefix(TenantId tenant, TopicId topic, SliceId slice);
 Key health_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group);
+Key job_prefix(TenantId tenant, TopicId topic, SliceId slice);
+Key job_prefix(TenantId tenant, TopicId topic, SliceId slice, GroupId group);
+Key job_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group, LaneId lane);
+std::optional<LaneId> parse_job_key(std::string_view key);
 Key state_prefix(TenantId tenant, StateKind kind);
 Key state_prefix(StateKind kind, const PartitionKey& partition);
 Key months_key(const PartitionKey& partition, Offset first_offset);

@@ -18,7 +18,9 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx, std::vector<Ac
                     [this] {
                       mark_dirty();
                       pump();
+                      advance_jobs();
                     }),
+      jobs_(this, ctx),
       changed_(changed) {
   adopt(record_);
 }
@@ -59,6 +61,12 @@ void AckedGroup::handle(RequestPtr request) {
       return dead_letters_.list(cast<ListDeadLetters>(std::move(request)));
     case Request::Kind::delete_dead_letters:
       return dead_letters_.remove(cast<DeleteDeadLetters>(std::move(request)));
+    case Request::Kind::start_job:
+      return jobs_.start(cast<StartJob>(std::move(request)));
+    case Request::Kind::list_jobs:
+      return jobs_.list(cast<ListJobs>(std::move(request)));
+    case Request::Kind::control_job:
+      return jobs_.control(cast<ControlJob>(std::move(request)));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }
@@ -96,14 +104,17 @@ void AckedGroup::detach(std::unique_ptr<DetachMember> request) {
     if (waiting.request->member == member) expire(&waiting);
   }
   for (auto& cursor : cursors_) cursor->release_member(member);
+  jobs_.release_member(member);
   ctx_->reply(std::move(request));
   pump();
 }
 
 // A probe that is given back has said nothing: another cool-down.
-void AckedGroup::on_released(const HeldRange& range, int64_t events) {
+void AckedGroup::on_released(LaneId lane, const HeldRange& range, int64_t events) {
   released_ += events;
-  if (!probe_out_ || !health_.probes() || !health_.counts(range.started_mono_us)) return;
+  if (lane != LaneId(0) || !probe_out_ || !health_.probes() ||
+      !health_.counts(range.started_mono_us))
+    return;
   probe_out_ = false;
   health_.probe_lost(options(), ctx_->now().wall_us);
   mark_dirty();
@@ -117,9 +128,11 @@ std::string AckedGroup::member_name(uint64_t member) const {
   return known == members_.end() ? number : known->second.client + " " + number;
 }
 
-void AckedGroup::on_returned(uint64_t member, int64_t events) {
+void AckedGroup::on_returned(LaneId lane, uint64_t member, int64_t events) {
   auto known = members_.find(member);
-  if (known != members_.end()) known->second.held -= events;
+  if (known == members_.end()) return;
+  known->second.held -= events;
+  if (lane != LaneId(0)) known->second.held_of_jobs -= events;
 }
 
 // ---- deliveries
@@ -172,20 +185,38 @@ bool AckedGroup::serve(Acquire& request) {
   for (size_t i = 0; i < cursors_.size(); ++i) {
     Cursor& cursor = *cursors_[next_cursor_++ % cursors_.size()];
     if (!cursor.fill(&request, static_cast<uint32_t>(most))) continue;
-    member.held += request.events;
-    delivered_ += request.events;
-    request.ack_deadline_us = options().ack_deadline_us;
+    handed_out(request, member);
     probe_out_ = health_.probes();
-    metrics::add(metrics::Counter::group_deliveries, request.events);
     return true;
   }
-  return false;
+  return serve_job(request, member);
+}
+
+// Jobs get what the live lane leaves over, of at most half of the member's window; nothing while
+// an event that fails for the last time would not find space among the dead letters.
+bool AckedGroup::serve_job(Acquire& request, Member& member) {
+  if (!health_.delivers() || !takes_letters()) return false;
+  const int64_t half = (int64_t{member.window} + 1) / 2;
+  const int64_t most = std::min({int64_t{request.max_events}, int64_t{member.window} - member.held,
+                                 half - member.held_of_jobs});
+  if (most <= 0 || !jobs_.fill(&request, static_cast<uint32_t>(most))) return false;
+  member.held_of_jobs += request.events;
+  handed_out(request, member);
+  return true;
+}
+
+void AckedGroup::handed_out(Acquire& request, Member& member) {
+  member.held += request.events;
+  delivered_ += request.events;
+  request.ack_deadline_us = options().ack_deadline_us;
+  metrics::add(metrics::Counter::group_deliveries, request.events);
 }
 
 // ---- outcomes
 
 Cursor* AckedGroup::cursor(PartitionId partition, LaneId lane) {
-  if (partition.value() >= cursors_.size() || lane != LaneId(0)) return nullptr;
+  if (lane != LaneId(0)) return jobs_.cursor(partition, lane);
+  if (partition.value() >= cursors_.size()) return nullptr;
   return cursors_[partition.value()].get();
 }
 
@@ -210,6 +241,10 @@ void AckedGroup::answer(PendingSettle& waiting) {
 
 Error AckedGroup::apply(Settle::Outcome& outcome, const PendingSettlePtr& pending) {
   Cursor* at = cursor(outcome.partition, outcome.lane);
+  if (at == nullptr && outcome.lane != LaneId(0)) {
+    return Error(ErrorCode::stale_delivery,
+                 "the job of lane " + std::to_string(outcome.lane.value()) + " has ended");
+  }
   if (at == nullptr || outcome.first.value() < 0 || outcome.last < outcome.first ||
       outcome.last - outcome.first >= limits::kWindowOffsets) {
     return Error(ErrorCode::invalid_request, "an outcome's partition, lane or range");
@@ -369,7 +404,6 @@ void AckedGroup::mark_dirty() {
 
 void AckedGroup::seal() {
   if (!dirty_) return;
-  dirty_ = false;
   records::GroupHealth row;
   for (auto& cursor : cursors_) {
     cursor->write_row();
@@ -378,6 +412,7 @@ void AckedGroup::seal() {
     blocked->set_partition(cursor->partition().value());
     blocked->set_events(static_cast<uint64_t>(cursor->blocked()));
   }
+  jobs_.seal();
   dead_letters_.watch(blocked_ > 0, false);
   health_.encode(&row);
   dead_letters_.encode(&row);
@@ -391,16 +426,22 @@ void AckedGroup::seal() {
   ctx_->writes(this).put({storage::Table::state, Month(0), topic_->tenant},
                          storage::health_key(topic_->tenant, topic_->id, SliceId(0), record_->id),
                          row.SerializeAsString());
+  dirty_ = false;  // what was marked while this ran is written
+}
+
+void AckedGroup::advance_jobs() {
+  if (state_ == State::ready) jobs_.advance();
 }
 
 void AckedGroup::on_committed(Ctx&, uint64_t) {
   dead_letters_.on_committed();
   pump();  // retries may be handed out now
+  advance_jobs();
 }
 
 void AckedGroup::on_fetched(Fetch& fetch) {
-  const uint32_t partition = fetch.partition.value();
-  if (partition < cursors_.size()) cursors_[partition]->on_fetched(fetch);
+  Cursor* to = cursor(fetch.partition, Cursor::lane_of_ticket(fetch.ticket));
+  if (to != nullptr) to->on_fetched(fetch);
 }
 
 // ---- the end, and how it stands
@@ -410,6 +451,7 @@ void AckedGroup::close(const Error& error) {
   ctx_->disarm(this);
   cursors_.clear();
   dead_letters_.close(error);
+  jobs_.close(error);
   while (!waiting_.empty()) {
     waiting_.front().request->error = error;
     expire(&waiting_.front());
@@ -426,6 +468,7 @@ void AckedGroup::purge() {
   const SliceId slice(0);
   remove(storage::Table::offsets, storage::offsets_prefix(tenant, topic_->id, slice, record_->id));
   remove(storage::Table::dlq, storage::dlq_prefix(tenant, topic_->id, slice, record_->id));
+  remove(storage::Table::state, storage::job_prefix(tenant, topic_->id, slice, record_->id));
   for (uint32_t i = 0; i < topic_->partitions; ++i) {
     remove(storage::Table::retry,
            storage::retry_prefix(topic_->partition(PartitionId(i)), record_->id));

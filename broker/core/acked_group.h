@@ -16,12 +16,14 @@
 #include <vector>
 
 #include "broker/core/api_acked.h"
+#include "broker/core/api_jobs.h"
 #include "broker/core/ctx.h"
 #include "broker/core/cursor.h"
 #include "broker/core/dead_letters.h"
 #include "broker/core/filter.h"
 #include "broker/core/handler_stats.h"
 #include "broker/core/health.h"
+#include "broker/core/jobs.h"
 
 namespace headrace::core {
 
@@ -68,6 +70,8 @@ class AckedGroup final : public Committable,
   const FilterPtr& filter() const { return filter_; }
   bool wants_everything() const { return wants_everything_; }
   const Health& health() const { return health_; }
+  DeadLetters& dead_letters() { return dead_letters_; }
+  const DeadLetters& dead_letters() const { return dead_letters_; }
   // What fetches of its cursors carry: this load of this group, no other.
   uint64_t fetch_origin() const { return origin_of(record_->id, ctx_->epoch()); }
   static uint64_t origin_of(GroupId group, Epoch epoch) {
@@ -79,7 +83,7 @@ class AckedGroup final : public Committable,
   std::string member_name(uint64_t member) const;
   void pump();
   void mark_dirty();
-  void on_returned(uint64_t member, int64_t events);  // it holds so many fewer
+  void on_returned(LaneId lane, uint64_t member, int64_t events);  // it holds so many fewer
   void on_acked(LaneId lane, const HeldRange& range, int64_t events);
   void on_failed(LaneId lane, PartitionId partition, Offset offset, FailureReason reason,
                  const std::string& error, const HeldRange& range);
@@ -91,7 +95,8 @@ class AckedGroup final : public Committable,
   bool takes_blocked() const { return dead_letters_.has_room(); }
   void count_blocked(int64_t events);
   void answer(PendingSettle& waiting);
-  void on_released(const HeldRange& range, int64_t events);
+  void on_released(LaneId lane, const HeldRange& range, int64_t events);
+  void advance_jobs();
   void count_skipped(PartitionId partition, Offset from, Offset to, int64_t events);
 
  private:
@@ -100,6 +105,7 @@ class AckedGroup final : public Committable,
     std::string client;
     uint32_t window = 0;
     int64_t held = 0;
+    int64_t held_of_jobs = 0;  // of them, in lanes above 0
   };
   struct Waiting final : Timer {
     void on_timer(Time) override { group->expire(this); }
@@ -116,6 +122,7 @@ class AckedGroup final : public Committable,
   GroupState state_told() const;
   void health_loaded(const SharedBytes& row);
   void scan_positions();
+  void scan_jobs();
   void ask_positions();
   void become_ready();
   void fail_load();
@@ -125,6 +132,8 @@ class AckedGroup final : public Committable,
   void settle(std::unique_ptr<Settle> request);
   void set_state(std::unique_ptr<SetGroupState> request);
   bool serve(Acquire& request);
+  bool serve_job(Acquire& request, Member& member);
+  void handed_out(Acquire& request, Member& member);
   void expire(Waiting* waiting);
   Error apply(Settle::Outcome& outcome, const PendingSettlePtr& pending);
   Cursor* cursor(PartitionId partition, LaneId lane);
@@ -137,8 +146,8 @@ class AckedGroup final : public Committable,
   Ctx* const ctx_;
   State state_ = State::loading;
   std::function<void()> loaded_;
-  std::map<PartitionId, storage::SettledRow> starts_;  // while loading
-  std::map<PartitionId, uint64_t> starts_blocked_;     // likewise
+  std::map<std::pair<LaneId, PartitionId>, storage::SettledRow> starts_;  // while loading
+  std::map<PartitionId, uint64_t> starts_blocked_;                        // likewise, of lane 0
   FilterPtr filter_;
   bool wants_everything_ = true;
   Health health_;
@@ -146,6 +155,7 @@ class AckedGroup final : public Committable,
   HandlerStats handler_;
   std::vector<std::unique_ptr<Cursor>> cursors_;  // by partition
   size_t next_cursor_ = 0;                        // round robin
+  Jobs jobs_;                                     // the lanes above 0
   std::map<uint64_t, Member> members_;
   uint64_t members_named_ = 0;
   std::list<Waiting> waiting_;  // acquires, in the order they came

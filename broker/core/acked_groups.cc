@@ -27,6 +27,12 @@ Addressed address_of(Request& request) {
       return of(as<ListDeadLetters>(request));
     case Request::Kind::delete_dead_letters:
       return of(as<DeleteDeadLetters>(request));
+    case Request::Kind::start_job:
+      return of(as<StartJob>(request));
+    case Request::Kind::list_jobs:
+      return of(as<ListJobs>(request));
+    case Request::Kind::control_job:
+      return of(as<ControlJob>(request));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }
@@ -162,6 +168,7 @@ void AckedGroups::purge_topic(const TopicPtr& topic) {
   remove(storage::Table::retry, storage::retry_prefix(topic->tenant, topic->id, SliceId(0)));
   remove(storage::Table::dlq, storage::dlq_prefix(topic->tenant, topic->id, SliceId(0)));
   remove(storage::Table::state, storage::health_prefix(topic->tenant, topic->id, SliceId(0)));
+  remove(storage::Table::state, storage::job_prefix(topic->tenant, topic->id, SliceId(0)));
 }
 
 void AckedGroups::oldest_needed(const TopicPtr& topic, PartitionId partition,

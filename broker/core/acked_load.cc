@@ -19,8 +19,27 @@ struct AckedGroup::Load {
       for (const Row& row : rows) {
         const auto parts = storage::parse_offsets_key(row.key.view());
         const auto value = storage::SettledRow::decode(storage::as_text(row.value.span()));
-        if (!parts || !value || parts->lane != LaneId(0)) continue;
-        alive->starts_[parts->partition.partition] = *value;
+        if (!parts || !value) continue;
+        alive->starts_[{parts->lane, parts->partition.partition}] = *value;
+      }
+      if (!more) return alive->scan_jobs();
+      storage::Key last = rows.back().key;
+      from = last.append(uint8_t{0});
+      rows.clear();
+      alive->ctx_->store().scan(self.release());
+    }
+    std::weak_ptr<AckedGroup> group;
+  };
+  struct JobRows final : storage::Scan {
+    void run() override {
+      std::unique_ptr<JobRows> self(this);
+      auto alive = group.lock();
+      if (alive == nullptr || alive->state_ != State::loading) return;
+      if (status != storage::Status::ok) return alive->fail_load();
+      for (const Row& row : rows) {
+        if (alive->jobs_.load(row.key.view(), storage::as_text(row.value.span()))) continue;
+        log::error("a job's row does not parse; it stays where it is",
+                   {{"row", storage::to_text(storage::Table::state, row.key.view())}});
       }
       alive->ask_positions();
     }
@@ -85,10 +104,22 @@ void AckedGroup::scan_positions() {
   ctx_->store().scan(scan);
 }
 
+void AckedGroup::scan_jobs() {
+  auto* scan = new Load::JobRows;
+  scan->group = weak_from_this();
+  scan->place = {storage::Table::state, Month(0), topic_->tenant};
+  scan->from = storage::job_prefix(topic_->tenant, topic_->id, SliceId(0), record_->id);
+  scan->to = scan->from.after_prefix();
+  scan->max_rows = SIZE_MAX;  // kJobsKept of each kind, and what is open
+  scan->max_bytes = SIZE_MAX;
+  scan->sink = ctx_->sink();
+  ctx_->store().scan(scan);
+}
+
 // One partition after the other; an answer may come within the call.
 void AckedGroup::ask_positions() {
   for (uint32_t i = 0; i < topic_->partitions; ++i) {
-    if (starts_.contains(PartitionId(i))) continue;
+    if (starts_.contains({LaneId(0), PartitionId(i)})) continue;
     auto request = std::make_unique<ListOffsets>(Access::node(topic_->tenant));
     request->topic = topic_;
     request->shard = topic_->shard;
@@ -105,13 +136,14 @@ void AckedGroup::ask_positions() {
 }
 
 void AckedGroup::on_position(ListOffsets& found) {
+  if (found.ticket != 0) return jobs_.on_position(found);
   if (state_ != State::loading) return;
   if (found.error) {
     log::error("a group's start position was not found",
                {{"group", record_->name}, {"error", found.error.message()}});
     return fail_load();
   }
-  storage::SettledRow& row = starts_[found.partition];
+  storage::SettledRow& row = starts_[{LaneId(0), found.partition}];
   row.floor = found.offset;
   ctx_->writes(this).put(
       {storage::Table::offsets, Month(0), topic_->tenant},
@@ -121,14 +153,16 @@ void AckedGroup::on_position(ListOffsets& found) {
 }
 
 void AckedGroup::become_ready() {
-  for (const auto& [partition, row] : starts_) {
-    if (partition.value() >= topic_->partitions) continue;
-    cursors_.push_back(std::make_unique<Cursor>(this, partition, LaneId(0), row,
+  for (const auto& [at, row] : starts_) {
+    const auto& [lane, partition] = at;
+    if (lane != LaneId(0) || partition.value() >= topic_->partitions) continue;
+    cursors_.push_back(std::make_unique<Cursor>(this, partition, nullptr, Offset(INT64_MAX), row,
                                                 starts_blocked_[partition], ctx_));
   }
-  starts_.clear();
   starts_blocked_.clear();
+  jobs_.open(std::exchange(starts_, {}));
   state_ = State::ready;
+  advance_jobs();
   dead_letters_.watch(blocked_ > 0, true);  // what was crossed before was told before
   watch_cooldown();
   if (loaded_) std::exchange(loaded_, {})();

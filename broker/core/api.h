@@ -74,6 +74,9 @@ struct Request {
     delete_dead_letters,
     cancel_delayed,
     list_delayed,
+    start_job,
+    list_jobs,
+    control_job,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}

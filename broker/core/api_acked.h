@@ -121,6 +121,9 @@ struct DeadLetter {
   std::vector<AttemptRecord> attempts;
   int64_t dead_us = 0;
   int64_t redriven_us = 0;  // 0: not
+  LaneId redriven_by;       // the job that took it
+  uint64_t redrive_of = 0;  // the letter whose redrive failed; 0: none
+  int64_t row_bytes = 0;    // as it was read
 };
 struct ListDeadLetters final : RequestOf<Request::Kind::list_dead_letters> {
   using RequestOf::RequestOf;

@@ -4,12 +4,6 @@
 #include "broker/limits.h"
 
 namespace headrace::core {
-namespace {
-
-// Apart from the tickets of the cursor's own readers.
-constexpr uint32_t kTicket = 1u << 31;
-
-}  // namespace
 
 Blocked::Blocked(AckedGroup* group, PartitionId partition, LaneId lane, Ctx* ctx)
     : group_(group),
@@ -18,7 +12,8 @@ Blocked::Blocked(AckedGroup* group, PartitionId partition, LaneId lane, Ctx* ctx
       ctx_(ctx),
       rows_(group->topic()->partition(partition), group->record()->id, lane,
             RetryQueue::Rows::blocked, ctx, [group] { group->pump(); }),
-      reader_({group->topic(), partition, group->fetch_origin(), kTicket | partition.value()},
+      reader_({group->topic(), partition, group->fetch_origin(),
+               Cursor::kBlockedTicket | Cursor::ticket(lane, false)},
               ctx) {}
 
 void Blocked::set_count(uint64_t count) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/core/acked_group.h"
+#include "broker/core/job.h"
 #include "broker/core/retry_policy.h"
 #include "broker/limits.h"
 
@@ -12,25 +13,34 @@ namespace {
 constexpr int64_t kReadAgainUs = 1'000'000;  // after the store failed to read
 constexpr size_t kSpotBatches = 64;          // of one answer with retries
 
-LogReader::Key reader_key(const AckedGroup& group, PartitionId partition, bool spot) {
-  return {group.topic(), partition, group.fetch_origin(), partition.value() * 2 + (spot ? 1u : 0u)};
+LogReader::Key reader_key(const AckedGroup& group, PartitionId partition, LaneId lane, bool spot) {
+  return {group.topic(), partition, group.fetch_origin(), Cursor::ticket(lane, spot)};
+}
+
+LaneId lane_of(const Job* job) {
+  return job == nullptr ? LaneId(0) : job->record.lane;
 }
 
 }  // namespace
 
-Cursor::Cursor(AckedGroup* group, PartitionId partition, LaneId lane,
+Cursor::Cursor(AckedGroup* group, PartitionId partition, Job* job, Offset end,
                const storage::SettledRow& row, uint64_t blocked, Ctx* ctx)
     : group_(group),
       partition_(partition),
-      lane_(lane),
+      job_(job),
+      lane_(lane_of(job)),
+      end_(end),
       ctx_(ctx),
       settled_(row),
       next_(row.floor),
-      retries_(group->topic()->partition(partition), group->record()->id, lane,
+      retries_(group->topic()->partition(partition), group->record()->id, lane_,
                RetryQueue::Rows::parked, ctx, [this] { group_->pump(); }),
-      blocked_(group, partition, lane, ctx),
-      log_(reader_key(*group, partition, false), ctx),
-      spot_(reader_key(*group, partition, true), ctx) {
+      blocked_(group, partition, lane_, ctx),
+      log_(reader_key(*group, partition, lane_, false), ctx),
+      spot_(reader_key(*group, partition, lane_, true), ctx) {
+  if (job != nullptr && !job->has_log()) {
+    letters_ = std::make_unique<LetterReader>(&group->dead_letters(), ctx, [this] { on_read(); });
+  }
   retries_.set_count(row.parked - std::min(row.parked, blocked));  // one set wrote both
   blocked_.set_count(blocked);
 }
@@ -68,19 +78,21 @@ void Cursor::acquire_range(Acquire* acquire, Offset first, HeldRange range, uint
 bool Cursor::fill_again(Acquire* acquire, uint32_t most) {
   while (!again_.empty() && acquire->events < most) {
     auto at = again_.begin();
-    if (!acquire->batches.empty() && at->first >= spot_.batch().end()) break;
-    const auto state = spot_.seek(at->first, false);
+    if (!acquire->batches.empty() && (letters_ != nullptr || at->first >= spot_.batch().end())) {
+      break;
+    }
+    const auto state = look(at->first, at->second.retry);
     if (state == LogReader::State::reading || state == LogReader::State::failed) break;
     auto [first, range] = std::move(*at);
     again_.erase(at);
     if (state == LogReader::State::gone) {
       again_events_ -= range.events(first);
-      fail_piece(first, range, {FailureReason::expired, "retention removed it", -1, true, nullptr});
+      expired(first, range);
       continue;
     }
-    if (acquire->batches.empty()) acquire->batches.push_back(spot_.batch().stored);
+    if (acquire->batches.empty()) acquire->batches.push_back(spot().stored);
     HeldRange rest = range;
-    range.last = std::min({range.last, spot_.batch().end() + -1,
+    range.last = std::min({range.last, spot().end() + -1,
                            first + (static_cast<int64_t>(most - acquire->events) - 1)});
     if (range.last < rest.last) again_.emplace(range.last + 1, std::move(rest));
     again_events_ -= range.events(first);
@@ -97,22 +109,24 @@ bool Cursor::fill_retries(Acquire* acquire, uint32_t most) {
       expire(std::move(entry));
       continue;
     }
-    const auto state = spot_.seek(entry->offset, false);
+    const bool first_delivery = job_ != nullptr && entry->attempt == 1;  // of a redrive
+    const auto state =
+        first_delivery && allowed(1) < 1 ? LogReader::State::reading : look(entry->offset, entry);
     if (state == LogReader::State::reading || state == LogReader::State::failed) {
       retries_.give_back(std::move(entry));
       break;
     }
+    if (first_delivery) job_->rate().spend(1);
     const Offset offset = entry->offset;
     HeldRange range;
     range.last = offset;
     range.attempt = entry->attempt;
     range.retry = std::move(entry);
     if (state == LogReader::State::gone) {
-      fail_piece(offset, range,
-                 {FailureReason::expired, "retention removed it", -1, true, nullptr});
+      expired(offset, range);
       continue;
     }
-    const StoredBatch& stored = spot_.batch().stored;
+    const StoredBatch& stored = spot().stored;
     if (acquire->batches.empty() || acquire->batches.back().bytes.data() != stored.bytes.data()) {
       acquire->batches.push_back(stored);
     }
@@ -128,16 +142,20 @@ bool Cursor::window_full() const {
 }
 
 bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
+  const Offset before = next_;
   while (!window_full()) {
     next_ = settled_.next_open(next_);
-    log_.skip_by(group_->wants_everything() ? nullptr : group_->filter(), nullptr);
+    if (next_ >= end_) break;
+    most = static_cast<uint32_t>(allowed(most));
+    if (most == 0) break;
+    choose_skips();
     const auto state = log_.seek(next_, true);
     if (state == LogReader::State::skipped) {
-      pass(log_.skipped_to());
+      pass(std::min(log_.skipped_to(), end_));
       continue;
     }
     if (state == LogReader::State::gone) {
-      skip_backlog(log_.log_start());
+      skip_gone();
       continue;
     }
     if (state != LogReader::State::ready) break;
@@ -145,25 +163,28 @@ bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
         std::min<int64_t>(group_->options().max_in_flight - held_.events() - again_events_,
                           limits::kWindowOffsets - (next_ - settled_.floor()));
     fill_batch(acquire, std::min<int64_t>(most, window));
+    if (job_ != nullptr) job_->rate().spend(acquire->events);
     if (acquire->events > 0) break;
   }
+  // Nothing more was wanted to the end: the job is to see it.
+  if (job_ != nullptr && next_ != before && finished()) touch();
   return acquire->events > 0;
 }
 
 // From the batch at hand: as far as `most` goes, or to its end.
 void Cursor::fill_batch(Acquire* acquire, int64_t most) {
   BatchWalk& walk = log_.batch();
-  const Filter& filter = *group_->filter();
-  const bool everything = group_->wants_everything();
-  while (next_ < walk.end() && acquire->events < most) {
+  const Offset walk_end = std::min(walk.end(), end_);
+  const bool everything = wants_everything();
+  while (next_ < walk_end && acquire->events < most) {
     const Offset open = settled_.next_open(next_);
     if (open != next_) {
-      next_ = std::min(open, walk.end());
+      next_ = std::min(open, walk_end);
       continue;
     }
     if (everything) {
       const int64_t left = most - acquire->events;
-      const Offset end = settled_.open_until(next_, std::min(walk.end(), next_ + left));
+      const Offset end = settled_.open_until(next_, std::min(walk_end, next_ + left));
       take_log(acquire, walk, end);
       continue;
     }
@@ -172,7 +193,7 @@ void Cursor::fill_batch(Acquire* acquire, int64_t most) {
     if (walk.at(next_, &record) != storage::BatchError::ok || !read_type(record, &type)) {
       return give_up(walk);
     }
-    if (filter.matches({type, record})) {
+    if (wants({type, record})) {
       take_log(acquire, walk, run_end(walk, most - acquire->events));
     } else {
       pass(next_ + 1);
@@ -189,15 +210,23 @@ void Cursor::pass(Offset to) {
 
 // Where the run of events that the filter lets through ends; next_ is one of them.
 Offset Cursor::run_end(BatchWalk& walk, int64_t most) {
-  const Offset limit = settled_.open_until(next_, std::min(walk.end(), next_ + most));
+  const Offset limit = settled_.open_until(next_, std::min({walk.end(), end_, next_ + most}));
   Offset end = next_ + 1;
   for (; end < limit; end = end + 1) {
     storage::RecordView record;
     std::string_view type;
     if (walk.at(end, &record) != storage::BatchError::ok || !read_type(record, &type)) break;
-    if (!group_->filter()->matches({type, record})) break;
+    if (!wants({type, record})) break;
   }
   return end;
+}
+
+bool Cursor::wants(const EventView& event) const {
+  return group_->filter()->matches(event) && (job_ == nullptr || job_->filter()->matches(event));
+}
+
+bool Cursor::wants_everything() const {
+  return group_->wants_everything() && (job_ == nullptr || job_->wants_everything());
 }
 
 void Cursor::take_log(Acquire* acquire, const BatchWalk& walk, Offset end) {
@@ -210,14 +239,10 @@ void Cursor::take_log(Acquire* acquire, const BatchWalk& walk, Offset end) {
 
 // A batch that cannot be read is one dead letter, whole; its events are settled.
 void Cursor::give_up(const BatchWalk& walk) {
-  dying_.push_back({next_,
-                    walk.end(),
-                    {},
-                    FailureReason::undecodable,
-                    std::string(kUndecodable),
-                    nullptr,
-                    nullptr});
-  next_ = walk.end();
+  const Offset end = std::min(walk.end(), end_);
+  dying_.push_back(
+      {next_, end, {}, FailureReason::undecodable, std::string(kUndecodable), nullptr, nullptr});
+  next_ = end;
 }
 
 // ---- outcomes
@@ -258,7 +283,7 @@ std::vector<InFlight::Piece> cut_again(std::map<Offset, HeldRange>* again, Offse
 
 std::vector<InFlight::Piece> Cursor::take(const Settle::Outcome& outcome) {
   auto pieces = held_.take(outcome.first, outcome.last, outcome.attempt);
-  for (const auto& [first, range] : pieces) group_->on_returned(range.member, range.events(first));
+  for (const auto& [first, range] : pieces) returned(first, range);
   // Given back and not handed out again: whoever had it may still say how it ended.
   for (auto& piece : cut_again(&again_, outcome.first, outcome.last, outcome.attempt)) {
     again_events_ -= piece.second.events(piece.first);
@@ -273,6 +298,7 @@ int64_t Cursor::ack(const Settle::Outcome& outcome) {
     if (range.retry != nullptr) retries_.remove(*range.retry, group_);
     settle(first, range.last + 1);
     events += range.events(first);
+    if (job_ != nullptr) job_->record.acked += range.events(first);
     group_->on_acked(lane_, range, range.events(first));
   }
   rearm();
@@ -294,7 +320,7 @@ int64_t Cursor::release(const Settle::Outcome& outcome) {
   int64_t events = 0;
   for (auto& [first, range] : held_.take(outcome.first, outcome.last, outcome.attempt)) {
     events += range.events(first);
-    group_->on_returned(range.member, range.events(first));
+    returned(first, range);
     give_back(first, std::move(range));
   }
   rearm();
@@ -328,7 +354,7 @@ void Cursor::release_member(uint64_t member) {
 // A delivery without an outcome. So often that the handler must be what ends its members: a
 // failure.
 void Cursor::give_back(Offset first, HeldRange range) {
-  group_->on_released(range, range.events(first));
+  group_->on_released(lane_, range, range.events(first));
   if (++range.releases >= limits::kReleasesBeforeFailure) {
     return fail_piece(first, range, {FailureReason::lost_members, "", -1, false, nullptr});
   }
@@ -366,6 +392,7 @@ void Cursor::park(Offset offset, const HeldRange& range, std::vector<AttemptReco
   entry.offset = offset;
   entry.attempt = range.attempt + 1;
   entry.attempts = std::move(attempts);
+  entry.letter = range.retry == nullptr ? 0 : range.retry->letter;
   if (range.retry != nullptr) retries_.remove(*range.retry, group_);
   retries_.put(std::move(entry), group_);
   settle(offset, offset + 1);
@@ -375,8 +402,9 @@ void Cursor::park(Offset offset, const HeldRange& range, std::vector<AttemptReco
 
 void Cursor::bury() {
   while (!dying_.empty()) {
-    const bool full = dying_.front().reason != FailureReason::expired && !group_->takes_letters();
-    const auto state = full ? LogReader::State::ready : spot_.seek(dying_.front().offset, false);
+    const bool full = keeps_quota(dying_.front()) && !group_->takes_letters();
+    const auto state =
+        full ? LogReader::State::ready : look(dying_.front().offset, dying_.front().retry);
     if (state == LogReader::State::reading || state == LogReader::State::failed) return;
     Dying dying = std::move(dying_.front());
     dying_.pop_front();
@@ -386,7 +414,7 @@ void Cursor::bury() {
     }
     DeadLetter letter;
     if (state == LogReader::State::ready) {
-      letter = extract(dying.offset, spot_.batch(), dying.attempts.empty());
+      letter = extract(dying.offset, spot(), dying.attempts.empty());
     }
     if (bury(&dying, std::move(letter))) continue;
     return dying_.push_front(std::move(dying));
@@ -405,6 +433,11 @@ DeadLetter Cursor::extract(Offset offset, BatchWalk& walk, bool undecodable) {
   return letter;
 }
 
+// Of expired events nothing else is left; lanes of jobs never block.
+bool Cursor::keeps_quota(const Dying& dying) const {
+  return job_ == nullptr && dying.reason != FailureReason::expired;
+}
+
 // False: the dead letters make room first, and then this is tried again.
 bool Cursor::bury(Dying* dying, DeadLetter letter) {
   letter.lane = lane_;
@@ -414,10 +447,12 @@ bool Cursor::bury(Dying* dying, DeadLetter letter) {
   letter.error = dying->error;
   letter.attempts = dying->attempts;
   letter.dead_us = ctx_->now().wall_us;
-  const bool expired = dying->reason == FailureReason::expired;
-  const auto put = group_->bury(std::move(letter),
-                                expired ? AckedGroup::Quota::exceeded : AckedGroup::Quota::kept);
+  if (dying->retry != nullptr) letter.redrive_of = dying->retry->letter;
+  const auto put =
+      group_->bury(std::move(letter),
+                   keeps_quota(*dying) ? AckedGroup::Quota::kept : AckedGroup::Quota::exceeded);
   if (put == DeadLetters::Put::waiting) return false;
+  if (job_ != nullptr) ++job_->record.failed;
   put == DeadLetters::Put::full ? block(dying) : settle(dying);
   return true;
 }
@@ -444,10 +479,20 @@ void Cursor::move_blocked() {
 
 // ---- bookkeeping
 
+// Of a redrive only the parked rows say what is left.
 void Cursor::settle(Offset first, Offset end) {
-  settled_.add(first, end);
+  if (job_ == nullptr || job_->has_log()) settled_.add(first, end);
+  touch();
+}
+
+void Cursor::touch() {
   dirty_ = true;
+  if (job_ != nullptr) job_->dirty = true;
   group_->mark_dirty();
+}
+
+void Cursor::returned(Offset first, const HeldRange& range) {
+  group_->on_returned(lane_, range.member, range.events(first));
 }
 
 void Cursor::write_row() {
@@ -465,15 +510,20 @@ void Cursor::on_fetched(Fetch& fetch) {
   if (blocked_.owns(fetch)) return blocked_.on_fetched(fetch);
   // Answered within the call that asked: whoever asked goes on.
   if (!(log_.owns(fetch) ? log_ : spot_).on_fetched(fetch)) return;
+  on_read();
+}
+
+void Cursor::on_read() {
   bury();
   rearm();
   group_->pump();
+  if (job_ != nullptr) group_->advance_jobs();
 }
 
 void Cursor::expire(Time now) {
   while (auto piece = held_.take_expired(now.mono_us)) {
     auto& [first, range] = *piece;
-    group_->on_returned(range.member, range.events(first));
+    returned(first, range);
     if (group_->health().counts(range.started_mono_us)) {
       fail_piece(first, range,
                  {FailureReason::timeout, "no outcome before the deadline", -1, false, nullptr});
@@ -487,12 +537,13 @@ void Cursor::on_timer(Time now) {
   expire(now);
   bury();
   if (lazy_since_mono_us_ >= 0 && now.mono_us >= lazy_since_mono_us_ + limits::kLazyFloorUs) {
-    dirty_ = true;
-    group_->mark_dirty();
+    touch();
     lazy_since_mono_us_ = -1;
   }
+  rate_limited_ = false;
   rearm();
   group_->pump();
+  if (job_ != nullptr) group_->advance_jobs();
 }
 
 void Cursor::rearm() {
@@ -504,8 +555,11 @@ void Cursor::rearm() {
     next = std::min(next, now.mono_us + (due_us - now.wall_us));
   }
   if (lazy_since_mono_us_ >= 0) next = std::min(next, lazy_since_mono_us_ + limits::kLazyFloorUs);
-  if (log_.error() || spot_.error() || blocked_.error())
+  const bool letters_failed = letters_ != nullptr && letters_->failed();
+  if (log_.error() || spot_.error() || blocked_.error() || letters_failed) {
     next = std::min(next, now.mono_us + kReadAgainUs);
+  }
+  if (rate_limited_ && group_->may_deliver()) next = std::min(next, job_->rate().ready_us());
   if (next == INT64_MAX) {
     ctx_->disarm(this);
   } else {

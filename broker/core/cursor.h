@@ -1,6 +1,9 @@
 // How far an acked group is in one lane of one partition: what is settled, what members hold, what
 // was given back, what is parked for another attempt, and where the log is read next.
 //
+// Lane 0 follows the log for ever. The lane of a replay has an end and a filter of its own, that of
+// a redrive has no log: its events are parked from the start, and dead letters hold them.
+//
 // Lives on: owner shard, inside its group. Its row (family offsets) and its retry rows go with the
 // set of what changed them. H2, H5 of docs/delivery.md.
 #pragma once
@@ -17,7 +20,9 @@
 #include "broker/core/api_acked.h"
 #include "broker/core/blocked.h"
 #include "broker/core/ctx.h"
+#include "broker/core/filter.h"
 #include "broker/core/in_flight.h"
+#include "broker/core/letter_reader.h"
 #include "broker/core/log_reader.h"
 #include "broker/core/retry_queue.h"
 #include "broker/core/settled.h"
@@ -25,6 +30,7 @@
 namespace headrace::core {
 
 class AckedGroup;
+class Job;
 constexpr std::string_view kUndecodable = "the batch's records do not parse";
 
 // A settle request that waits until its last dead letter is written.
@@ -36,8 +42,10 @@ using PendingSettlePtr = std::shared_ptr<PendingSettle>;
 
 class Cursor final : public Timer {
  public:
-  Cursor(AckedGroup* group, PartitionId partition, LaneId lane, const storage::SettledRow& row,
-         uint64_t blocked, Ctx* ctx);
+  // `job` owns the cursor; nullptr: lane 0. `end` is where its part of the log ends; `blocked`: so
+  // many of the parked rows wait for space in the dead letters, in lane 0 only.
+  Cursor(AckedGroup* group, PartitionId partition, Job* job, Offset end,
+         const storage::SettledRow& row, uint64_t blocked, Ctx* ctx);
   ~Cursor() override;
 
   // Gives the member up to `most` events; false if there is nothing to give now. What could be
@@ -51,6 +59,15 @@ class Cursor final : public Timer {
   int64_t release(const Settle::Outcome& outcome);
   int64_t fail(const Settle::Outcome& outcome, const PendingSettlePtr& waiting);
   void release_member(uint64_t member);
+
+  // A job's own: a redriven letter becomes a parked event, due now or later. Dry run: counts what
+  // would be delivered of at most `*batches` batches, as far as they are there.
+  void redrive(const DeadLetter& letter, int64_t due_us);
+  void count(int64_t* batches);
+  // Cancelled: what members hold goes back to their windows; nothing happens afterwards.
+  void abandon();
+  bool finished() const;  // of a job: nothing is left to do
+  void touch();           // its row is written, and the job looked at, when the turn ends
 
   void on_fetched(Fetch& fetch);
   // Retention: the lowest offset that is still needed, as far as it is not in rows of retry; and
@@ -67,6 +84,11 @@ class Cursor final : public Timer {
   void write_row();  // if it changed: once at the end of the turn
   void on_timer(Time now) override;
 
+  // What the answers to its reads carry; those of blocked events one bit more.
+  static constexpr uint32_t kBlockedTicket = 1u << 31;
+  static uint32_t ticket(LaneId lane, bool spot) { return lane.value() * 2 + (spot ? 1u : 0u); }
+  static LaneId lane_of_ticket(uint32_t ticket) { return LaneId((ticket & ~kBlockedTicket) / 2); }
+
   PartitionId partition() const { return partition_; }
   LaneId lane() const { return lane_; }
   Offset floor() const { return settled_.floor(); }
@@ -75,6 +97,10 @@ class Cursor final : public Timer {
   int64_t parked() const { return static_cast<int64_t>(retries_.count()); }
   int64_t blocked() const { return blocked_.count(); }
   int64_t given_back() const { return again_events_; }
+  // In flight, given back or dying, and without a parked row.
+  int64_t unparked() const {
+    return in_flight() + given_back() + dying() - static_cast<int64_t>(retries_.taken());
+  }
   int64_t dying() const { return static_cast<int64_t>(dying_.size()); }
 
  private:
@@ -104,6 +130,15 @@ class Cursor final : public Timer {
   Offset run_end(BatchWalk& walk, int64_t most);
   void take_log(Acquire* acquire, const BatchWalk& walk, Offset end);
   void give_up(const BatchWalk& walk);
+  bool wants(const EventView& event) const;
+  bool wants_everything() const;
+  LogReader::State look(Offset offset, const RetryEntryPtr& retry);
+  BatchWalk& spot() { return spot_is_letter_ ? letters_->batch() : spot_.batch(); }
+  void expired(Offset first, const HeldRange& range);
+  int64_t allowed(int64_t most);
+  void returned(Offset first, const HeldRange& range);
+  void choose_skips();
+  void skip_gone();
   bool window_full() const;
   std::vector<InFlight::Piece> take(const Settle::Outcome& outcome);
   void acquire_range(Acquire* acquire, Offset first, HeldRange range, uint32_t batch);
@@ -111,6 +146,7 @@ class Cursor final : public Timer {
   void fail_piece(Offset first, const HeldRange& range, const Failure& failure);
   void park(Offset offset, const HeldRange& range, std::vector<AttemptRecord> attempts,
             int64_t delay_us);
+  bool keeps_quota(const Dying& dying) const;
   bool bury(Dying* dying, DeadLetter letter);
   void block(Dying* dying);
   void settle(Dying* dying);
@@ -120,11 +156,14 @@ class Cursor final : public Timer {
   void expire(RetryEntryPtr entry);
   void settle(Offset first, Offset end);
   void expire(Time now);
+  void on_read();
   void rearm();
 
   AckedGroup* const group_;
   const PartitionId partition_;
+  Job* const job_;
   const LaneId lane_;
+  const Offset end_;
   Ctx* const ctx_;
   Settled settled_;
   Offset next_;  // of the log; everything below is settled, held, again or dying
@@ -134,8 +173,11 @@ class Cursor final : public Timer {
   RetryQueue retries_;
   Blocked blocked_;
   std::deque<Dying> dying_;
-  LogReader log_;   // runs ahead of next_
-  LogReader spot_;  // single events: given back, retried, dying
+  LogReader log_;                          // runs ahead of next_
+  LogReader spot_;                         // single events: given back, retried, dying
+  std::unique_ptr<LetterReader> letters_;  // likewise, of a redrive
+  bool spot_is_letter_ = false;            // where look() found the last one
+  bool rate_limited_ = false;              // something may go at the job's next time
   // Events below are expired wherever they turn up.
   Offset expire_to_{0};
   std::optional<storage::Key> expire_from_;  // in the rows; none: nothing is to be read

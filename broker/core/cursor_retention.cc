@@ -32,7 +32,7 @@ void Cursor::expire_below(Offset cut) {
   skip_backlog(cut);
   const Failure failure{FailureReason::expired, kExpired, -1, true, nullptr};
   for (const auto& [first, range] : held_.take_below(cut)) {
-    group_->on_returned(range.member, range.events(first));
+    returned(first, range);
     fail_piece(first, range, failure);
   }
   while (!again_.empty() && again_.begin()->first < cut) {

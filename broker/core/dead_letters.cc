@@ -34,6 +34,10 @@ storage::Key DeadLetters::key_of(uint64_t sequence) const {
   return storage::dlq_letter_key(topic_->tenant, topic_->id, SliceId(0), group_->id, sequence);
 }
 
+storage::Place DeadLetters::place() const {
+  return dlq_place(topic_->tenant);
+}
+
 // ---- a new letter
 
 bool DeadLetters::has_room() const {
@@ -42,7 +46,7 @@ bool DeadLetters::has_room() const {
 }
 
 DeadLetters::Put DeadLetters::put(DeadLetter letter, bool above_quota) {
-  if (!above_quota && reading_oldest_) return Put::waiting;
+  if (!above_quota && dead_heads_.reading()) return Put::waiting;
   std::string row = encode_letter(letter);
   const auto bytes = static_cast<int64_t>(row.size());
   if (!above_quota && !quota_.fits(bytes)) {
@@ -56,11 +60,11 @@ DeadLetters::Put DeadLetters::put(DeadLetter letter, bool above_quota) {
   letter.sequence = next_++;
   quota_.add(bytes, ctx_->now().mono_us);
   auto& writes = ctx_->writes(who_);
-  const storage::Place place = dlq_place(topic_->tenant);
-  writes.put(place, key_of(letter.sequence), std::move(row));
+  writes.put(place(), key_of(letter.sequence), std::move(row));
+  if (letter.lane != LaneId(0)) return Put::done;
   std::string sequence;
   storage::append_be(&sequence, letter.sequence);
-  writes.put(place,
+  writes.put(place(),
              storage::dlq_origin_key(topic_->partition(letter.partition), group_->id, letter.lane,
                                      letter.offset),
              std::move(sequence));
@@ -71,16 +75,16 @@ DeadLetters::Put DeadLetters::put(DeadLetter letter, bool above_quota) {
 bool DeadLetters::make_room(int64_t bytes) {
   LetterQuota after = quota_;
   size_t goes = 0;
-  for (; goes < oldest_.size() && !after.fits(bytes); ++goes) after.remove(oldest_[goes].bytes);
+  const auto& oldest = dead_heads_.refs();
+  for (; goes < oldest.size() && !after.fits(bytes); ++goes) after.remove(oldest[goes].bytes);
   if (!after.fits(bytes)) {
-    read_oldest();
+    read_heads(&dead_heads_);
     return false;
   }
   for (; goes > 0; --goes) {
-    const Ref ref = oldest_.front();
-    oldest_.pop_front();
+    const LetterRef ref = oldest.front();
     erase(ref);
-    first_ = ref.sequence + 1;
+    if (redriven_ == 0) first_ = ref.sequence + 1;
     ++dropped_;
     metrics::add(metrics::Counter::group_letters_dropped);
     log::warn("the oldest dead letter was dropped: the quota is used up",
@@ -89,66 +93,102 @@ bool DeadLetters::make_room(int64_t bytes) {
   return true;
 }
 
-struct DeadLetters::Heads final : storage::Scan {
+// ---- reading ahead
+
+struct DeadLetters::HeadsPage final : storage::Scan {
   void run() override {
-    std::unique_ptr<Heads> self(this);
-    if (auto letters = alive.lock()) (*letters)->on_oldest(*this);
+    std::unique_ptr<HeadsPage> self(this);
+    if (auto letters = alive.lock()) (*letters)->on_heads(*this);
   }
   std::weak_ptr<DeadLetters*> alive;
+  LetterHeads* heads = nullptr;  // while the letters live
 };
 
-void DeadLetters::read_oldest() {
-  // What a read found missing is there after a commit at the earliest.
-  if (reading_oldest_ || oldest_read_at_ == ctx_->committed_sequence()) return;
-  forget_gone();
-  auto* scan = new Heads;
+// False: nothing more is there now. What a read found missing is there after a commit at the
+// earliest.
+bool DeadLetters::read_heads(LetterHeads* heads) {
+  if (heads->reading()) return true;
+  if (heads->found_none_at == ctx_->committed_sequence()) return false;
+  forget_changes();
+  heads->begin_read(first_);
+  heads->found_none_at = ctx_->committed_sequence();
+  auto* scan = new HeadsPage;
   scan->alive = alive_;
-  scan->place = dlq_place(topic_->tenant);
-  scan->from = key_of(oldest_.empty() ? first_ : oldest_.back().sequence + 1);
+  scan->heads = heads;
+  scan->place = place();
+  scan->from = key_of(heads->from());
   scan->to = key_of(UINT64_MAX);
   scan->max_rows = limits::kLettersPerPage;
   scan->sink = ctx_->sink();
-  reading_oldest_ = true;
-  oldest_read_at_ = ctx_->committed_sequence();
   ctx_->store().scan(scan);
+  return true;
 }
 
-void DeadLetters::on_oldest(Heads& heads) {
-  reading_oldest_ = false;
-  if (heads.status != storage::Status::ok) {
+void DeadLetters::on_heads(HeadsPage& page) {
+  LetterHeads& heads = *page.heads;
+  const bool redriven = &heads == &redriven_heads_;
+  uint64_t from = heads.from();
+  if (page.status != storage::Status::ok) {
+    heads.end_read(from);
     log::error("reading the oldest dead letters failed; it is tried again after a commit",
-               {{"group", group_->name}, {"status", storage::to_string(heads.status)}});
+               {{"group", group_->name}, {"status", storage::to_string(page.status)}});
+    if (redriven) changed_();  // jobs go on without
     return;
   }
-  for (const auto& row : heads.rows) {
+  for (const auto& row : page.rows) {
     DeadLetter letter;
-    if (!decode_letter(row.key.view(), row.value, &letter) || gone_.contains(letter.sequence)) {
-      continue;
-    }
-    oldest_.push_back({letter.sequence, static_cast<int64_t>(row.value.size()), letter.lane,
-                       letter.partition, letter.offset});
+    if (!decode_letter(row.key.view(), row.value, &letter)) continue;
+    from = letter.sequence + 1;
+    LetterRef ref = ref_of(letter);
+    if (as_of_now(&ref) && ref.redriven() == redriven) heads.read(ref);
   }
-  if (!heads.rows.empty()) oldest_read_at_ = UINT64_MAX;
+  heads.end_read(from);
+  if (!page.rows.empty()) heads.found_none_at = UINT64_MAX;
   changed_();
 }
 
-// ---- removing
+// ---- removing and changing
 
-void DeadLetters::erase(const Ref& ref) {
-  auto& writes = ctx_->writes(who_);
-  const storage::Place place = dlq_place(topic_->tenant);
-  writes.remove(place, key_of(ref.sequence));
-  writes.remove(place, storage::dlq_origin_key(topic_->partition(ref.partition), group_->id,
-                                               ref.lane, ref.offset));
-  quota_.remove(ref.bytes);
-  std::erase_if(oldest_, [&](const Ref& known) { return known.sequence == ref.sequence; });
-  gone_[ref.sequence] = ctx_->sequence();
+LetterRef DeadLetters::ref_of(const DeadLetter& letter) {
+  return {letter.sequence,  letter.row_bytes, letter.lane,
+          letter.partition, letter.offset,    letter.redriven_by};
 }
 
-// A read that begins now does not see them any more.
-void DeadLetters::forget_gone() {
-  if (walks_ > 0 || reading_oldest_) return;
-  std::erase_if(gone_, [&](const auto& one) { return one.second <= ctx_->committed_sequence(); });
+// What was read may be older than what was written since; false: it is gone.
+bool DeadLetters::as_of_now(LetterRef* ref) const {
+  const auto changed = changes_.find(ref->sequence);
+  if (changed == changes_.end()) return true;
+  ref->bytes = changed->second.bytes;
+  ref->redriven_by = changed->second.redriven_by;
+  return !changed->second.gone;
+}
+
+void DeadLetters::uncount(const LetterRef& ref) {
+  (ref.redriven() ? redriven_heads_ : dead_heads_).forget(ref.sequence);
+  if (ref.redriven()) {
+    HR_CHECK(redriven_ > 0);
+    --redriven_;
+  } else {
+    quota_.remove(ref.bytes);
+  }
+}
+
+void DeadLetters::erase(const LetterRef& ref) {
+  auto& writes = ctx_->writes(who_);
+  writes.remove(place(), key_of(ref.sequence));
+  if (ref.lane == LaneId(0)) {
+    writes.remove(place(), storage::dlq_origin_key(topic_->partition(ref.partition), group_->id,
+                                                   ref.lane, ref.offset));
+  }
+  uncount(ref);
+  changes_[ref.sequence] = {ctx_->sequence(), true, 0, LaneId(0)};
+}
+
+// A read that begins now sees what is committed.
+void DeadLetters::forget_changes() {
+  if (walks_ > 0 || readers_ > 0 || dead_heads_.reading() || redriven_heads_.reading()) return;
+  std::erase_if(changes_,
+                [&](const auto& one) { return one.second.set <= ctx_->committed_sequence(); });
 }
 
 // ---- reading
@@ -210,7 +250,7 @@ void DeadLetters::list(std::unique_ptr<ListDeadLetters> request) const {
   auto page = std::make_unique<Page>();
   request->error = LetterFilter::compile(request->conditions, &page->filter);
   if (request->error) return ctx_->reply(std::move(request));
-  request->total = quota_.entries();
+  request->total = quota_.entries() + redriven_;
   page->place = dlq_place(topic_->tenant);
   page->from = key_of(request->only != 0 ? request->only : std::max(request->after + 1, first_));
   page->to = request->only != 0 ? key_of(request->only + 1) : key_of(UINT64_MAX);
@@ -247,6 +287,7 @@ void DeadLetters::encode(records::GroupHealth* row) const {
   row->set_letter_bytes(quota_.bytes());
   if (first_ > 1) row->set_first_letter(first_);
   row->set_dropped(dropped_);
+  row->set_redriven_letters(redriven_);
 }
 
 void DeadLetters::decode(const records::GroupHealth& row) {
@@ -254,6 +295,7 @@ void DeadLetters::decode(const records::GroupHealth& row) {
   first_ = std::max<uint64_t>(row.first_letter(), 1);
   quota_.set(row.letters(), row.letter_bytes());
   dropped_ = row.dropped();
+  redriven_ = row.redriven_letters();
 }
 
 }  // namespace headrace::core

@@ -1,7 +1,10 @@
 // The dead letters of one group: whole events with the history of their attempts (family dlq). A
-// letter is written in the set that settles its event. Its second key says which letter an event
-// became; it lives as long as the letter: the settled position is what keeps a move from happening
-// twice.
+// letter is written in the set that settles its event. Its second key, of
+// letters of lane 0, says which letter an event became; it lives as long as the letter: the settled
+// position is what keeps a move from happening twice.
+//
+// A letter that a job redrives is kept and marked. It is not counted against the quota then; of
+// redriven letters there may be as many as of others, and the oldest of them go for newer ones.
 //
 // Lives on: owner shard, inside its group. Counts are in the group's row, written with every
 // change.
@@ -16,6 +19,7 @@
 
 #include "broker/core/api_acked.h"
 #include "broker/core/ctx.h"
+#include "broker/core/letter_heads.h"
 #include "broker/core/letter_quota.h"
 #include "broker/core/letter_row.h"
 
@@ -48,8 +52,27 @@ class DeadLetters {
   void on_committed();
   void close(const Error& error);  // answers whoever waits
 
-  const LetterQuota& quota() const { return quota_; }
-  int64_t dropped() const { return dropped_; }  // by drop_oldest, ever
+  // ---- for jobs (letter_redrive.cc)
+
+  // Into this turn's set: the letter is redriven by the job. False if it is gone, or redriven, by
+  // now: the read that brought it may be older.
+  bool redrive(const DeadLetter& letter, LaneId job);
+  // The redrive is cancelled: the letter is dead again, if it is still there.
+  void take_back(const DeadLetter& letter, LaneId job);
+  // Whether enough is known of the redriven letters for drop_redriven() after `more` of them; if
+  // not they are being read: `changed` comes.
+  bool may_redrive(size_t more);
+  // The oldest redriven letters above their bound go, up to the first whose job needs it yet.
+  void drop_redriven(const std::function<bool(LaneId job)>& needed);
+  // A read of letters that redrive() or take_back() get.
+  void begin_read();
+  void end_read() { --readers_; }
+  storage::Key key_of(uint64_t sequence) const;
+  storage::Place place() const;
+  uint64_t next() const { return next_; }  // sequence of the next letter
+
+  const LetterQuota& quota() const { return quota_; }  // of letters that are not redriven
+  int64_t dropped() const { return dropped_; }         // by drop_oldest, ever
   // Logs when a level is crossed; once a turn. `blocked`: events wait for space.
   void watch(bool blocked, bool silent);
 
@@ -57,13 +80,12 @@ class DeadLetters {
   void decode(const records::GroupHealth& row);
 
  private:
-  // What removing a letter takes.
-  struct Ref {
-    uint64_t sequence = 0;
+  // How a letter was changed, while a read may still see it as it was.
+  struct Change {
+    uint64_t set = 0;
+    bool gone = false;
     int64_t bytes = 0;
-    LaneId lane;
-    PartitionId partition;
-    Offset offset;
+    LaneId redriven_by;
   };
   // A purge that was counted and waits for its confirmation.
   struct Confirmation {
@@ -74,16 +96,20 @@ class DeadLetters {
     int64_t until_mono_us = 0;
   };
   struct Page;
-  struct Heads;
+  struct HeadsPage;
   struct Named;
   struct Walk;
 
-  storage::Key key_of(uint64_t sequence) const;
   bool make_room(int64_t bytes);
-  void read_oldest();
-  void on_oldest(Heads& heads);
-  void erase(const Ref& ref);
-  void forget_gone();
+  bool read_heads(LetterHeads* heads);
+  void on_heads(HeadsPage& page);
+  static LetterRef ref_of(const DeadLetter& letter);
+  bool as_of_now(LetterRef* ref) const;
+  void count(const LetterRef& ref);
+  void uncount(const LetterRef& ref);
+  void rewrite(DeadLetter letter, LetterRef ref, LaneId redriven_by);
+  void erase(const LetterRef& ref);
+  void forget_changes();
   void remove_named(std::unique_ptr<DeleteDeadLetters> request);
   void on_named(Named& named);
   Error confirm(const DeleteDeadLetters& request, uint64_t* up_to);
@@ -100,13 +126,14 @@ class DeadLetters {
   uint64_t next_ = 1;
   uint64_t first_ = 1;  // no letter is below: reads need not walk over what was removed
   int64_t dropped_ = 0;
-  int64_t refused_bytes_ = 0;  // of the letter that did not fit
-  std::deque<Ref> oldest_;     // read ahead for drop_oldest, from the first on
-  bool reading_oldest_ = false;
-  uint64_t oldest_read_at_ = UINT64_MAX;  // committed sequence of a read that found no more
-  std::map<uint64_t, uint64_t> gone_;  // removed letters that a read may still see → in which set
+  int64_t refused_bytes_ = 0;   // of the letter that did not fit
+  int64_t redriven_ = 0;        // letters
+  LetterHeads dead_heads_;      // for drop_oldest
+  LetterHeads redriven_heads_;  // for drop_redriven()
+  std::map<uint64_t, Change> changes_;
   std::list<std::unique_ptr<Walk>> waiting_;  // for the commit of their last page
   size_t walks_ = 0;
+  int readers_ = 0;
   std::deque<Confirmation> confirmations_;
   uint64_t tokens_ = 0;
   std::shared_ptr<DeadLetters*> alive_;

@@ -81,6 +81,11 @@ void LetterQuota::remove(int64_t bytes) {
   bytes_ -= bytes;
 }
 
+void LetterQuota::put_back(int64_t bytes) {
+  ++entries_;
+  bytes_ += bytes;
+}
+
 bool LetterQuota::fits(int64_t bytes) const {
   return entries_ == 0 || (entries_ < most_entries_ && bytes <= most_bytes_ - bytes_);
 }

@@ -15,6 +15,7 @@ class LetterQuota {
   void set(int64_t entries, int64_t bytes);  // as loaded
   void add(int64_t bytes, int64_t now_mono_us);
   void remove(int64_t bytes);
+  void put_back(int64_t bytes);  // one that was removed: no arrival
 
   int64_t entries() const { return entries_; }
   int64_t bytes() const { return bytes_; }

@@ -34,7 +34,7 @@ void DeadLetters::remove(std::unique_ptr<DeleteDeadLetters> request) {
                                                 "'s dead letters are being counted or deleted");
   }
   if (request->error) return ctx_->reply(std::move(request));
-  forget_gone();
+  forget_changes();
   ++walks_;
   walk->place = dlq_place(topic_->tenant);
   walk->from = key_of(first_);
@@ -72,7 +72,7 @@ void DeadLetters::remove_named(std::unique_ptr<DeleteDeadLetters> request) {
     request->error = invalid("either letters by id, or conditions, or all");
   }
   if (request->error) return ctx_->reply(std::move(request));
-  forget_gone();
+  forget_changes();
   ++walks_;
   auto* read = new Named;
   for (uint64_t sequence : only) {
@@ -95,11 +95,11 @@ void DeadLetters::on_named(Named& named) {
   for (const auto& item : named.items) {
     DeadLetter letter;
     if (!item.found || !decode_letter(item.key.view(), item.value, &letter)) continue;
-    if (gone_.contains(letter.sequence)) continue;
+    LetterRef ref = ref_of(letter);
+    if (!as_of_now(&ref)) continue;
     ++request->matched;
     ++request->deleted;
-    erase({letter.sequence, static_cast<int64_t>(item.value.size()), letter.lane, letter.partition,
-           letter.offset});
+    erase(ref);
   }
   if (request->deleted == 0) {
     request->error = Error(ErrorCode::unknown_dead_letter,
@@ -129,15 +129,15 @@ void DeadLetters::on_page(std::unique_ptr<Walk> walk) {
   const int64_t before = request->deleted;
   for (const auto& row : walk->rows) {
     DeadLetter letter;
-    const bool gone = gone_.contains(storage::parse_dlq_letter_key(row.key.view()).value_or(0));
-    const bool matches =
-        !gone && decode_letter(row.key.view(), row.value, &letter) && walk->filter.matches(letter);
+    const bool parses = decode_letter(row.key.view(), row.value, &letter);
+    LetterRef ref = ref_of(letter);
+    const bool gone = parses && !as_of_now(&ref);
+    const bool matches = parses && !gone && walk->filter.matches(letter);
     if (matches) ++request->matched;
     walk->from_first = walk->from_first && (gone || matches);
     if (!matches || walk->counts) continue;
     ++request->deleted;
-    erase({letter.sequence, static_cast<int64_t>(row.value.size()), letter.lane, letter.partition,
-           letter.offset});
+    erase(ref);
     if (walk->from_first) first_ = std::max(first_, letter.sequence + 1);
   }
   const int64_t deleted = request->deleted - before;

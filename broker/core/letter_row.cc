@@ -21,6 +21,8 @@ std::string encode_letter(const DeadLetter& letter) {
   for (const auto& attempt : letter.attempts) encode(attempt, row.add_attempts());
   row.set_dead_us(letter.dead_us);
   row.set_redriven_us(letter.redriven_us);
+  row.set_redrive_of(letter.redrive_of);
+  row.set_redriven_by(letter.redriven_by.value());
   return row.SerializeAsString();
 }
 
@@ -40,6 +42,9 @@ bool decode_letter(std::string_view key, const SharedBytes& value, DeadLetter* l
   for (const auto& attempt : row.attempts()) letter->attempts.push_back(decode(attempt));
   letter->dead_us = row.dead_us();
   letter->redriven_us = row.redriven_us();
+  letter->redrive_of = row.redrive_of();
+  letter->redriven_by = LaneId(row.redriven_by());
+  letter->row_bytes = static_cast<int64_t>(value.size());
   return true;
 }
 

@@ -109,6 +109,9 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::set_group_state:
     case Request::Kind::list_dead_letters:
     case Request::Kind::delete_dead_letters:
+    case Request::Kind::start_job:
+    case Request::Kind::list_jobs:
+    case Request::Kind::control_job:
       return acked_.handle(std::move(request));
   }
   HR_UNREACHABLE("a request of no kind");

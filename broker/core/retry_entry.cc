@@ -47,6 +47,7 @@ std::string RetryEntry::encode() const {
   records::Retry row;
   for (const auto& past : attempts) core::encode(past, row.add_attempts());
   row.set_blocked(due_us == kNever);
+  row.set_letter(letter);
   return row.SerializeAsString();
 }
 
@@ -60,6 +61,7 @@ std::optional<RetryEntry> decode_retry(std::string_view key, std::string_view va
   entry.due_us = parts->due_us;
   entry.offset = parts->offset;
   entry.attempt = parts->attempt;
+  entry.letter = row.letter();
   for (const auto& attempt : row.attempts()) entry.attempts.push_back(decode(attempt));
   return entry;
 }

@@ -40,6 +40,7 @@ struct RetryEntry {
   Offset offset;
   uint32_t attempt = 0;  // the next one
   std::vector<AttemptRecord> attempts;
+  uint64_t letter = 0;            // redriven: the dead letter that holds the event; 0: the log
   uint64_t written_sequence = 0;  // the set that holds it; not acted on before that is durable
 
   std::string encode() const;

@@ -46,7 +46,8 @@ class RetryQueue {
   Offset oldest_unwritten() const;
 
   uint64_t count() const { return count_; }  // rows, taken ones included
-  void set_count(uint64_t count);            // as loaded with the cursor's row
+  size_t taken() const { return taken_.size(); }
+  void set_count(uint64_t count);  // as loaded with the cursor's row
 
  private:
   using Order = std::tuple<int64_t, Offset, uint32_t>;  // due, offset, attempt: as the keys

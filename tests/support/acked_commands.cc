@@ -26,6 +26,7 @@ std::string values_of(const core::StoredBatch& batch, const core::AcquiredRange&
 std::string text_of(const core::Acquire& acquire) {
   if (acquire.events == 0) return "nothing";
   std::string text = "p" + std::to_string(acquire.partition.value());
+  if (acquire.lane != LaneId(0)) text += " lane " + std::to_string(acquire.lane.value());
   for (const auto& range : acquire.acquired) {
     text += " attempt " + std::to_string(range.attempt) + ":" +
             values_of(acquire.batches.at(range.batch), range);
@@ -77,8 +78,36 @@ std::string text_of(const core::ListDeadLetters& list) {
             std::to_string(letter.partition.value()) + " " + std::string(to_string(letter.reason)) +
             " '" + letter.error + "' after " + std::to_string(letter.attempts.size()) +
             " attempts,";
+    if (letter.lane != LaneId(0)) text += " lane " + std::to_string(letter.lane.value());
+    if (letter.redriven_us != 0) {
+      text += " redriven by " + std::to_string(letter.redriven_by.value());
+    }
+    if (letter.redrive_of != 0) text += " redrive of " + std::to_string(letter.redrive_of);
+    if (letter.event.size() == 0) continue;
     text += values_of({letter.event, 0}, {letter.offset, letter.offset, 1, 0});
   }
+  return text;
+}
+
+std::string text_of(const core::JobStats& job) {
+  const core::JobRecord& record = job.record;
+  std::string text =
+      "job " + std::to_string(record.lane.value()) + " " + std::string(to_string(record.kind)) +
+      " " + std::string(to_string(record.state)) + (record.dry_run ? " dry run" : "") +
+      ": scanned " + std::to_string(record.scanned) + " matched " + std::to_string(record.matched) +
+      " delivered " + std::to_string(job.delivered) + " acked " + std::to_string(record.acked) +
+      " failed " + std::to_string(record.failed) + " expired " + std::to_string(record.expired) +
+      ", " + std::to_string(static_cast<int>(job.percent)) + "%";
+  for (const auto& range : record.ranges) {
+    text += " p" + std::to_string(range.partition.value()) + " [" +
+            std::to_string(range.from.value()) + ", " + std::to_string(range.to.value()) + ")";
+  }
+  return text;
+}
+
+std::string text_of(const core::ListJobs& list) {
+  std::string text = std::to_string(list.jobs.size()) + " jobs";
+  for (const auto& job : list.jobs) text += "; " + text_of(job);
   return text;
 }
 
@@ -107,6 +136,12 @@ std::string acked_answer_text(core::Request& request) {
       return text_of(core::as<core::DeleteDeadLetters>(request));
     case Kind::list_dead_letters:
       return text_of(core::as<core::ListDeadLetters>(request));
+    case Kind::start_job:
+      return text_of(core::as<core::StartJob>(request).job);
+    case Kind::list_jobs:
+      return text_of(core::as<core::ListJobs>(request));
+    case Kind::control_job:
+      return text_of(core::as<core::ControlJob>(request).job);
     default:
       HR_UNREACHABLE("a request that no command makes");
   }
@@ -203,6 +238,9 @@ void CoreStage::outcome(const std::string& verb, std::istringstream& words) {
     if (word.starts_with("delay_s=")) {
       outcome.delay_us = std::stoll(word.substr(8)) * kMicrosPerSecond;
     }
+    if (word.starts_with("lane=")) {
+      outcome.lane = LaneId(static_cast<uint32_t>(std::stoul(word.substr(5))));
+    }
   }
   request->group = catalog_->group(kDefaultTenant, group);
   request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
@@ -210,11 +248,69 @@ void CoreStage::outcome(const std::string& verb, std::istringstream& words) {
   ask(std::move(request), this);
 }
 
+void CoreStage::start_job(core::JobKind kind, std::istringstream& words) {
+  auto request = std::make_unique<core::StartJob>(core::Access::anonymous());
+  request->kind = kind;
+  std::string group;
+  words >> group;
+  for (std::string word; words >> word;) {
+    const std::string value = word.substr(word.find('=') + 1);
+    if (word == "all") request->all = true;
+    if (word == "dry_run") request->dry_run = true;
+    if (word.starts_with("from_s=")) {
+      request->from_time = core::AppendedAt(now_.wall_us - std::stoll(value) * kMicrosPerSecond);
+    }
+    if (word.starts_with("to_s=")) {
+      request->to_time = core::AppendedAt(now_.wall_us - std::stoll(value) * kMicrosPerSecond);
+    }
+    if (word.starts_with("partition=")) {
+      request->partition = PartitionId(static_cast<uint32_t>(std::stoul(value)));
+    }
+    if (word.starts_with("offsets=")) {
+      request->from_offset = Offset(std::stoll(value));
+      request->to_offset = Offset(std::stoll(value.substr(value.find('-') + 1)) + 1);
+    }
+    if (word.starts_with("filter=")) request->filters.push_back(value);
+    if (word.starts_with("where=")) request->conditions.push_back(value + " exists");
+    if (word.starts_with("reason=")) request->conditions.push_back("reason == " + value);
+    if (word.starts_with("letter=")) request->letters.push_back(std::stoull(value));
+    if (word.starts_with("rate=")) request->rate = std::stod(value);
+  }
+  request->group = catalog_->group(kDefaultTenant, group);
+  request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
+  ask(std::move(request), this);
+}
+
+bool CoreStage::job_command(const std::string& verb, std::istringstream& words) {
+  if (verb == "replay") return start_job(core::JobKind::replay, words), true;
+  if (verb == "redrive") return start_job(core::JobKind::redrive, words), true;
+  if (verb != "jobs" && verb != "pause" && verb != "resume" && verb != "cancel") return false;
+  std::string group;
+  uint32_t lane = 0;
+  words >> group >> lane;
+  auto send = [&](auto request) {
+    request->group = catalog_->group(kDefaultTenant, group);
+    request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
+    ask(std::move(request), this);
+  };
+  if (verb == "jobs")
+    return send(std::make_unique<core::ListJobs>(core::Access::anonymous())), true;
+  auto request = std::make_unique<core::ControlJob>(core::Access::anonymous());
+  using Action = core::ControlJob::Action;
+  request->lane = LaneId(lane);
+  request->action = verb == "pause"    ? Action::pause
+                    : verb == "resume" ? Action::resume
+                                       : Action::cancel;
+  send(std::move(request));
+  return true;
+}
+
 bool CoreStage::acked_command(const std::string& verb, std::istringstream& words) {
   const auto tenant = core::Access::anonymous();
   if (verb == "declare") return declare(words), true;
   if (verb == "update") return update(words), true;
   if (verb == "delete") return delete_letters(words), true;
+  if (job_command(verb, words)) return true;
   static const std::string kOutcomes[] = {"ack", "nack", "reject", "release", "extend"};
   if (std::count(std::begin(kOutcomes), std::end(kOutcomes), verb) > 0) {
     return outcome(verb, words), true;

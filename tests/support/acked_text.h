@@ -4,6 +4,7 @@
 #include <string>
 
 #include "broker/core/api_acked.h"
+#include "broker/core/api_jobs.h"
 
 namespace headrace::test {
 

@@ -23,11 +23,16 @@
 //   attach|detach GROUP MEMBER [WINDOW]
 //   take GROUP MEMBER [N]            asks for up to N deliveries
 //   ack|nack|reject|release|extend GROUP MEMBER PARTITION FIRST LAST ATTEMPT [delay_s=N]
+//           [lane=N]
 //   enable|disable|probe GROUP
 //   update GROUP [OPTION...]         as declare
 //   describe GROUP
 //   letters GROUP [reason=R]
 //   delete GROUP ID... | all | reason=R | where=NAME [token=T]     dead letters
+//   replay GROUP from_s=AGO [to_s=AGO] | offsets=FIRST-LAST [partition=N]
+//          [filter=P] [where=NAME] [rate=N] [dry_run]
+//   redrive GROUP all | letter=N... | where=NAME | reason=R [rate=N] [dry_run]
+//   jobs GROUP, pause|resume|cancel GROUP JOB
 //   crash KEEP                       power cut: of the unsynced sets the first KEEP survive;
 //   restart
 #pragma once
@@ -37,6 +42,7 @@
 #include <sstream>
 #include <string>
 
+#include "broker/core/job_record.h"
 #include "broker/runtime/months.h"
 #include "broker/runtime/services.h"
 #include "broker/runtime/shard.h"
@@ -121,6 +127,8 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void update(std::istringstream& words);
   void delete_letters(std::istringstream& words);
   void outcome(const std::string& verb, std::istringstream& words);
+  void start_job(core::JobKind kind, std::istringstream& words);
+  bool job_command(const std::string& verb, std::istringstream& words);
 
   Prng prng_{1};
   SimNetwork network_{&prng_, {}};

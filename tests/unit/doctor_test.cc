@@ -387,5 +387,14 @@ TEST_F(DeliveryDoctor, FindsALetterThatIsNotCounted) {
   expect_finding("delivery", "counts 1 dead letters");
 }
 
+TEST_F(DeliveryDoctor, CountsRedrivenLettersApart) {
+  storage::WriteSet set;
+  records::DeadLetter letter;
+  letter.set_redriven_by(1);
+  set.put(kDlq, letter_key(3), letter.SerializeAsString());
+  commit(std::move(set));
+  expect_finding("delivery", "counts 0 redriven dead letters, but there are 1");
+}
+
 }  // namespace
 }  // namespace headrace::doctor

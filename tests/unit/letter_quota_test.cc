@@ -30,6 +30,18 @@ TEST(LetterQuota, CountsEntriesAndBytes) {
   EXPECT_FALSE(quota.fits(0));
 }
 
+TEST(LetterQuota, PutsBackWhatIsNoArrival) {
+  LetterQuota quota;
+  quota.limit(2, 100);
+  quota.put_back(30);
+  quota.put_back(30);
+  EXPECT_EQ(quota.entries(), 2);
+  EXPECT_EQ(quota.bytes(), 60);
+  EXPECT_TRUE(quota.full());
+  quota.remove(30);
+  EXPECT_EQ(quota.hours_until_full(kHourUs), -1);
+}
+
 TEST(LetterQuota, TakesALetterAboveTheWholeQuotaWhenThereIsNoOther) {
   LetterQuota quota;
   quota.limit(3, 100);
