@@ -7,6 +7,7 @@
 #include "broker/limits.h"
 #include "broker/native/decode.h"
 #include "broker/native/handlers/convert.h"
+#include "broker/native/handlers/convert_jobs.h"
 #include "metrics/utf8.h"
 
 namespace headrace::native {
@@ -224,6 +225,11 @@ void to_proto(const core::GroupRecord& group, const core::Topic& topic,
   }
   message->set_dead_us(letter.dead_us);
   message->set_state(letter.redriven_us == 0 ? "dead" : "redriven");
+  if (letter.redriven_by != LaneId(0)) {
+    message->set_redriven_by(job_id(group.name, letter.redriven_by));
+  }
+  if (letter.redrive_of != 0)
+    message->set_redrive_of(dead_letter_id(group.name, letter.redrive_of));
   proto::DeliveredEvent* event = message->mutable_event();
   bool first = true;  // a letter has one event
   std::string scratch;
