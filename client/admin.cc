@@ -114,6 +114,34 @@ Result<proto::DeleteDeadLettersOk> delete_dead_letters(Client& client,
   return client.call<proto::DeleteDeadLettersOk>(MessageType::delete_dead_letters, request);
 }
 
+Result<proto::StartReplayOk> start_replay(Client& client, const proto::StartReplay& request) {
+  return client.call<proto::StartReplayOk>(MessageType::start_replay, request);
+}
+
+Result<proto::RedriveOk> redrive(Client& client, const proto::Redrive& request) {
+  return client.call<proto::RedriveOk>(MessageType::redrive, request);
+}
+
+Result<proto::ListJobsOk> list_jobs(Client& client, const std::string& group) {
+  proto::ListJobs request;
+  request.set_group(group);
+  return client.call<proto::ListJobsOk>(MessageType::list_jobs, request, repeatable());
+}
+
+Result<proto::GetJobOk> get_job(Client& client, const std::string& id) {
+  proto::GetJob request;
+  request.set_id(id);
+  return client.call<proto::GetJobOk>(MessageType::get_job, request, repeatable());
+}
+
+Result<proto::ControlJobOk> control_job(Client& client, const std::string& id,
+                                        const std::string& action) {
+  proto::ControlJob request;
+  request.set_id(id);
+  request.set_action(action);
+  return client.call<proto::ControlJobOk>(MessageType::control_job, request, repeatable());
+}
+
 Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group) {
   proto::DeleteGroup request;
   request.set_group(group);

@@ -41,6 +41,13 @@ Result<proto::GetDeadLetterOk> get_dead_letter(Client& client, const std::string
                                                SharedBytes* value);
 Result<proto::DeleteDeadLettersOk> delete_dead_letters(Client& client,
                                                        const proto::DeleteDeadLetters& request);
+// Jobs. A job's id is GROUP/NUMBER; `action`: pause, resume, cancel.
+Result<proto::StartReplayOk> start_replay(Client& client, const proto::StartReplay& request);
+Result<proto::RedriveOk> redrive(Client& client, const proto::Redrive& request);
+Result<proto::ListJobsOk> list_jobs(Client& client, const std::string& group);  // empty: of all
+Result<proto::GetJobOk> get_job(Client& client, const std::string& id);
+Result<proto::ControlJobOk> control_job(Client& client, const std::string& id,
+                                        const std::string& action);
 Result<proto::DeleteGroupOk> delete_group(Client& client, const std::string& group);
 Result<proto::CommitOffsetsOk> commit_offsets(Client& client, const proto::CommitOffsets& request);
 

@@ -25,6 +25,7 @@ struct SubscriberOptions {
 struct Delivered {
   ReceivedEvent event;  // its views live as long as `keep`
   uint32_t lane = 0;    // above 0: a replay or redrive job
+  bool replayed() const { return lane != 0; }
   uint32_t attempt = 1;
   int64_t deadline_us = 0;  // Loop::now_us() when it is over; extend() begins it again
   std::shared_ptr<const void> keep;

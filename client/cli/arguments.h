@@ -87,6 +87,30 @@ struct EventsArguments {
   uint64_t count = 50;
 };
 
+struct ReplayArguments {
+  std::string group;
+  std::optional<int64_t> from_us, to_us;
+  std::optional<uint32_t> partition;
+  std::optional<int64_t> from_offset, to_offset;  // inclusive
+  std::vector<std::string> filters, conditions;
+  double rate = 0;
+  bool dry_run = false;
+};
+
+struct RedriveArguments {
+  std::string group;
+  std::vector<std::string> ids, conditions;
+  bool all = false;
+  double rate = 0;
+  bool dry_run = false;
+};
+
+struct JobArguments {
+  std::string group;  // empty: of all groups
+  std::string job;
+  std::string action;
+};
+
 struct DeadLetterArguments {
   std::string group;
   std::string id;

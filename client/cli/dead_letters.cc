@@ -63,6 +63,9 @@ client::Error append_letter(std::string* out, const proto::DeadLetter& letter,
       .raw("attempts", attempts_json(letter))
       .text("dead_at", format_time_us(letter.dead_us()))
       .text("state", letter.state())
+      .text("redriven_by", letter.redriven_by())
+      .text("redrive_of", letter.redrive_of())
+      .number("lane", letter.lane())
       .raw("event", event)
       .end();
   return {};

@@ -23,6 +23,8 @@ void add_broker_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs)
 void add_group_verbs(CLI::App& app, Invocation* invocation);
 // events.
 void add_event_verbs(CLI::App& app, Invocation* invocation);
+void add_replay(CLI::App& app, Invocation* invocation);
+void add_redrive(CLI::App* dlq, Invocation* invocation);
 
 // Flags in people's units: `30s`, `64KiB`. What does not parse is bad usage and names the flag.
 CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,

@@ -149,6 +149,7 @@ void add_dead_letters(CLI::App& app, Invocation* invocation) {
     if (verb == purge) all->excludes(where)->excludes(reason);
   }
   run(purge, purge_dead_letters);
+  add_redrive(dlq, invocation);
 }
 
 }  // namespace
@@ -157,6 +158,7 @@ void add_group_verbs(CLI::App& app, Invocation* invocation) {
   add_groups(app, invocation);
   add_subscribe(app, invocation);
   add_dead_letters(app, invocation);
+  add_replay(app, invocation);
 }
 
 }  // namespace headrace::cli

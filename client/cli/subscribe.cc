@@ -52,6 +52,10 @@ Variables variables_of(const std::string& group, const proto::Topic& topic,
       {"HEADRACE_CAUSATION_ID", std::string(attributes.causation_id)},
       {"HEADRACE_KEY", std::string(event.record.key.value_or(""))},
   };
+  if (delivered.lane != 0) {
+    variables.emplace_back("HEADRACE_REPLAYED", "true");
+    variables.emplace_back("HEADRACE_JOB", group + "/" + std::to_string(delivered.lane));
+  }
   for (const storage::HeaderView& header : attributes.others) {
     if (header.value) variables.emplace_back(variable_name(header.key), *header.value);
   }
@@ -128,7 +132,11 @@ void Handling::print_line(const proto::Topic& topic, const client::Delivered& de
   if (!connect_.json) return append_event(&out_, topic, delivered.event, false);
   JsonLine line(&out_);
   event_fields(&line, topic, delivered.event);
-  line.number("attempt", delivered.attempt).text("outcome", outcome).end();
+  line.number("attempt", delivered.attempt).text("outcome", outcome);
+  if (delivered.lane != 0) {
+    line.boolean("replayed", true).text("job", given_.group + "/" + std::to_string(delivered.lane));
+  }
+  line.end();
 }
 
 void Handling::print_all(client::Subscriber* subscriber) {
