@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "tests/sim/checkers.h"
 
@@ -14,8 +15,10 @@ class DeliveryChecker final : public Checker {
   using Checker::Checker;
 
   void on_delivered(const Delivered& delivered) override {
-    Fate& fate = fate_of(delivered.group, delivered.lane, delivered.offset);
-    const std::string what = where(delivered.group, delivered.lane, delivered.offset);
+    const std::string group = with_job(delivered.group, delivered.job);
+    Fate& fate = fate_of(group, delivered.lane, delivered.offset);
+    const std::string what = where(group, delivered.lane, delivered.offset);
+    fate.delivered = true;
     if (delivered.attempt > delivered.attempts_most) {
       complain(what + " was tried a " + std::to_string(delivered.attempt) + "th time");
     }
@@ -28,12 +31,13 @@ class DeliveryChecker final : public Checker {
                " after the failure of attempt " + std::to_string(fate.failed) +
                " had been confirmed");
     }
+    if (delivered.job != 0) return;
     Ends& ends = lanes_[{delivered.group, delivered.lane}];
     ends.end = std::max(ends.end, delivered.offset + 1);
   }
 
   void on_outcome(const HowItEnded& outcome) override {
-    Fate& fate = fate_of(outcome.group, outcome.lane, outcome.offset);
+    Fate& fate = fate_of(with_job(outcome.group, outcome.job), outcome.lane, outcome.offset);
     if (outcome.ack) fate.ack_sent = true;
     if (!outcome.accepted) return;
     if (outcome.ack) fate.acked_us = outcome.now_us;
@@ -44,12 +48,17 @@ class DeliveryChecker final : public Checker {
   }
 
   void on_dead(const Dead& dead) override {
-    Fate& fate = fate_of(dead.group, dead.lane, dead.offset);
-    const std::string what = where(dead.group, dead.lane, dead.offset);
+    const std::string group = with_job(dead.group, dead.job);
+    Fate& fate = fate_of(group, dead.lane, dead.offset);
+    const std::string what = where(group, dead.lane, dead.offset);
+    if (dead.redriven_by != 0) {
+      fate_of(with_job(dead.group, dead.redriven_by), dead.lane, dead.offset).owed = true;
+    }
     if (!fate.letter.empty() && fate.letter != dead.id) {
       complain(what + " is two dead letters: " + fate.letter + " and " + dead.id);
     }
     fate.letter = dead.id;
+    dead_[{dead.group, dead.lane}].insert(dead.offset);
     if (fate.acked_us >= 0) complain(what + " is a dead letter, and its ack was confirmed");
   }
 
@@ -63,8 +72,31 @@ class DeliveryChecker final : public Checker {
     }
   }
 
+  // Nothing but its range, and all of it; of a redrive what it took, as far as its letters are
+  // there yet, and nothing that was not dead.
+  void on_job_done(const JobDone& done) override {
+    const std::string group = with_job(done.group, done.job);
+    for (int64_t offset = done.from; done.replay && offset < done.to; ++offset) {
+      fate_of(group, done.lane, offset).owed = true;
+    }
+    for (const auto& [key, fates] : fates_) {
+      if (key.first != group) continue;
+      for (const auto& [offset, fate] : fates) {
+        const std::string what = where(group, key.second, offset);
+        if (fate.owed && !fate.ack_sent && fate.letter.empty()) {
+          complain(what + " is neither acked nor dead, and its job is completed");
+        }
+        const bool its_own =
+            fate.owed || (!done.replay && dead_[{done.group, key.second}].contains(offset));
+        if (fate.delivered && !its_own) complain(what + " was no event of its job");
+      }
+    }
+  }
+
  private:
   struct Fate {
+    bool delivered = false;
+    bool owed = false;  // by a job
     bool ack_sent = false;
     int64_t acked_us = -1;  // confirmed
     uint32_t failed = 0;    // highest attempt whose failure was confirmed
@@ -78,12 +110,17 @@ class DeliveryChecker final : public Checker {
   Fate& fate_of(const std::string& group, const Lane& lane, int64_t offset) {
     return fates_[{group, lane}][offset];
   }
+  // The lane of a job is like a group of its own.
+  static std::string with_job(const std::string& group, uint32_t job) {
+    return job == 0 ? group : group + "/" + std::to_string(job);
+  }
   static std::string where(const std::string& group, const Lane& lane, int64_t offset) {
     return to_string(lane) + "@" + std::to_string(offset) + " of group " + group;
   }
 
   std::map<std::pair<std::string, Lane>, std::map<int64_t, Fate>> fates_;
   std::map<std::pair<std::string, Lane>, Ends> lanes_;
+  std::map<std::pair<std::string, Lane>, std::set<int64_t>> dead_;  // in any lane
 };
 
 }  // namespace

@@ -74,6 +74,7 @@ struct Delivered {
   uint32_t attempt = 1;
   uint32_t attempts_most = 1;
   int64_t now_us = 0;
+  uint32_t job = 0;  // of the group; 0: live
 };
 // What a member said of it; first when it is sent, then, if so, when it was accepted and durable.
 struct HowItEnded {
@@ -85,6 +86,7 @@ struct HowItEnded {
   bool nack = false;
   bool accepted = false;
   int64_t now_us = 0;
+  uint32_t job = 0;
 };
 // One dead letter, and: these were all of them, and nothing else is owed.
 struct Dead {
@@ -92,6 +94,17 @@ struct Dead {
   Lane lane;
   int64_t offset = 0;
   std::string id;
+  uint32_t job = 0;          // in whose lane it died
+  uint32_t redriven_by = 0;  // which job took it since
+};
+// A completed job of a group. A replay had this range of one partition.
+struct JobDone {
+  std::string group;
+  uint32_t job = 0;
+  bool replay = false;
+  Lane lane;
+  int64_t from = 0;
+  int64_t to = 0;
 };
 struct Drained {
   std::string group;
@@ -142,6 +155,7 @@ class Checker {
   virtual void on_drained(const Drained&) {}
   virtual void on_delay(const Delay&) {}
   virtual void on_due_by(const DueBy&) {}
+  virtual void on_job_done(const JobDone&) {}  // after all dead letters
 
  protected:
   void complain(std::string what) {

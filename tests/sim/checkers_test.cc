@@ -258,6 +258,29 @@ TEST_F(Checkers, ADelayedEventIsLostOrComesTwice) {
   EXPECT_EQ(violations_.size(), 2u);
 }
 
+TEST_F(Checkers, AJobForgetsAnEventOrBringsAnother) {
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 1, 3, 10});
+  deliveries_->on_outcome({"g", kLane, 0, 1, true, false, true, 20});
+  // In the job's lane it comes again.
+  deliveries_->on_delivered({"g", kLane, value(1), 0, 1, 3, 100'000'000, 7});
+  deliveries_->on_outcome({"g", kLane, 0, 1, true, false, true, 100'000'001, 7});
+  deliveries_->on_job_done({"g", 7, true, kLane, 0, 1});
+  EXPECT_TRUE(violations_.empty());
+  deliveries_->on_job_done({"g", 7, true, kLane, 0, 2});
+  EXPECT_EQ(violations_.size(), 1u);
+  deliveries_->on_delivered({"g", kLane, value(3), 2, 1, 3, 10, 8});
+  deliveries_->on_job_done({"g", 8, true, kLane, 0, 0});
+  EXPECT_EQ(violations_.size(), 2u);
+  // A redrive brings what was dead.
+  deliveries_->on_dead({"g", kLane, 4, "g@1"});
+  deliveries_->on_delivered({"g", kLane, value(5), 4, 1, 3, 10, 9});
+  deliveries_->on_job_done({"g", 9, false, kLane, 0, 0});
+  EXPECT_EQ(violations_.size(), 2u);
+  deliveries_->on_delivered({"g", kLane, value(6), 5, 1, 3, 10, 9});
+  deliveries_->on_job_done({"g", 9, false, kLane, 0, 0});
+  EXPECT_EQ(violations_.size(), 3u);
+}
+
 TEST(Judge, TellsEveryCheckerAndForgetsTopics) {
   Judge judge;
   judge.tell(&Checker::on_published, acked(1, 0));
