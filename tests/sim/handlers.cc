@@ -10,6 +10,13 @@ namespace {
 constexpr int64_t kPauseUs = 100 * kMicrosPerMilli;
 constexpr uint64_t kPoison = 19;  // one event in so many
 
+// GROUP/NUMBER; 0: none
+uint32_t number_of(const std::string& job) {
+  const size_t slash = job.rfind('/');
+  if (slash == std::string::npos) return 0;
+  return static_cast<uint32_t>(std::stoul(job.substr(slash + 1)));
+}
+
 bool is(const Reply& reply, core::ErrorCode error) {
   return reply.kind == Reply::Kind::refused && reply.error.code() == static_cast<uint32_t>(error);
 }
@@ -56,6 +63,7 @@ void Handler::step() {
   if (!subscribed_) return subscribe();
   if (settle_some()) return;
   if (purging_ && !collecting_) return count_letters();
+  if (!scene_.healed && scene_.now_us() >= job_us_) return change_jobs();
   if (scene_.healed && scene_.now_us() >= look_us_) ask_how_it_stands();
 }
 
@@ -118,7 +126,7 @@ void Handler::on_push(const Reply& reply) {
     for (const Seen& seen : events) {
       if (seen.offset < range.first_offset() || seen.offset > range.last_offset()) continue;
       if (seen.offset == next) ++next;
-      on_event(delivery.partition(), seen, range.attempt());
+      on_event(delivery.partition(), delivery.lane(), seen, range.attempt());
     }
     if (next != range.last_offset() + 1) {
       scene_.judge.complain(group_ + " got a range without its event " + std::to_string(next));
@@ -126,19 +134,22 @@ void Handler::on_push(const Reply& reply) {
   }
 }
 
-void Handler::on_event(uint32_t partition, const Seen& seen, uint32_t attempt) {
+void Handler::on_event(uint32_t partition, uint32_t job, const Seen& seen, uint32_t attempt) {
   ++scene_.handled;
-  scene_.judge.tell(&Checker::on_delivered, Delivered{group_, seen.lane, seen.value, seen.offset,
-                                                      attempt, kMaxRetries + 1, scene_.now_us()});
-  decide(partition, seen, attempt);
+  scene_.judge.tell(&Checker::on_delivered,
+                    Delivered{group_, seen.lane, seen.value, seen.offset, attempt, kMaxRetries + 1,
+                              scene_.now_us(), job});
+  if (job == 0) seen_ends_[partition] = std::max(seen_ends_[partition], seen.offset + 1);
+  decide(partition, job, seen, attempt);
 }
 
-void Handler::decide(uint32_t partition, const Seen& seen, uint32_t attempt) {
+void Handler::decide(uint32_t partition, uint32_t job, const Seen& seen, uint32_t attempt) {
   auto& prng = scene_.prng();
   Todo todo;
   todo.due_us = scene_.now_us() + (prng.chance(0.5) ? 0 : prng.between(0, 2 * kMicrosPerSecond));
   proto::Outcome& outcome = todo.outcome;
   outcome.set_partition(partition);
+  outcome.set_lane(job);
   outcome.set_first_offset(seen.offset);
   outcome.set_last_offset(seen.offset);
   outcome.set_attempt(attempt);
@@ -184,7 +195,8 @@ bool Handler::settle_some() {
                                                        outcome.verdict() == proto::ACK,
                                                        outcome.verdict() == proto::NACK,
                                                        accepted,
-                                                       scene_.now_us()});
+                                                       scene_.now_us(),
+                                                       outcome.lane()});
   };
   for (int i = 0; i < message.outcomes_size(); ++i) tell(i, false);  // it may arrive and be lost
   wire_.ask(MessageType::settle, message, {}, [this, message, tell](const Reply& reply) {
@@ -213,12 +225,15 @@ void Handler::ask_how_it_stands() {
     asked_ = false;
     if (!reply.ok()) return;
     const auto ok = reply.as<proto::DescribeGroupOk>();
-    drained_ = ok.lag_events() == 0;
+    const bool quiet = ok.lag_events() == 0;
     last_told_ = ok.state() + ", lag " + std::to_string(ok.lag_events()) + ", in flight " +
                  std::to_string(ok.in_flight()) + ", retry " + std::to_string(ok.retry()) +
                  ", blocked " + std::to_string(ok.dlq_state().blocked());
-    purging_ = ok.dlq_state().blocked() > 0;
-    if (ok.state() == "quarantined") enable();
+    drained_ = false;
+    // Jobs wait for space, too.
+    purging_ = ok.dlq_state().blocked() > 0 || ok.dlq_state().level() == "full";
+    if (ok.state() == "quarantined") return enable();
+    if (quiet) ask_for_jobs();
   });
 }
 
@@ -268,10 +283,10 @@ void Handler::purge(const std::string& token) {
 }
 
 void Handler::end_collecting() {
-  collected_ = true;
   for (uint32_t i = 0; i < topic_.partitions; ++i) {
     scene_.judge.tell(&Checker::on_drained, Drained{group_, {topic_.name, i}});
   }
+  tell_of_jobs();
 }
 
 void Handler::list(const std::string& cursor, std::function<void()> then) {
@@ -280,6 +295,7 @@ void Handler::list(const std::string& cursor, std::function<void()> then) {
   message.set_group(group_);
   message.set_cursor(cursor);
   message.set_page_size(static_cast<uint32_t>(scene_.prng().between(1, 100)));
+  if (cursor.empty()) listed_.clear();
   wire_.ask(MessageType::list_dead_letters, message, {}, [this, then](const Reply& reply) {
     asked_ = false;
     if (!reply.ok()) {
@@ -288,9 +304,13 @@ void Handler::list(const std::string& cursor, std::function<void()> then) {
     }
     const auto ok = reply.as<proto::ListDeadLettersOk>();
     for (const auto& letter : ok.letters()) {
-      scene_.judge.tell(
-          &Checker::on_dead,
-          Dead{group_, {topic_.name, letter.partition()}, letter.offset(), letter.id()});
+      scene_.judge.tell(&Checker::on_dead, Dead{group_,
+                                                {topic_.name, letter.partition()},
+                                                letter.offset(),
+                                                letter.id(),
+                                                letter.lane(),
+                                                number_of(letter.redriven_by())});
+      listed_.push_back(letter.id());
     }
     if (!ok.cursor().empty()) return list(ok.cursor(), then);
     then();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <set>
 
 #include "tests/sim/publish.h"
@@ -35,8 +36,8 @@ class Handler final : public Client {
   void declare();
   void subscribe();
   void on_push(const Reply& reply);
-  void on_event(uint32_t partition, const Seen& seen, uint32_t attempt);
-  void decide(uint32_t partition, const Seen& seen, uint32_t attempt);
+  void on_event(uint32_t partition, uint32_t job, const Seen& seen, uint32_t attempt);
+  void decide(uint32_t partition, uint32_t job, const Seen& seen, uint32_t attempt);
   bool settle_some();
   void ask_how_it_stands();
   void enable();
@@ -45,6 +46,14 @@ class Handler final : public Client {
   void purge(const std::string& token);
   void end_collecting();
   void start_again();
+  // handler_jobs.cc
+  void change_jobs();
+  void start_replay();
+  void start_redrive();
+  void redrive_listed();
+  void control_job(const std::string& job, const char* action);
+  void ask_for_jobs();  // all ended: then it is drained
+  void tell_of_jobs();  // how the completed ones ended
   bool gone() const { return topic_.deleted || scene_.gone({topic_.name, 0}); }
 
   Wire wire_;
@@ -62,6 +71,11 @@ class Handler final : public Client {
   int64_t again_us_ = 0;
   int64_t look_us_ = 0;
   std::deque<Todo> todo_;
+  std::vector<std::string> listed_;         // dead letters, by the last list()
+  std::map<uint32_t, int64_t> seen_ends_;   // by partition: of what was delivered live
+  std::map<std::string, JobDone> replays_;  // started, by id
+  std::string last_job_;
+  int64_t job_us_ = 0;  // when to think of jobs again
   std::string last_told_;
 };
 

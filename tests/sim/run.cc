@@ -234,6 +234,7 @@ Verdict Run::run() {
   verdict.cancelled = scene_.cancelled;
   verdict.repeated = scene_.repeated;
   verdict.purged = scene_.purged;
+  verdict.jobs = scene_.jobs;
   for (const auto& [where, offset] : scene_.positions) {
     verdict.committed += static_cast<uint64_t>(offset);
   }

@@ -41,6 +41,7 @@ struct Scene {
   uint64_t repeated = 0;   // recognised by their id
   uint64_t handled = 0;    // deliveries to members of acked groups
   uint64_t purged = 0;     // dead letters
+  uint64_t jobs = 0;       // of acked groups, completed and judged
 
   test::Prng& prng() { return world.prng(); }
   int64_t now_us() const { return world.now().mono_us; }

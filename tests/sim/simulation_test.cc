@@ -31,6 +31,7 @@ struct Sum {
   uint64_t cancelled = 0;
   uint64_t repeated = 0;
   uint64_t purged = 0;
+  uint64_t jobs = 0;
   uint64_t starts = 0;
 };
 
@@ -48,6 +49,7 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->cancelled += verdict.cancelled;
   sum->repeated += verdict.repeated;
   sum->purged += verdict.purged;
+  sum->jobs += verdict.jobs;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -67,8 +69,8 @@ TEST(Simulation, Seeds) {
             << " of them sent again, " << sum.read << " read, " << sum.committed
             << " committed by groups, " << sum.handled << " delivered to handlers, " << sum.delayed
             << " delayed, " << sum.cancelled << " of those cancelled, " << sum.repeated
-            << " recognised by their id, " << sum.purged << " dead letters purged, " << sum.starts
-            << " starts\n";
+            << " recognised by their id, " << sum.purged << " dead letters purged, " << sum.jobs
+            << " jobs, " << sum.starts << " starts\n";
   if (seeds < 100) return;  // a few need not meet everything
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
@@ -79,6 +81,7 @@ TEST(Simulation, Seeds) {
   EXPECT_GT(sum.cancelled, seeds / 4);
   EXPECT_GT(sum.repeated, seeds / 2);
   EXPECT_GT(sum.purged, seeds / 4);
+  EXPECT_GT(sum.jobs, 0u);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 
