@@ -284,7 +284,7 @@ void CoreStage::start_job(core::JobKind kind, std::istringstream& words) {
 bool CoreStage::job_command(const std::string& verb, std::istringstream& words) {
   if (verb == "replay") return start_job(core::JobKind::replay, words), true;
   if (verb == "redrive") return start_job(core::JobKind::redrive, words), true;
-  if (verb != "jobs" && verb != "pause" && verb != "resume" && verb != "cancel") return false;
+  if (verb != "jobs" && verb != "pause" && verb != "resume" && verb != "cancel_job") return false;
   std::string group;
   uint32_t lane = 0;
   words >> group >> lane;

@@ -32,7 +32,7 @@
 //   replay GROUP from_s=AGO [to_s=AGO] | offsets=FIRST-LAST [partition=N]
 //          [filter=P] [where=NAME] [rate=N] [dry_run]
 //   redrive GROUP all | letter=N... | where=NAME | reason=R [rate=N] [dry_run]
-//   jobs GROUP, pause|resume|cancel GROUP JOB
+//   jobs GROUP, pause|resume|cancel_job GROUP JOB
 //   crash KEEP                       power cut: of the unsynced sets the first KEEP survive;
 //   restart
 #pragma once
