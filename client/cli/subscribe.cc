@@ -162,13 +162,11 @@ client::Error Handling::run(client::Subscriber* subscriber) {
     auto polled = subscriber->poll(0);
     if (polled.ok() && !polled.value) {
       print_all(subscriber);
+      // Printing may have taken longer than the wait: what has come meanwhile is handled first.
       const int64_t quiet_ms = (client::Loop::now_us() - quiet_since_us) / 1000;
-      if (given_.wait_ms >= 0 && quiet_ms >= given_.wait_ms && quiet_ms > 0) return {};
-      int64_t wait_ms = kPollMs;
-      if (given_.wait_ms >= 0) {
-        wait_ms = std::clamp<int64_t>(given_.wait_ms - quiet_ms, 1, kPollMs);
-      }
-      polled = subscriber->poll(wait_ms);
+      const int64_t left_ms = given_.wait_ms < 0 ? kPollMs : given_.wait_ms - quiet_ms;
+      polled = subscriber->poll(std::clamp<int64_t>(left_ms, 1, kPollMs));
+      if (polled.ok() && !polled.value && left_ms <= 0) return {};
     }
     if (!polled.ok()) return polled.error;
     if (!polled.value) continue;
