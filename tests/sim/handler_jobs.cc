@@ -88,7 +88,8 @@ void Handler::ask_for_jobs() {
     asked_ = false;
     if (!reply.ok()) return;
     std::string open;
-    for (const auto& job : reply.as<proto::ListJobsOk>().jobs()) {
+    const auto listed = reply.as<proto::ListJobsOk>();
+    for (const auto& job : listed.jobs()) {
       if (has_ended(job)) continue;
       open += " " + job.id() + " " + job.state();
       if (job.state() == "paused") return control_job(job.id(), "resume");
@@ -105,7 +106,8 @@ void Handler::tell_of_jobs() {
   wire_.ask(MessageType::list_jobs, message, {}, [this](const Reply& reply) {
     asked_ = false;
     if (!reply.ok()) return;
-    for (const auto& job : reply.as<proto::ListJobsOk>().jobs()) {
+    const auto listed = reply.as<proto::ListJobsOk>();
+    for (const auto& job : listed.jobs()) {
       if (job.state() != "completed" || job.dry_run()) continue;
       if (job.expired() > 0) continue;  // retention or a purge took some
       JobDone done{group_, 0, false, {topic_.name, 0}, 0, 0};
