@@ -15,7 +15,6 @@ namespace {
 
 constexpr uint32_t kSubscription = 1;
 constexpr uint32_t kSubscribe = 1;  // request id; acks count on from there
-constexpr int kWaitMs = 10'000;
 
 struct Ack {
   uint32_t request = 0;
@@ -133,26 +132,14 @@ client::Error Acknowledger::confirm(Member* member, uint32_t request,
 }
 
 client::Error Acknowledger::loop() {
-  std::vector<pollfd> entries(members_.size());
+  std::vector<Wire*> wires;
+  for (Member& member : members_) wires.push_back(&member.wire);
   while (result_.events < plan_.events) {
-    for (size_t i = 0; i < members_.size(); ++i) {
-      Wire& wire = members_[i].wire;
-      if (client::Error error = wire.flush()) return error;
-      const int events = POLLIN | (wire.has_output() ? POLLOUT : 0);
-      entries[i] = {wire.fd(), static_cast<short>(events), 0};
-    }
-    if (poll(entries.data(), entries.size(), kWaitMs) == 0) {
-      return client::no_reply("neither a delivery nor a confirmation within 10 s");
-    }
-    for (size_t i = 0; i < members_.size(); ++i) {
-      if ((entries[i].revents & ~POLLOUT) == 0) continue;
-      Member* member = &members_[i];
-      client::Error error =
-          member->wire.receive([&](const auto& header, auto message, auto payload) {
-            return take(member, header, message, payload);
-          });
-      if (error) return error;
-    }
+    client::Error error =
+        exchange_frames(wires, [&](size_t i, const auto& header, auto message, auto payload) {
+          return take(&members_[i], header, message, payload);
+        });
+    if (error) return error;
   }
   return {};
 }

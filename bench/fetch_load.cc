@@ -91,24 +91,14 @@ client::Error Reader::loop() {
   for (uint32_t index = 0; index < readings_.size(); ++index) {
     ask(&wires_[index % wires_.size()], index);
   }
-  std::vector<pollfd> entries(wires_.size());
+  std::vector<Wire*> wires;
+  for (Wire& wire : wires_) wires.push_back(&wire);
   while (asking_ > 0) {
-    for (size_t i = 0; i < wires_.size(); ++i) {
-      if (client::Error error = wires_[i].flush()) return error;
-      const int events = POLLIN | (wires_[i].has_output() ? POLLOUT : 0);
-      entries[i] = {wires_[i].fd(), static_cast<short>(events), 0};
-    }
-    if (poll(entries.data(), entries.size(), 10'000) == 0) {
-      return client::no_reply("no reply within 10 s");
-    }
-    for (size_t i = 0; i < wires_.size(); ++i) {
-      if ((entries[i].revents & ~POLLOUT) == 0) continue;
-      Wire* wire = &wires_[i];
-      client::Error error = wire->receive([&](const auto& header, auto message, auto payload) {
-        return take(wire, header, message, payload);
-      });
-      if (error) return error;
-    }
+    client::Error error =
+        exchange_frames(wires, [&](size_t i, const auto& header, auto message, auto payload) {
+          return take(wires[i], header, message, payload);
+        });
+    if (error) return error;
   }
   return {};
 }

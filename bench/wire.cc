@@ -162,4 +162,26 @@ client::Error Wire::round_trip(const OnFrame& on_frame) {
   return {};
 }
 
+client::Error exchange_frames(std::span<Wire* const> wires, const OnFrameOf& on_frame) {
+  constexpr int kRoundMs = 10'000;
+  std::vector<pollfd> entries;
+  entries.reserve(wires.size());
+  for (Wire* wire : wires) {
+    if (client::Error error = wire->flush()) return error;
+    const int events = POLLIN | (wire->has_output() ? POLLOUT : 0);
+    entries.push_back({wire->fd(), static_cast<short>(events), 0});
+  }
+  if (poll(entries.data(), entries.size(), kRoundMs) == 0) {
+    return client::no_reply("nothing came within 10 s");
+  }
+  for (size_t i = 0; i < wires.size(); ++i) {
+    if ((entries[i].revents & ~POLLOUT) == 0) continue;
+    client::Error error = wires[i]->receive([&](const auto& header, auto message, auto payload) {
+      return on_frame(i, header, message, payload);
+    });
+    if (error) return error;
+  }
+  return {};
+}
+
 }  // namespace headrace::bench

@@ -58,4 +58,11 @@ class Wire {
   size_t filled_ = 0;
 };
 
+// One round over several: sends what is queued, waits for one that has something, and calls
+// on_frame(index, header, message, payload) for each whole frame. Error: none within 10 s.
+using OnFrameOf = std::function<client::Error(size_t index, const net::native::FrameHeader&,
+                                              std::span<const std::byte> message,
+                                              std::span<const std::byte> payload)>;
+client::Error exchange_frames(std::span<Wire* const> wires, const OnFrameOf& on_frame);
+
 }  // namespace headrace::bench

@@ -52,14 +52,18 @@ bool Partition::repeats_whole(PublishEvents& request, const ProducerStamp& stamp
   request.append_time_us = first.append_time_us;
   request.epoch = first.epoch;
   request.original_sequence = first.write_sequence;
-  if (stamp.id == kNoProducer) return true;
-  // Its numbers are used up all the same: what it sends next follows them.
+  if (stamp.id != kNoProducer) request.original_sequence = use_up(stamp, first);
+  return true;
+}
+
+// The numbers of a producer that repeats an event are used up all the same: what it sends next
+// follows them. The set that says so.
+uint64_t Partition::use_up(const ProducerStamp& stamp, const EventIds::Original& first) {
   producers_.record(
       stamp,
       {first.offset, first.append_time_us, first.epoch, ctx_->sequence(), ctx_->now().wall_us},
       index_.partition(), &ctx_->writes(this));
-  request.original_sequence = ctx_->sequence();
-  return true;
+  return ctx_->sequence();
 }
 
 bool Partition::repeats_batch(PublishBatch& request, const ProducerStamp& stamp) {
@@ -75,12 +79,7 @@ bool Partition::repeats_batch(PublishBatch& request, const ProducerStamp& stamp)
   request.epoch = first.epoch;
   request.duplicate = true;
   request.original_sequence = first.write_sequence;
-  if (stamp.id == kNoProducer) return true;
-  producers_.record(
-      stamp,
-      {first.offset, first.append_time_us, first.epoch, ctx_->sequence(), ctx_->now().wall_us},
-      index_.partition(), &ctx_->writes(this));
-  request.original_sequence = ctx_->sequence();
+  if (stamp.id != kNoProducer) request.original_sequence = use_up(stamp, first);
   return true;
 }
 
