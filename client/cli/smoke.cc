@@ -1,5 +1,6 @@
 // smoke: one event of every kind through a topic of its own: publish, consume, compare, commit by a
-// group, delete. Exit 0 says that the broker does its job.
+// group; ack, retry, dead letter and redrive by another; delete. Exit 0 says that the broker does
+// its job.
 #include <algorithm>
 #include <chrono>
 #include <random>
@@ -7,6 +8,7 @@
 #include "client/admin.h"
 #include "client/cli/json_line.h"
 #include "client/cli/session.h"
+#include "client/cli/smoke_handlers.h"
 #include "client/cli/verbs.h"
 #include "client/cloud_event.h"
 #include "client/consumer.h"
@@ -136,6 +138,7 @@ int smoke(const ConnectArguments& connect) {
   client::Client& client = *made.value;
   const std::string name = unique_name();
   const std::vector<client::OutgoingEvent> events = sample_events();
+  SmokeHandlers handlers(&client, name, name + "-handlers", events.size());
   bool created = false;
   bool joined = false;
   const Step steps[] = {
@@ -156,6 +159,10 @@ int smoke(const ConnectArguments& connect) {
          return consume(client, name, name, false, events);
        }},
       {"check the commit", [&] { return check_commit(client, name, events.size()); }},
+      {"declare an acked group", [&] { return handlers.declare(); }},
+      {"ack, retry and reject", [&] { return handlers.ack_and_retry(); }},
+      {"find the dead letter", [&] { return handlers.dead_letter(); }},
+      {"redrive it", [&] { return handlers.redrive(); }},
   };
   Error failed;
   std::string out;
@@ -173,6 +180,9 @@ int smoke(const ConnectArguments& connect) {
     failed = step.run();
     line(step.name, failed);
     if (failed) break;
+  }
+  if (const Error error = handlers.leave(); !failed) {
+    line("leave and delete the acked group", failed = error);
   }
   if (joined) {
     const Error error = client::delete_group(client, name).error;

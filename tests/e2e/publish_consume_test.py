@@ -92,6 +92,7 @@ class PublishConsume(unittest.TestCase):
     def test_smoke_and_doctor_pass(self):
         with Broker() as broker:
             broker.cli("smoke")
+            self.assertEqual(broker.json("groups", "ls"), [], "it leaves nothing behind")
             rows = broker.json("doctor")
             self.assertTrue(rows)
             self.assertEqual({row["result"] for row in rows}, {"PASS"})
