@@ -220,6 +220,9 @@ void CatalogStore::update_group(std::unique_ptr<UpdateGroup> request) {
   if (request->options.from != existing->options.from) {
     return refuse(Error(ErrorCode::invalid_request, "from: is fixed when the group is made"));
   }
+  if (request->options.ordering != existing->options.ordering) {
+    return refuse(Error(ErrorCode::invalid_request, "ordering: is fixed when the group is made"));
+  }
   auto changed = std::make_shared<GroupRecord>(*existing);
   changed->options = request->options;
   ++changed->version;

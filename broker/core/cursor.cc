@@ -40,6 +40,9 @@ Cursor::Cursor(AckedGroup* group, PartitionId partition, Job* job, Offset end,
       spot_(reader_key(*group, partition, lane_, true), ctx) {
   if (job != nullptr && !job->has_log()) {
     letters_ = std::make_unique<LetterReader>(&group->dead_letters(), ctx, [this] { on_read(); });
+  } else if (group->options().ordering == GroupOptions::Ordering::key) {
+    keys_ = std::make_unique<KeyOrder>();
+    if (row.parked > 0) keys_state_ = Keys::unread;
   }
   retries_.set_count(row.parked - std::min(row.parked, blocked));  // one set wrote both
   blocked_.set_count(blocked);
@@ -54,6 +57,7 @@ Cursor::~Cursor() {
 bool Cursor::fill(Acquire* acquire, uint32_t most) {
   acquire->partition = partition_;
   acquire->lane = lane_;
+  if (!keys_ready()) return false;
   // A probe takes what has not failed yet before what has.
   const bool given =
       group_->health().probes()
@@ -137,8 +141,9 @@ bool Cursor::fill_retries(Acquire* acquire, uint32_t most) {
 }
 
 bool Cursor::window_full() const {
-  return held_.events() + again_events_ >= group_->options().max_in_flight ||
-         next_ - settled_.floor() >= limits::kWindowOffsets;
+  return unsettled() >= group_->options().max_in_flight ||
+         next_ - settled_.floor() >= limits::kWindowOffsets ||
+         (keys_ != nullptr && retries_.count() >= limits::kKeyRowsMax);
 }
 
 bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
@@ -159,9 +164,8 @@ bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
       continue;
     }
     if (state != LogReader::State::ready) break;
-    const int64_t window =
-        std::min<int64_t>(group_->options().max_in_flight - held_.events() - again_events_,
-                          limits::kWindowOffsets - (next_ - settled_.floor()));
+    const int64_t window = std::min<int64_t>(group_->options().max_in_flight - unsettled(),
+                                             limits::kWindowOffsets - (next_ - settled_.floor()));
     fill_batch(acquire, std::min<int64_t>(most, window));
     if (job_ != nullptr) job_->rate().spend(acquire->events);
     if (acquire->events > 0) break;
@@ -175,7 +179,7 @@ bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
 void Cursor::fill_batch(Acquire* acquire, int64_t most) {
   BatchWalk& walk = log_.batch();
   const Offset walk_end = std::min(walk.end(), end_);
-  const bool everything = wants_everything();
+  const bool everything = wants_everything() && keys_ == nullptr;
   while (next_ < walk_end && acquire->events < most) {
     const Offset open = settled_.next_open(next_);
     if (open != next_) {
@@ -193,10 +197,16 @@ void Cursor::fill_batch(Acquire* acquire, int64_t most) {
     if (walk.at(next_, &record) != storage::BatchError::ok || !read_type(record, &type)) {
       return give_up(walk);
     }
-    if (wants({type, record})) {
-      take_log(acquire, walk, run_end(walk, most - acquire->events));
-    } else {
+    if (!wants({type, record})) {
       pass(next_ + 1);
+    } else if (keys_ == nullptr) {
+      take_log(acquire, walk, run_end(walk, most - acquire->events));
+    } else if (window_full()) {
+      return;
+    } else if (may_go(record)) {
+      take_log(acquire, walk, next_ + 1);
+    } else {
+      next_ = next_ + 1;
     }
   }
 }
@@ -297,6 +307,7 @@ int64_t Cursor::ack(const Settle::Outcome& outcome) {
   for (const auto& [first, range] : take(outcome)) {
     if (range.retry != nullptr) retries_.remove(*range.retry, group_);
     settle(first, range.last + 1);
+    key_over(first);
     events += range.events(first);
     if (job_ != nullptr) job_->record.acked += range.events(first);
     group_->on_acked(lane_, range, range.events(first));
@@ -394,8 +405,12 @@ void Cursor::park(Offset offset, const HeldRange& range, std::vector<AttemptReco
   entry.attempts = std::move(attempts);
   entry.letter = range.retry == nullptr ? 0 : range.retry->letter;
   if (range.retry != nullptr) retries_.remove(*range.retry, group_);
+  if (keys_ != nullptr) entry.key = keys_->key_of(offset);
+  const uint64_t key = entry.key;
   retries_.put(std::move(entry), group_);
   settle(offset, offset + 1);
+  if (key == 0) return;
+  for (const Offset behind : keys_->park(offset)) put_behind(behind, key);
 }
 
 // ---- dead letters
@@ -468,6 +483,7 @@ void Cursor::settle(Dying* dying) {
     retry->due_us == RetryEntry::kNever ? blocked_.remove(*retry) : retries_.remove(*retry, group_);
   }
   settle(dying->offset, dying->end);
+  key_over(dying->offset);
   if (dying->waiting != nullptr && --dying->waiting->dying == 0) group_->answer(*dying->waiting);
 }
 
@@ -556,7 +572,8 @@ void Cursor::rearm() {
   }
   if (lazy_since_mono_us_ >= 0) next = std::min(next, lazy_since_mono_us_ + limits::kLazyFloorUs);
   const bool letters_failed = letters_ != nullptr && letters_->failed();
-  if (log_.error() || spot_.error() || blocked_.error() || letters_failed) {
+  const bool keys_failed = keys_state_ == Keys::failed;
+  if (log_.error() || spot_.error() || blocked_.error() || letters_failed || keys_failed) {
     next = std::min(next, now.mono_us + kReadAgainUs);
   }
   if (rate_limited_ && group_->may_deliver()) next = std::min(next, job_->rate().ready_us());

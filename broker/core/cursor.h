@@ -22,6 +22,7 @@
 #include "broker/core/ctx.h"
 #include "broker/core/filter.h"
 #include "broker/core/in_flight.h"
+#include "broker/core/key_order.h"
 #include "broker/core/letter_reader.h"
 #include "broker/core/log_reader.h"
 #include "broker/core/retry_queue.h"
@@ -96,7 +97,13 @@ class Cursor final : public Timer {
   int64_t in_flight() const { return held_.events(); }
   int64_t parked() const { return static_cast<int64_t>(retries_.count()); }
   int64_t blocked() const { return blocked_.count(); }
+  // Known to be done where the log has not been read again yet, after a restart.
+  int64_t settled_ahead() const { return settled_.count_from(next_); }
   int64_t given_back() const { return again_events_; }
+  // Behind an event of their key that is in flight; behind one that is parked, with rows
+  // themselves.
+  int64_t waiting() const { return keys_ == nullptr ? 0 : keys_->waiting_in_memory(); }
+  int64_t waiting_parked() const { return keys_ == nullptr ? 0 : keys_->waiting_in_rows(); }
   // In flight, given back or dying, and without a parked row.
   int64_t unparked() const {
     return in_flight() + given_back() + dying() - static_cast<int64_t>(retries_.taken());
@@ -140,6 +147,7 @@ class Cursor final : public Timer {
   void choose_skips();
   void skip_gone();
   bool window_full() const;
+  int64_t unsettled() const { return held_.events() + again_events_ + waiting(); }
   std::vector<InFlight::Piece> take(const Settle::Outcome& outcome);
   void acquire_range(Acquire* acquire, Offset first, HeldRange range, uint32_t batch);
   void give_back(Offset first, HeldRange range);
@@ -150,6 +158,16 @@ class Cursor final : public Timer {
   bool bury(Dying* dying, DeadLetter letter);
   void block(Dying* dying);
   void settle(Dying* dying);
+  // ordering = key (cursor_keys.cc)
+  struct KeyPage;
+  bool keys_ready();
+  void read_keys(storage::Key from);
+  void on_key_page(KeyPage& page);
+  bool may_go(const storage::RecordView& record);
+  void put_behind(Offset offset, uint64_t key);
+  void go_on(KeyOrder::Waiter next);
+  void key_over(Offset offset);
+  void skip_waiting(Offset cut);
   struct ExpiryPage;
   void skip_backlog(Offset cut);
   void on_expiry_page(ExpiryPage& page);
@@ -176,8 +194,10 @@ class Cursor final : public Timer {
   LogReader log_;                          // runs ahead of next_
   LogReader spot_;                         // single events: given back, retried, dying
   std::unique_ptr<LetterReader> letters_;  // likewise, of a redrive
-  bool spot_is_letter_ = false;            // where look() found the last one
-  bool rate_limited_ = false;              // something may go at the job's next time
+  std::unique_ptr<KeyOrder> keys_;         // nullptr: events go whatever their keys
+  enum class Keys : uint8_t { unread, reading, failed, ready } keys_state_ = Keys::ready;
+  bool spot_is_letter_ = false;  // where look() found the last one
+  bool rate_limited_ = false;    // something may go at the job's next time
   // Events below are expired wherever they turn up.
   Offset expire_to_{0};
   std::optional<storage::Key> expire_from_;  // in the rows; none: nothing is to be read

@@ -20,6 +20,7 @@ void Cursor::skip_gone() {
 void Cursor::choose_skips() {
   log_.skip_by(group_->wants_everything() ? nullptr : group_->filter(),
                job_ == nullptr || job_->wants_everything() ? nullptr : job_->filter());
+  log_.wait_as(group_->options().priority, job_ == nullptr ? group_->slot() : Fetch::kNoSlot);
 }
 
 void Cursor::count(int64_t* batches) {
@@ -76,6 +77,7 @@ void Cursor::expired(Offset first, const HeldRange& range) {
   job_->record.expired += range.events(first);
   if (range.retry != nullptr) retries_.remove(*range.retry, group_);
   settle(first, range.last + 1);
+  key_over(first);
 }
 
 void Cursor::redrive(const DeadLetter& letter, int64_t due_us) {

@@ -30,6 +30,7 @@ Offset Cursor::oldest_in_memory() const {
 void Cursor::expire_below(Offset cut) {
   expire_to_ = std::max(expire_to_, cut);
   skip_backlog(cut);
+  skip_waiting(cut);
   const Failure failure{FailureReason::expired, kExpired, -1, true, nullptr};
   for (const auto& [first, range] : held_.take_below(cut)) {
     returned(first, range);
@@ -70,7 +71,7 @@ void Cursor::skip_backlog(Offset cut) {
 
 // A page of the rows at a time, when the one before has become dead letters.
 void Cursor::go_on_expiring() {
-  if (!expire_from_ || expiring_ || !dying_.empty()) return;
+  if (!expire_from_ || expiring_ || !dying_.empty() || !keys_ready()) return;
   const auto prefix =
       storage::retry_prefix(group_->topic()->partition(partition_), group_->record()->id, lane_);
   auto* page = new ExpiryPage;
@@ -108,6 +109,7 @@ void Cursor::on_expiry_page(ExpiryPage& page) {
 }
 
 void Cursor::expire(RetryEntryPtr entry) {
+  if (keys_ != nullptr) keys_->drop(entry->offset, entry->key);
   Dying dying{entry->offset, entry->offset + 1, entry->attempts, FailureReason::expired,
               kExpired,      nullptr,           nullptr};
   dying.retry = std::move(entry);

@@ -41,7 +41,6 @@ Error check_supported(const GroupOptions& options) {
   auto not_yet = [](const char* what) {
     return Error(ErrorCode::unsupported, std::string(what) + ": not in this version");
   };
-  if (options.ordering == GroupOptions::Ordering::key) return not_yet("ordering = key");
   if (options.schema_from != 0 || options.schema_to != 0) return not_yet("schema versions");
   return {};
 }

@@ -68,7 +68,7 @@ int64_t Job::outstanding() const {
   for (const auto& cursor : cursors) {
     // What is held, given back or dying of a redrive has its parked row still.
     events += cursor->parked();
-    if (has_log()) events += cursor->unparked();
+    if (has_log()) events += cursor->unparked() + cursor->waiting();
   }
   return events;
 }
@@ -95,7 +95,8 @@ JobStats Job::stats(int64_t now_us) const {
   if (has_log()) as_of_now.scanned = read_events();
   if (!record.dry_run) as_of_now.matched = record.acked + record.failed + outstanding();
   for (const auto& cursor : cursors) {
-    stats.delivered += has_log() ? cursor->unparked() + cursor->parked() : cursor->in_flight();
+    stats.delivered += has_log() ? cursor->unparked() + cursor->parked() - cursor->waiting_parked()
+                                 : cursor->in_flight();
   }
   const int64_t all = has_log() ? range_events() : as_of_now.matched;
   const int64_t done = has_log() ? settled_events() : record.acked + record.failed + record.expired;

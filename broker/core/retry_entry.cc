@@ -48,6 +48,7 @@ std::string RetryEntry::encode() const {
   for (const auto& past : attempts) core::encode(past, row.add_attempts());
   row.set_blocked(due_us == kNever);
   row.set_letter(letter);
+  row.set_key(key);
   return row.SerializeAsString();
 }
 
@@ -62,6 +63,7 @@ std::optional<RetryEntry> decode_retry(std::string_view key, std::string_view va
   entry.offset = parts->offset;
   entry.attempt = parts->attempt;
   entry.letter = row.letter();
+  entry.key = row.key();
   for (const auto& attempt : row.attempts()) entry.attempts.push_back(decode(attempt));
   return entry;
 }

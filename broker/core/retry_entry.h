@@ -35,11 +35,15 @@ struct AttemptRecord {
 
 struct RetryEntry {
   static constexpr int64_t kNever = INT64_MAX;
+  static constexpr int64_t kBehindKey = INT64_MAX - 1;
 
-  int64_t due_us = 0;  // wall clock; kNever: blocked, the dead letters are full
+  // Wall clock; kNever: blocked, the dead letters are full; kBehindKey: an earlier event of its key
+  // is not over, and nothing was tried with this one.
+  int64_t due_us = 0;
   Offset offset;
   uint32_t attempt = 0;  // the next one
   std::vector<AttemptRecord> attempts;
+  uint64_t key = 0;               // hash of its key where these are ordered (key_order.h)
   uint64_t letter = 0;            // redriven: the dead letter that holds the event; 0: the log
   uint64_t written_sequence = 0;  // the set that holds it; not acted on before that is durable
 

@@ -48,7 +48,7 @@ void RetryQueue::set_count(uint64_t count) {
   refill();
 }
 
-void RetryQueue::put(RetryEntry entry, Committable* who) {
+RetryEntryPtr RetryQueue::put(RetryEntry entry, Committable* who) {
   auto& writes = ctx_->writes(who);
   entry.written_sequence = ctx_->sequence();
   writes.put(place(), key_of(entry), entry.encode());
@@ -60,7 +60,9 @@ void RetryQueue::put(RetryEntry entry, Committable* who) {
   }
   unwritten_.back().second = std::min(unwritten_.back().second, entry.offset);
   ++count_;
-  insert(std::make_shared<const RetryEntry>(std::move(entry)));
+  auto put = std::make_shared<const RetryEntry>(std::move(entry));
+  if (put->due_us != RetryEntry::kBehindKey) insert(put);
+  return put;
 }
 
 // Entries beyond what memory knows stay on disk until it gets there. During a read everything is
@@ -172,7 +174,8 @@ void RetryQueue::refill() {
     }
     scan->from = key_of(next);
   }
-  scan->to = rows_ == Rows::blocked ? prefix.after_prefix() : never;
+  scan->to = rows_ == Rows::blocked ? prefix.after_prefix()
+                                    : key_of(Order{RetryEntry::kBehindKey, Offset(0), 0});
   scan->max_rows = limits::kRetryHeads;
   scan->sink = ctx_->sink();
   reading_ = true;

@@ -18,15 +18,15 @@ namespace headrace::core {
 
 class RetryQueue {
  public:
-  enum class Rows : uint8_t { parked, blocked };  // with a due time, or due never
+  enum class Rows : uint8_t { parked, blocked };  // with a due time (or behind a key), or due never
 
   // `changed` runs when a read has brought more entries.
   RetryQueue(const PartitionKey& partition, GroupId group, LaneId lane, Rows rows, Ctx* ctx,
              std::function<void()> changed);
   ~RetryQueue();
 
-  // Writes the row with this turn's set.
-  void put(RetryEntry entry, Committable* who);
+  // Writes the row with this turn's set. One that is due behind its key is only counted here.
+  RetryEntryPtr put(RetryEntry entry, Committable* who);
   // Removes its row with this turn's set; it has been taken or is still queued.
   void remove(const RetryEntry& entry, Committable* who);
 

@@ -2,6 +2,7 @@
 // Pure. The floor never goes back; what is added is never taken away.
 #pragma once
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <vector>
@@ -58,6 +59,14 @@ class Settled {
   Offset open_until(Offset from, Offset limit) const {
     auto after = ranges_.lower_bound(from);
     return after == ranges_.end() || after->first > limit ? limit : after->first;
+  }
+  // How many at or above `from`.
+  int64_t count_from(Offset from) const {
+    int64_t events = 0;
+    for (auto at = ranges_.rbegin(); at != ranges_.rend() && at->second > from; ++at) {
+      events += at->second - std::max(at->first, from);
+    }
+    return events;
   }
   size_t range_count() const { return ranges_.size(); }
 

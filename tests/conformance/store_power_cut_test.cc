@@ -1,7 +1,7 @@
 // Power cuts under RocksStore and the real committer: sets of several shards are on their way when
 // the disk goes, at a random write or sync of the log. After the next open every set that was
 // reported committed must be there, and each shard must hold a prefix of what was submitted, whole
-// sets only. HEADRACE_PLANT_ACK_BEFORE_SYNC (a CMake option) makes the committer complete before
+// sets only. HEADRACE_PLANTED (a CMake option) makes the committer complete before
 // the sync: this test must fail then.
 #include <gtest/gtest.h>
 

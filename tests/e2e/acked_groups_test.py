@@ -261,6 +261,26 @@ class Failures(unittest.TestCase):
 
 
 class Members(unittest.TestCase):
+    def test_a_failed_event_holds_those_of_its_key_and_no_others(self):
+        with Broker() as broker:
+            create(broker, "g", "--ordering", "key", *QUICK)
+            options = broker.json("groups", "describe", "g")[0]["options"]
+            self.assertEqual(options["ordering"], "key")
+            for i in range(1, 4):
+                publish(broker, "default", [f"a{i}"], "--key", "a")
+                publish(broker, "default", [f"b{i}"], "--key", "b")
+            once = '[ "$(cat)$HEADRACE_ATTEMPT" != a11 ] || { echo broken >&2; exit 1; }'
+            lines = broker.json("subscribe", "g", "--count", "7", "--exec", once)
+            of = {key: [(line["data"], line["attempt"], line["outcome"]) for line in lines
+                        if line["key"] == key] for key in "ab"}
+            self.assertEqual(of["a"], [("a1", 1, "nack"), ("a1", 2, "ack"), ("a2", 1, "ack"),
+                                       ("a3", 1, "ack")])
+            self.assertEqual(of["b"], [(f"b{i}", 1, "ack") for i in range(1, 4)])
+            self.assertEqual(broker.json("groups", "describe", "g")[0]["lag_events"], 0)
+            changed = broker.cli("groups", "update", "g", "--ordering", "none", check=False)
+            self.assertEqual(changed.returncode, 1)
+            self.assertIn("ordering: is fixed", changed.stderr)
+
     def test_two_members_share_the_events(self):
         with Broker() as broker:
             create(broker, "g")

@@ -43,6 +43,7 @@ struct Seen {
   int64_t append_time_us = 0;
   uint32_t reader = 0;
   uint32_t epoch = 0;  // of the stored batch
+  std::string key;     // empty: none
 };
 // What a fetch says of the ends of a partition.
 struct Ends {
@@ -75,6 +76,7 @@ struct Delivered {
   uint32_t attempts_most = 1;
   int64_t now_us = 0;
   uint32_t job = 0;  // of the group; 0: live
+  std::string key;   // where the group orders by it
 };
 // What a member said of it; first when it is sent, then, if so, when it was accepted and durable.
 struct HowItEnded {
@@ -87,6 +89,7 @@ struct HowItEnded {
   bool accepted = false;
   int64_t now_us = 0;
   uint32_t job = 0;
+  bool reject = false;
 };
 // One dead letter, and: these were all of them, and nothing else is owed.
 struct Dead {

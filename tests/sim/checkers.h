@@ -36,6 +36,10 @@ std::unique_ptr<Checker> make_epoch_checker(Violations* violations);
 // last one; in the end every event was acked or is one dead letter.
 std::unique_ptr<Checker> make_delivery_checker(Violations* violations);
 
+// Groups that order by key: no live event is handed out before all earlier ones of its key are
+// over.
+std::unique_ptr<Checker> make_key_checker(Violations* violations);
+
 // Delayed events: never before they are due, none lost, and those that were taken back never.
 std::unique_ptr<Checker> make_delayed_checker(Violations* violations);
 
@@ -60,15 +64,15 @@ class Judge {
   void told(const Position& at_least, const Position& position) {
     for (auto& checker : checkers_) checker->on_told(at_least, position);
   }
-  void complain(std::string what) {
-    if (violations_.size() < 20) violations_.push_back(std::move(what));
-  }
+  // A client's own finding.
+  void complain(std::string what);
   const Violations& violations() const { return violations_; }
 
  private:
   Violations violations_;
   std::vector<std::unique_ptr<Checker>> checkers_;
   std::set<std::string> forgotten_;
+  bool alone_ = false;
 };
 
 }  // namespace headrace::sim

@@ -41,6 +41,7 @@ class Checkers : public testing::Test {
   std::unique_ptr<Checker> budget_ = make_budget_checker(&violations_);
   std::unique_ptr<Checker> epochs_ = make_epoch_checker(&violations_);
   std::unique_ptr<Checker> deliveries_ = make_delivery_checker(&violations_);
+  std::unique_ptr<Checker> keys_ = make_key_checker(&violations_);
   std::unique_ptr<Checker> delayed_ = make_delayed_checker(&violations_);
 };
 
@@ -279,6 +280,26 @@ TEST_F(Checkers, AJobForgetsAnEventOrBringsAnother) {
   deliveries_->on_delivered({"g", kLane, value(6), 5, 1, 3, 10, 9});
   deliveries_->on_job_done({"g", 9, false, kLane, 0, 0});
   EXPECT_EQ(violations_.size(), 3u);
+}
+
+TEST_F(Checkers, AnEventThatOvertakesItsKey) {
+  auto delivered = [](int64_t offset, uint32_t attempt, int64_t now_us, std::string key) {
+    return Delivered{"g", kLane, value(1), offset, attempt, 3, now_us, 0, std::move(key)};
+  };
+  const HowItEnded ack{"g", kLane, 0, 1, true, false, false, 20};
+  const HowItEnded nack{"g", kLane, 1, 1, false, true, false, 20};
+  keys_->on_delivered(delivered(0, 1, 10, "a"));
+  keys_->on_delivered(delivered(1, 1, 10, "b"));
+  keys_->on_outcome(ack);
+  keys_->on_outcome(nack);
+  keys_->on_delivered(delivered(2, 1, 30, "a"));
+  keys_->on_delivered(delivered(3, 1, 30, "c"));
+  EXPECT_TRUE(violations_.empty());
+  keys_->on_delivered(delivered(4, 1, 40, "b"));
+  EXPECT_EQ(violations_.size(), 1u);
+  // Two attempts may have passed unseen.
+  keys_->on_delivered(delivered(5, 1, 30 + 6'000'000, "c"));
+  EXPECT_EQ(violations_.size(), 1u);
 }
 
 TEST(Judge, TellsEveryCheckerAndForgetsTopics) {

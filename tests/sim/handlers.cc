@@ -79,6 +79,7 @@ void Handler::declare() {
   options->mutable_retry()->set_base_ms(500);
   options->set_ack_deadline_ms(3'000);
   options->set_cooldown_ms(1'000);
+  if (topic_.by_key) options->set_ordering("key");
   if (topic_.dlq_entries > 0) options->set_dlq_entries(topic_.dlq_entries);
   wire_.ask(MessageType::create_group, message, {}, [this](const Reply& reply) {
     asked_ = false;
@@ -138,7 +139,7 @@ void Handler::on_event(uint32_t partition, uint32_t job, const Seen& seen, uint3
   ++scene_.handled;
   scene_.judge.tell(&Checker::on_delivered,
                     Delivered{group_, seen.lane, seen.value, seen.offset, attempt, kMaxRetries + 1,
-                              scene_.now_us(), job});
+                              scene_.now_us(), job, topic_.by_key ? seen.key : ""});
   if (job == 0) seen_ends_[partition] = std::max(seen_ends_[partition], seen.offset + 1);
   decide(partition, job, seen, attempt);
 }
@@ -196,7 +197,8 @@ bool Handler::settle_some() {
                                                        outcome.verdict() == proto::NACK,
                                                        accepted,
                                                        scene_.now_us(),
-                                                       outcome.lane()});
+                                                       outcome.lane(),
+                                                       outcome.verdict() == proto::REJECT});
   };
   for (int i = 0; i < message.outcomes_size(); ++i) tell(i, false);  // it may arrive and be lost
   wire_.ask(MessageType::settle, message, {}, [this, message, tell](const Reply& reply) {

@@ -83,7 +83,9 @@ void send_batch(Wire& wire, const Publish& publish, std::function<void(const Out
   }
   for (uint32_t i = 0; i < publish.count; ++i) {
     const std::string value = value_text(value_at(publish, i), publish.padding);
+    const std::string key = key_text(value_at(publish, i));
     storage::EventFields event;
+    event.key = key;
     event.value = value;
     event.timestamp_ms = 1;
     builder.add(event);
@@ -121,6 +123,10 @@ bool is_expected(uint32_t code) {
   return false;
 }
 
+std::string key_text(const Value& value) {
+  return "k" + std::to_string(value.number % kKeys);
+}
+
 std::string value_text(const Value& value, size_t padding) {
   return std::to_string(value.producer) + ":" + std::to_string(value.number) + ":" +
          std::string(padding, '.');
@@ -145,7 +151,7 @@ void send(Wire& wire, const Publish& publish, std::function<void(const Outcome&)
     const std::string value = value_text(value_at(publish, i), publish.padding);
     auto* event = message.add_events();
     event->set_value_size(static_cast<uint32_t>(value.size()));
-    if (publish.spread) event->set_key("k" + std::to_string(publish.first_number + i));
+    event->set_key(key_text(value_at(publish, i)));
     payload += value;
   }
   wire.ask(
@@ -176,7 +182,8 @@ bool read_batches(const Lane& lane, std::string_view payload, const std::vector<
       if (!value) return false;
       if (offset >= from)
         events->push_back({lane, *value, offset, times_us[i], reader,
-                           static_cast<uint32_t>(header.leader_epoch)});
+                           static_cast<uint32_t>(header.leader_epoch),
+                           std::string(record.key.value_or(""))});
     }
     if (reading.error() != storage::BatchError::ok) return false;
   }
@@ -192,7 +199,7 @@ bool read_events(const Lane& lane,
     payload.remove_prefix(event.value_size());
     if (!value) return false;
     events->push_back(
-        {lane, *value, event.offset(), event.append_time_us(), reader, event.epoch()});
+        {lane, *value, event.offset(), event.append_time_us(), reader, event.epoch(), event.key()});
   }
   return decoded.empty() || payload.empty();
 }

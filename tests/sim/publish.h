@@ -42,6 +42,8 @@ void send(Wire& wire, const Publish& publish, std::function<void(const Outcome&)
 // Errors that a correct client of a correct broker may meet.
 bool is_expected(uint32_t code);
 
+constexpr uint64_t kKeys = 40;
+std::string key_text(const Value& value);
 std::string value_text(const Value& value, size_t padding);
 // What a fetch or a delivery brought: every event of the batches at or above `from`. False if the
 // bytes are no batches.

@@ -65,6 +65,7 @@ void Run::cast() {
     made.partitions = partitions;
     made.retention = options_.retention && i == 0;
     made.dlq_entries = options_.dlq_entries;
+    made.by_key = prng.chance(0.4);
   }
   topics_ = add<TopicClient>();
   for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();

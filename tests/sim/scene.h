@@ -21,6 +21,7 @@ struct SimTopic {
   bool retention = false;
   bool dedup = false;
   uint32_t dlq_entries = 0;  // quota of its acked group; 0: the default
+  bool by_key = false;       // its acked group orders by key
   bool created = false;
   bool deleted = false;
 };

@@ -167,6 +167,10 @@ void read_options(std::istringstream& words, core::GroupOptions* to) {
     if (word.starts_with("in_flight=")) {
       options.max_in_flight = static_cast<uint32_t>(std::stoul(value));
     }
+    if (word.starts_with("priority=")) {
+      options.priority = static_cast<uint32_t>(std::stoul(value));
+    }
+    if (word == "ordering=key") options.ordering = core::GroupOptions::Ordering::key;
     if (word.starts_with("dlq=")) options.dlq_entries = static_cast<uint32_t>(std::stoul(value));
     if (word.starts_with("dlq_bytes=")) options.dlq_bytes = std::stoll(value);
     if (word == "overflow=drop") {

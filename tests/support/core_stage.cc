@@ -9,7 +9,8 @@ namespace {
 // Events of one publish and what their views point to.
 struct Values {
   std::vector<std::string> values;
-  std::vector<std::string> ids;  // of each value; empty: none
+  std::vector<std::string> ids;   // of each value; empty: none
+  std::vector<std::string> keys;  // likewise
   std::string type;
 };
 
@@ -375,6 +376,7 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
   auto held = std::make_shared<Values>();
   bool prebuilt = false;
   std::string id;
+  std::string key;
   for (std::string word; words >> word;) {
     if (word.starts_with("type=")) {
       held->type = word.substr(5);
@@ -382,6 +384,10 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
     }
     if (word.starts_with("id=")) {
       id = word.substr(3);
+      continue;
+    }
+    if (word.starts_with("key=")) {
+      key = word.substr(4);
       continue;
     }
     if (word == "atomic" || word == "batch") {
@@ -392,6 +398,7 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
     if (!word.starts_with("producer=")) {
       held->values.push_back(word);
       held->ids.push_back(id);
+      held->keys.push_back(key);
       continue;
     }
     const size_t colon = word.find(':');
@@ -406,6 +413,7 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
     auto& item = request->items[i];
     item.partition = PartitionId(partition);
     item.fields.value = held->values[i];
+    if (!held->keys[i].empty()) item.fields.key = held->keys[i];
     item.fields.timestamp_ms = 1;
     if (!held->ids[i].empty()) item.headers.push_back({"ce_id", held->ids[i]});
     if (!held->type.empty()) item.headers.push_back({"ce_type", held->type});
