@@ -7,6 +7,7 @@
 
 #include "bench/ack_load.h"
 #include "bench/batch_pool.h"
+#include "bench/bystanders.h"
 #include "bench/ceiling.h"
 #include "bench/fetch_load.h"
 #include "bench/load.h"
@@ -97,6 +98,7 @@ class Bench {
   LoadPlan load_plan() const;
   uint64_t default_events() const;
   Error publish();
+  Error publish_beside_groups();
   Error fill_hot(uint64_t wanted, LoadResult* filled);
   Error consume();
   Error acknowledge();
@@ -210,6 +212,36 @@ Error Bench::publish() {
     say("the broker was faster than the ceiling: something else used the disk, run again");
   }
   return {};
+}
+
+// Alone and beside the members of so many groups, in turns.
+Error Bench::publish_beside_groups() {
+  Bystanders bystanders(client_.get(), topic_, arguments_.groups);
+  say("making the groups");
+  if (Error error = bystanders.declare()) return error;
+  LoadPlan plan = load_plan();
+  plan.events /= 2 * kRounds;
+  std::vector<double> alone;
+  std::vector<double> beside;
+  metrics::HistogramSnapshot latency;
+  for (int round = 0; round < kRounds; ++round) {
+    say("publishing alone, then beside the groups");
+    LoadResult result = publish_load(plan);
+    if (result.error) return result.error;
+    alone.push_back(result.events_per_s());
+    if (Error error = bystanders.join()) return error;
+    result = publish_load(plan);
+    bystanders.leave();
+    if (result.error) return result.error;
+    beside.push_back(result.events_per_s());
+    latency.merge(result.latency);
+  }
+  report_.real("groups", arguments_.groups, 0);
+  report_.real("events_per_s_alone", median(alone), 0);
+  report_.real("events_per_s", median(beside), 0);
+  report_.real("ratio_with_groups", median(beside) / median(alone), 3);
+  report_.latency(latency);
+  return bystanders.remove();
 }
 
 CeilingPlan Bench::ceiling_plan(const LoadPlan& load) const {
@@ -415,7 +447,9 @@ Error Bench::run() {
                std::string(client::to_string(static_cast<Durability>(arguments_.durability))));
   if (Error error = set_up()) return error;
   Error error;
-  if (arguments_.load == BenchArguments::Load::publish) error = publish();
+  if (arguments_.load == BenchArguments::Load::publish) {
+    error = arguments_.groups > 0 ? publish_beside_groups() : publish();
+  }
   if (arguments_.load == BenchArguments::Load::consume) error = consume();
   if (arguments_.load == BenchArguments::Load::ack) error = acknowledge();
   if (arguments_.load == BenchArguments::Load::latency) error = latency();

@@ -10,10 +10,12 @@
 
 namespace headrace::core {
 
-AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx, std::vector<AckedGroup*>* changed)
+AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher> matcher, Ctx* ctx,
+                       std::vector<AckedGroup*>* changed)
     : record_(std::move(record)),
       topic_(std::move(topic)),
       ctx_(ctx),
+      matcher_(std::move(matcher)),
       dead_letters_(record_, topic_, ctx, this,
                     [this] {
                       mark_dirty();
@@ -26,19 +28,22 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx, std::vector<Ac
 }
 
 AckedGroup::~AckedGroup() {
+  matcher_->remove(*slot_);
   ctx_->disarm(this);
   for (Waiting& waiting : waiting_) ctx_->disarm(&waiting);
 }
 
 void AckedGroup::adopt(const GroupPtr& record) {
   const bool newer = record->version > record_->version;
-  if (record != record_ && !newer) return;
+  if (slot_ && !newer) return;
   record_ = record;
   dead_letters_.adopt(record);
   auto filter = std::make_shared<Filter>();
   const Error error = compile_filter(record_->options, filter.get());
   HR_CHECK(!error);  // checked when it was declared
   filter_ = std::move(filter);
+  if (slot_) matcher_->remove(*slot_);
+  slot_ = matcher_->add(*filter_);
   wants_everything_ = record_->options.filters.empty() && record_->options.conditions.empty();
   if (!newer || state_ != State::ready) return;
   mark_dirty();
@@ -517,8 +522,9 @@ GroupStats AckedGroup::stats() const {
     row.partition = cursor->partition();
     row.committed = cursor->floor();
     row.next = cursor->next();
-    row.outstanding = cursor->in_flight() + cursor->given_back() + cursor->parked() +
-                      cursor->blocked() + cursor->dying();
+    row.outstanding = cursor->in_flight() + cursor->given_back() + cursor->waiting() +
+                      cursor->parked() + cursor->blocked() + cursor->dying();
+    row.settled_ahead = cursor->settled_ahead();
     acked.in_flight += cursor->in_flight();
     acked.retry += cursor->parked() + cursor->blocked();
     stats.partitions.push_back(row);

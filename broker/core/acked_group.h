@@ -24,6 +24,7 @@
 #include "broker/core/handler_stats.h"
 #include "broker/core/health.h"
 #include "broker/core/jobs.h"
+#include "broker/core/matcher.h"
 
 namespace headrace::core {
 
@@ -34,7 +35,8 @@ class AckedGroup final : public Committable,
   enum class State : uint8_t { loading, ready, failed };
 
   // `changed`: where it puts itself, once a turn, when seal() shall be called.
-  AckedGroup(GroupPtr record, TopicPtr topic, Ctx* ctx, std::vector<AckedGroup*>* changed);
+  AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher> matcher, Ctx* ctx,
+             std::vector<AckedGroup*>* changed);
   ~AckedGroup() override;
 
   // ---- for the shard
@@ -69,6 +71,7 @@ class AckedGroup final : public Committable,
   const GroupOptions& options() const { return record_->options; }
   const FilterPtr& filter() const { return filter_; }
   bool wants_everything() const { return wants_everything_; }
+  Matcher::Slot slot() const { return *slot_; }
   const Health& health() const { return health_; }
   DeadLetters& dead_letters() { return dead_letters_; }
   const DeadLetters& dead_letters() const { return dead_letters_; }
@@ -150,6 +153,8 @@ class AckedGroup final : public Committable,
   std::map<PartitionId, uint64_t> starts_blocked_;                        // likewise, of lane 0
   FilterPtr filter_;
   bool wants_everything_ = true;
+  const std::shared_ptr<Matcher> matcher_;  // of the topic
+  std::optional<Matcher::Slot> slot_;
   Health health_;
   DeadLetters dead_letters_;
   HandlerStats handler_;

@@ -53,9 +53,15 @@ void AckedGroups::handle(RequestPtr request) {
   if (AckedGroup* group = ready(to.group, to.topic, request)) group->handle(std::move(request));
 }
 
+const std::shared_ptr<Matcher>& AckedGroups::matcher(const TopicPtr& topic) {
+  auto& known = matchers_[topic->id];
+  if (known == nullptr) known = std::make_shared<Matcher>();
+  return known;
+}
+
 void AckedGroups::load(Entry* entry, const GroupPtr& record, const TopicPtr& topic) {
   if (entry->group != nullptr) std::erase(changed_, entry->group.get());  // its load failed
-  entry->group = std::make_shared<AckedGroup>(record, topic, ctx_, &changed_);
+  entry->group = std::make_shared<AckedGroup>(record, topic, matcher(topic), ctx_, &changed_);
   entry->group->load([this, id = record->id] {
     auto at = groups_.find(id);
     if (at == groups_.end()) return;
@@ -161,6 +167,7 @@ void AckedGroups::purge_topic(const TopicPtr& topic) {
   for (GroupId id : of_topic) {
     forget(id, Error(ErrorCode::unknown_group, "its topic was deleted"));
   }
+  matchers_.erase(topic->id);
   auto& writes = ctx_->writes(nullptr);
   auto remove = [&](storage::Table table, const storage::Key& prefix) {
     writes.remove_range({table, Month(0), topic->tenant}, prefix, prefix.after_prefix());

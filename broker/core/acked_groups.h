@@ -26,6 +26,8 @@ class AckedGroups {
   AckedGroup* ready(const GroupPtr& record, const TopicPtr& topic, RequestPtr& request);
   void open(const GroupPtr& record, const TopicPtr& topic);  // loads it if it is not there
   void on_reply(Request& reply);                             // of a fetch or list_offsets of theirs
+  // Of all groups of the topic.
+  const std::shared_ptr<Matcher>& matcher(const TopicPtr& topic);
   void seal();
   void purge(std::unique_ptr<PurgeGroup> request);
   void purge_topic(const TopicPtr& topic);
@@ -55,6 +57,7 @@ class AckedGroups {
 
   Ctx* const ctx_;
   const std::function<void(RequestPtr)> again_;
+  std::unordered_map<TopicId, std::shared_ptr<Matcher>> matchers_;
   std::unordered_map<GroupId, Entry> groups_;
   std::vector<AckedGroup*> changed_;    // this turn
   std::unordered_set<GroupId> purged_;  // deleted here, and still in the catalog

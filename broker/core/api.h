@@ -204,12 +204,16 @@ struct StoredBatch {
 
 struct Fetch final : RequestOf<Request::Kind::fetch> {
   using RequestOf::RequestOf;
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
   TopicPtr topic;
   PartitionId partition;
   Offset offset;
   uint32_t max_bytes = 0;
   uint32_t min_bytes = 1;
   int64_t deadline_mono_us = 0;  // answered empty at this time
+  uint32_t priority = 0;         // of those that wait for the same events the highest goes first
+  // Of the topic's Matcher: it waits on while nothing comes whose type the slot's group wants.
+  uint32_t slot = kNoSlot;
   // An event must match both (null: any does): what is read from the store leaves out chunks in
   // which none can.
   std::array<FilterPtr, 2> filters;
@@ -309,6 +313,7 @@ struct GroupPartitionStats {
   // Acked groups: where the log is read next, and what below it is neither acked nor dead.
   Offset next{-1};
   int64_t outstanding = 0;
+  int64_t settled_ahead = 0;  // of acked groups: done, at or above `next`
 };
 // Of an acked group. The first four are durable, quarantined and probing by health (H4 of
 // docs/delivery.md), disabled by hand; degraded, failing and blocked follow from the counts.

@@ -135,7 +135,7 @@ struct FindChunk final : storage::Scan {
 
 void ColdRead::begin(std::unique_ptr<Fetch> request, const LogIndex& index, Offset visible_end,
                      Ctx* ctx) {
-  const Offset from = request->offset;
+  const Offset from = std::max(request->offset, request->skipped_to);
   Job job{std::move(request), index.partition(), {}, visible_end, ctx, from};
   const auto* month = index.month_of(from);
   if (month == nullptr) return job.fail(storage::Status::gone);

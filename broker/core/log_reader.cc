@@ -38,6 +38,8 @@ storage::BatchError BatchWalk::at(Offset offset, storage::RecordView* record) {
   return storage::BatchError::bad_record;
 }
 
+LogReader::LogReader(Key key, Ctx* ctx) : key_(std::move(key)), ctx_(ctx), slot_(Fetch::kNoSlot) {}
+
 void LogReader::skip_by(const FilterPtr& group, const FilterPtr& job) {
   if (filters_[0] == group && filters_[1] == job) return;
   filters_ = {group, job};
@@ -51,7 +53,7 @@ LogReader::State LogReader::seek(Offset offset, bool wait) {
     batches_.pop_front();
   }
   if (!batches_.empty()) return State::ready;
-  if (reading_) return State::reading;
+  if (reading_ && asked_by_ == filters_) return State::reading;
   auto fetch = std::make_unique<Fetch>(Access::node(key_.topic->tenant));
   fetch->topic = key_.topic;
   fetch->shard = key_.topic->shard;
@@ -63,8 +65,11 @@ LogReader::State LogReader::seek(Offset offset, bool wait) {
         ctx_->now().mono_us + int64_t{limits::kFetchWaitMsMax} * kMicrosPerMilli;
   }
   fetch->filters = filters_;
+  fetch->priority = priority_;
+  if (wait) fetch->slot = slot_;
   fetch->origin = key_.origin;
   fetch->ticket = key_.ticket;
+  asked_by_ = filters_;
   wanted_ = offset;
   error_ = {};
   reading_ = asking_ = true;
@@ -80,6 +85,8 @@ LogReader::State LogReader::seek(Offset offset, bool wait) {
 }
 
 bool LogReader::on_fetched(Fetch& fetch) {
+  // One for other filters has been asked since: that one counts.
+  if (fetch.filters != asked_by_) return false;
   reading_ = false;
   error_ = fetch.error;
   log_start_ = fetch.log_start;

@@ -48,10 +48,15 @@ class LogReader {
     failed,   // the store; ask again later
   };
 
-  LogReader(Key key, Ctx* ctx) : key_(std::move(key)), ctx_(ctx) {}
+  LogReader(Key key, Ctx* ctx);
 
   // What is read from now on may leave out what does not match both; null: nothing.
   void skip_by(const FilterPtr& group, const FilterPtr& job);
+  // How it waits: the group's priority, and its slot in the topic's Matcher.
+  void wait_as(uint32_t priority, uint32_t slot) {
+    priority_ = priority;
+    slot_ = slot;
+  }
 
   // Asks for `offset`; `wait`: also if it is not in the log yet.
   State seek(Offset offset, bool wait);
@@ -72,6 +77,9 @@ class LogReader {
   bool reading_ = false;
   bool asking_ = false;
   std::array<FilterPtr, 2> filters_;
+  std::array<FilterPtr, 2> asked_by_;  // what the outstanding read skips by
+  uint32_t priority_ = 0;
+  uint32_t slot_;
   Offset wanted_{-1};
   Offset skipped_from_{-1};
   Offset skipped_to_{-1};

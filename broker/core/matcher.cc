@@ -35,8 +35,8 @@ Matcher::TypeId Matcher::id_of(std::string_view type) {
   if (types_.size() >= limits::kTypesPerTopic) return kUnlisted;
   if (type.size() > storage::Summary::kMaxTypeSize) return kUnlisted;
   const auto id = static_cast<TypeId>(remembered_.size());
-  types_.emplace(type, id);
-  remembered_.emplace_back();
+  const auto named = types_.emplace(type, id).first;
+  remembered_.emplace_back().type = &named->first;
   return id;
 }
 
@@ -59,6 +59,10 @@ bool Matcher::wants(Slot slot, TypeId id, std::string_view type) {
   const std::vector<Pattern>& patterns = slots_[slot];
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const Pattern& pattern) { return pattern.matches(type); });
+}
+
+const SlotSet& Matcher::groups_of(TypeId id) {
+  return renewed(id, *remembered_[id].type);
 }
 
 const SlotSet& Matcher::groups_of(std::string_view type) {

@@ -33,6 +33,7 @@ class Matcher {
   bool wants(Slot slot, TypeId id, std::string_view type);
   // All groups that want it. Until the next call to anything here.
   const SlotSet& groups_of(std::string_view type);
+  const SlotSet& groups_of(TypeId id);  // a remembered one
 
   size_t group_count() const { return slots_.size() - free_.size(); }
   size_t type_count() const { return types_.size(); }
@@ -40,6 +41,7 @@ class Matcher {
 
  private:
   struct Remembered {
+    const std::string* type = nullptr;  // the key in types_
     uint64_t generation = 0;
     SlotSet groups;
   };

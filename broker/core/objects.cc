@@ -164,7 +164,7 @@ void ShardObjects::handle_group(RequestPtr request) {
 std::shared_ptr<Partition> ShardObjects::open(const TopicPtr& topic, PartitionId number) {
   auto& partition = partitions_[topic->partition(number)];
   if (partition == nullptr || partition->state() == Partition::State::failed) {
-    partition = std::make_shared<Partition>(topic, number, ctx_);
+    partition = std::make_shared<Partition>(topic, number, acked_.matcher(topic), ctx_);
     partition->load([this, raw = partition.get()] {
       const TopicId id = raw->topic()->id;
       loaded(std::move(raw->waiting()));
@@ -372,7 +372,7 @@ void ShardObjects::describe_group(std::unique_ptr<DescribeGroup> typed) {
   if (describe.group->kind == GroupRecord::Kind::acked) {
     AckedGroup* group = acked_.ready(describe.group, describe.topic, request);
     if (group == nullptr) return;
-    describe.stats = with_lag(group->stats());
+    describe.stats = with_lag(group->stats(), group->slot());
     // A new group's start is durable before anybody is told where it is.
     return ctx_->reply_committed(std::move(request), group->touched_sequence);
   }
@@ -383,15 +383,19 @@ void ShardObjects::describe_group(std::unique_ptr<DescribeGroup> typed) {
 }
 
 // Lag of a group whose partitions are known here; those not loaded count as read to the end.
-GroupStats ShardObjects::with_lag(GroupStats stats) {
+GroupStats ShardObjects::with_lag(GroupStats stats, uint32_t slot) {
   for (auto& row : stats.partitions) {
     auto known = partitions_.find(stats.topic->partition(row.partition));
     if (known == partitions_.end() || known->second->state() != Partition::State::ready) continue;
     const Partition& partition = *known->second;
     row.visible_end = partition.visible_end();
     const Offset read_to = stats.acked ? row.next : row.committed;
-    const Offset next = std::max(read_to, partition.index().log_start());
-    row.lag_events = std::max<int64_t>(row.visible_end - next, 0) + row.outstanding;
+    // Nothing that it wants has come since it waits.
+    const Offset next = stats.acked && partition.waits(slot)
+                            ? row.visible_end
+                            : std::max(read_to, partition.index().log_start());
+    row.lag_events =
+        std::max<int64_t>(row.visible_end - next - row.settled_ahead, 0) + row.outstanding;
     if (row.lag_events > 0) {
       const int64_t appended_us =
           partition.append_time_hint_us(row.outstanding > 0 ? row.committed : next);
@@ -469,7 +473,7 @@ void ShardObjects::shard_stats(std::unique_ptr<ShardStats> request) {
   }
   acked_.each_ready([&](const AckedGroup& group) {
     if (group.record()->tenant != tenant) return;
-    request->groups.push_back(with_lag(group.stats()));
+    request->groups.push_back(with_lag(group.stats(), group.slot()));
   });
   request->catalog = ctx_->catalog();
   ctx_->reply(std::move(request));

@@ -57,7 +57,7 @@ class ShardObjects {
   void cancel_delayed(std::unique_ptr<CancelDelayed> request);
   void purge_topic(std::unique_ptr<PurgeTopic> request);
   void shard_stats(std::unique_ptr<ShardStats> request);
-  GroupStats with_lag(GroupStats stats);
+  GroupStats with_lag(GroupStats stats, uint32_t slot = Fetch::kNoSlot);
   void loaded(std::vector<RequestPtr> waiting);
   void keep_house();
   void forget_closed();

@@ -18,13 +18,14 @@ struct Compaction final : storage::Maintenance {
 
 }  // namespace
 
-Partition::Partition(TopicPtr topic, PartitionId number, Ctx* ctx)
+Partition::Partition(TopicPtr topic, PartitionId number, std::shared_ptr<Matcher> matcher, Ctx* ctx)
     : topic_(std::move(topic)),
       number_(number),
       ctx_(ctx),
       index_(topic_->partition(number)),
       tail_(ctx->tail().open()),
       fetches_(ctx, [this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }),
+      matcher_(std::move(matcher)),
       event_ids_(index_.partition(), topic_->dedup),
       delayed_(index_.partition(), ctx, [this] { append_due(); }) {
   due_.partition = this;
@@ -67,10 +68,25 @@ void Partition::append(SharedBytes batch, storage::BatchHeader header,
   event_ids_.write(base, time_us, &writes);
   ctx_->tail().append(tail_, TailBatch{base, base + (header.record_count - 1),
                                        StoredBatch{std::move(batch), time_us}, ctx_->sequence()});
-  uncommitted_.push_back({ctx_->sequence(), index_.next_offset()});
+  uncommitted_.push_back({ctx_->sequence(), index_.next_offset(), {}});
+  note_types(summary);
   metrics::add(metrics::Counter::publish_batches);
   metrics::add(metrics::Counter::publish_events, static_cast<uint64_t>(header.record_count));
   metrics::add(metrics::Counter::publish_bytes, header.total_size());
+}
+
+// What groups are woken by. Without groups nobody asks; who comes until the commit is woken by all.
+void Partition::note_types(const storage::Summary& summary) {
+  Uncommitted& commit = uncommitted_.back();
+  commit.any_type = summary.types_unknown || matcher_->group_count() == 0;
+  if (commit.any_type) return;
+  for (const auto& counted : summary.types) {
+    const auto id = matcher_->id_of(counted.type);
+    if (id == Matcher::kUnlisted)
+      commit.any_type = true;
+    else
+      commit.types.push_back(id);
+  }
 }
 
 void Partition::publish(std::unique_ptr<PublishBatch> request) {
@@ -194,8 +210,13 @@ void Partition::seal() {
 
 void Partition::on_committed(Ctx&, uint64_t sequence) {
   const Offset before = visible_end_;
+  SlotSet groups;
+  bool all = false;
   while (!uncommitted_.empty() && uncommitted_.front().sequence <= sequence) {
-    visible_end_ = uncommitted_.front().end;
+    const Uncommitted& commit = uncommitted_.front();
+    visible_end_ = commit.end;
+    all = all || commit.any_type;
+    for (const auto type : commit.types) groups.insert(matcher_->groups_of(type));
     uncommitted_.pop_front();
   }
   ctx_->tail().on_committed(*tail_, sequence);
@@ -203,16 +224,20 @@ void Partition::on_committed(Ctx&, uint64_t sequence) {
     compact(*trimmed_);
     trimmed_.reset();
   }
-  if (visible_end_ != before) pump();
+  if (visible_end_ != before) wake(before, groups, all);
   delayed_.on_committed();
   append_due();
 }
 
 // ---- read
 
-void Partition::pump() {
+// Those who do not want what came below `before` need not look at it.
+void Partition::wake(Offset before, const SlotSet& groups, bool all) {
   if (fetches_.size() == 0) return;
-  for (auto& fetch : fetches_.take_all()) serve(std::move(fetch));
+  for (auto& fetch : all ? fetches_.take_all() : fetches_.take(groups)) {
+    if (fetch->slot != Fetch::kNoSlot) fetch->skipped_to = std::max(fetch->offset, before);
+    serve(std::move(fetch));
+  }
 }
 
 void Partition::fetch(std::unique_ptr<Fetch> request) {
@@ -231,7 +256,8 @@ void Partition::fetch(std::unique_ptr<Fetch> request) {
 void Partition::serve(std::unique_ptr<Fetch> request) {
   request->log_start = index_.log_start();
   request->visible_end = visible_end_;
-  if (request->offset < visible_end_ && tail_->find(request->offset) == tail_->size()) {
+  const Offset from = std::max(request->offset, request->skipped_to);
+  if (from < visible_end_ && tail_->find(from) == tail_->size()) {
     metrics::add(metrics::Counter::fetch_cold_reads);
     return ColdRead::begin(std::move(request), index_, visible_end_, ctx_);
   }
@@ -252,7 +278,8 @@ void Partition::serve(std::unique_ptr<Fetch> request) {
 
 void Partition::fill_from_tail(Fetch& request) const {
   size_t bytes = 0;
-  for (size_t i = tail_->find(request.offset); i < tail_->size(); ++i) {
+  const Offset from = std::max(request.offset, request.skipped_to);
+  for (size_t i = tail_->find(from); i < tail_->size(); ++i) {
     const TailBatch& batch = (*tail_)[i];
     if (batch.last >= visible_end_) break;
     if (bytes > 0 && bytes + batch.batch.bytes.size() > request.max_bytes) break;
@@ -264,6 +291,7 @@ void Partition::fill_from_tail(Fetch& request) const {
 // Less than it hoped for is better than nothing, wherever that is by now.
 void Partition::expire_fetch(std::unique_ptr<Fetch> request) {
   request->deadline_mono_us = 0;
+  if (request->slot != Fetch::kNoSlot) request->skipped_to = visible_end_;
   serve(std::move(request));
 }
 

@@ -21,6 +21,7 @@
 #include "broker/core/fetch_queue.h"
 #include "broker/core/fold.h"
 #include "broker/core/log_index.h"
+#include "broker/core/matcher.h"
 #include "broker/core/producers.h"
 #include "broker/core/tail.h"
 
@@ -30,7 +31,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
  public:
   enum class State : uint8_t { loading, ready, failed, closed };
 
-  Partition(TopicPtr topic, PartitionId number, Ctx* ctx);
+  Partition(TopicPtr topic, PartitionId number, std::shared_ptr<Matcher> matcher, Ctx* ctx);
   ~Partition() override;
 
   void load(std::function<void()> loaded);  // `loaded` runs when the state is known
@@ -65,6 +66,8 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   PartitionId number() const { return number_; }
   Offset visible_end() const { return visible_end_; }
   const LogIndex& index() const { return index_; }
+  // The group with this slot has been given all that it may want.
+  bool waits(uint32_t slot) const { return fetches_.waits(slot); }
   PartitionStats stats() const;
   // Append time of the first visible event at or after `offset`, as far as memory knows; 0 if not.
   int64_t append_time_hint_us(Offset offset) const;
@@ -99,6 +102,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   bool repeats_item(PublishEvents& request, size_t item);
   bool repeats_whole(PublishEvents& request, const ProducerStamp& stamp);
   bool repeats_batch(PublishBatch& request, const ProducerStamp& stamp);
+  uint64_t use_up(const ProducerStamp& stamp, const EventIds::Original& first);
   void remember(const storage::EventFields& event, Offset offset);
 
   void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary);
@@ -107,7 +111,8 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void serve(std::unique_ptr<Fetch> request);
   void fill_from_tail(Fetch& request) const;
   void expire_fetch(std::unique_ptr<Fetch> request);
-  void pump();
+  void note_types(const storage::Summary& summary);
+  void wake(Offset before, const SlotSet& groups, bool all);
   void compact(const Trimmed& trimmed);
 
   TopicPtr topic_;
@@ -120,11 +125,14 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   Fold fold_;
   Durability fold_durability_ = Durability::durable;
   FetchQueue fetches_;
+  const std::shared_ptr<Matcher> matcher_;  // of the topic's acked groups
   std::vector<RequestPtr> waiting_;
   Offset visible_end_;
   struct Uncommitted {
     uint64_t sequence;
     Offset end;
+    std::vector<Matcher::TypeId> types;
+    bool any_type = false;  // not known in full
   };
   std::deque<Uncommitted> uncommitted_;
   bool epoch_noted_ = false;

@@ -55,6 +55,9 @@ Producers::Verdict Producers::check(const ProducerStamp& stamp) const {
   if (stamp.first_sequence == sequence_after(last, 1)) return verdict;
   const auto* original =
       row.find(stamp.first_sequence, sequence_after(stamp.first_sequence, stamp.count - 1));
+#ifdef HEADRACE_PLANTED
+  if (original != nullptr) return verdict;  // appended twice; the simulation must see it
+#endif
   if (original != nullptr) {
     verdict.kind = Verdict::Kind::duplicate;
     verdict.base_offset = original->base_offset;

@@ -16,6 +16,10 @@ class SlotSet {
     if (slot / 64 >= words_.size()) words_.resize(slot / 64 + 1);
     words_[slot / 64] |= uint64_t{1} << (slot % 64);
   }
+  void insert(const SlotSet& slots) {
+    if (slots.words_.size() > words_.size()) words_.resize(slots.words_.size());
+    for (size_t i = 0; i < slots.words_.size(); ++i) words_[i] |= slots.words_[i];
+  }
   bool contains(uint32_t slot) const {
     return slot / 64 < words_.size() && (words_[slot / 64] >> (slot % 64) & 1) != 0;
   }

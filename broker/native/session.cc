@@ -1,5 +1,6 @@
 #include "broker/native/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/limits.h"
@@ -284,7 +285,11 @@ void Session::on_output_drained() {
   ask_for_recode();
   // Over copies: an answer that comes at once may end a subscription.
   for (auto& [id, subscription] : std::map(subscriptions_)) subscription->pump(*this);
-  for (auto& [id, subscription] : std::map(group_subscriptions_)) subscription->pump(*this);
+  std::vector<std::shared_ptr<GroupSubscription>> groups;
+  for (const auto& [id, subscription] : group_subscriptions_) groups.push_back(subscription);
+  std::ranges::stable_sort(groups, std::greater(),
+                           [](const auto& one) { return one->group()->options.priority; });
+  for (const auto& subscription : groups) subscription->pump(*this);
 }
 
 void Session::on_second(const Time& now) {

@@ -58,6 +58,7 @@ struct BenchArguments {
   bool cold = false;            // consume: from the start of the log, not the hot tail
   bool keep = false;            // leave the topic
   bool ceiling = false;
+  uint32_t groups = 0;            // publish: that have members and want none of it
   std::string ceiling_directory;  // empty: the current directory
 };
 

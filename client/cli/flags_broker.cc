@@ -73,6 +73,9 @@ void add_bench_flags(CLI::App* verb, BenchArguments* given) {
       "memory, written or durable [durable]");
   verb->add_flag("--cold", given->cold, "consume: from the start of the log, not its hot tail");
   verb->add_flag("--keep", given->keep, "leave the topic in place");
+  verb->add_option("--groups", given->groups,
+                   "publish: also beside the members of so many groups that want none of it")
+      ->check(CLI::Range(0u, 1'000u));
   verb->add_flag("--ceiling", given->ceiling, "also measure the storage engine alone");
   verb->add_option("--dir", given->ceiling_directory,
                    "where the ceiling writes: the broker's file system [the current directory]");
