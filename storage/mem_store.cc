@@ -129,7 +129,7 @@ void MemStore::write(Commit* commit) {
     disk_->unsynced.push_back(set);
   }
   if (!fault && commit->written != nullptr) commit->sink->post(commit->written);
-#ifdef HEADRACE_PLANT_ACK_BEFORE_SYNC
+#ifdef HEADRACE_PLANTED
   // A planted bug that the simulation must find: the ack leaves before the sync.
   written_.pop_back();
   in_flight_bytes_ -= set.bytes();

@@ -191,7 +191,7 @@ bool Committer::write(Group group) {
       commit->sink->post(commit->written);
     }
   }
-#ifdef HEADRACE_PLANT_ACK_BEFORE_SYNC
+#ifdef HEADRACE_PLANTED
   // A planted bug that the power-cut test must find: the ack leaves before the sync.
   syncer_->complete_synced(std::move(group));
   return db_->SyncWAL().ok();

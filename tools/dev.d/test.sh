@@ -84,7 +84,7 @@ verb_test() {
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
   say "build planted (acks before the sync)"
-  build_preset release:planted -DHEADRACE_PLANT_ACK_BEFORE_SYNC=ON -- conformance_tests sim_tests
+  build_preset release:planted -DHEADRACE_PLANTED=ON -- conformance_tests sim_tests
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
 
