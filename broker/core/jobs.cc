@@ -20,8 +20,8 @@ bool Jobs::load(std::string_view key, std::string_view value) {
 
 void Jobs::open(const Job::Rows& rows) {
   for (auto& [lane, job] : jobs_) {
-    const JobState state = job->record.state;
-    if (state == JobState::running || state == JobState::paused) job->open(rows);
+    // Queued: it may have been running before it was paused, and goes on from there.
+    if (job->record.open()) job->open(rows);
   }
 }
 
@@ -320,7 +320,7 @@ void Jobs::mark(Job& job) {
   job.waits_for = ctx_->sequence();
 }
 
-void Jobs::seal() {
+bool Jobs::end_finished() {
   bool ended = false;
   for (auto& [lane, job] : jobs_) {
     if (!job->dirty || !job->finished()) continue;
@@ -328,7 +328,11 @@ void Jobs::seal() {
     ended = true;
     log::info("a job is completed", {{"group", group_->record()->name}, {"job", lane.value()}});
   }
-  if (ended) start_queued();
+  return ended;
+}
+
+void Jobs::seal() {
+  while (end_finished()) start_queued();  // one that was paused may have nothing left to do
   for (auto& [lane, job] : jobs_) {
     if (job->dirty) job->write_rows();
   }

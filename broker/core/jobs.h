@@ -59,6 +59,7 @@ class Jobs final : public Timer {
   void look_up(uint32_t ticket);
   void create(std::unique_ptr<StartJob> request, std::vector<JobRange> ranges);
   void start_queued();
+  bool end_finished();
   Error act(Job& job, ControlJob::Action action);
   void cancel(Job& job);
   void forget_old();

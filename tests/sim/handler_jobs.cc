@@ -91,7 +91,11 @@ void Handler::ask_for_jobs() {
     const auto listed = reply.as<proto::ListJobsOk>();
     for (const auto& job : listed.jobs()) {
       if (has_ended(job)) continue;
-      open += " " + job.id() + " " + job.state();
+      open += " " + job.id() + " " + job.kind() + " " + job.state() + " scanned " +
+              std::to_string(job.scanned()) + " matched " + std::to_string(job.matched()) +
+              " delivered " + std::to_string(job.delivered()) + " acked " +
+              std::to_string(job.acked()) + " failed " + std::to_string(job.failed()) + " expired " +
+              std::to_string(job.expired()) + " " + std::to_string(job.percent()) + "%";
       if (job.state() == "paused") return control_job(job.id(), "resume");
     }
     drained_ = open.empty();
