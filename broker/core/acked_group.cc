@@ -23,6 +23,7 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher>
                       advance_jobs();
                     }),
       jobs_(this, ctx),
+      explainer_(this, ctx),
       changed_(changed) {
   adopt(record_);
 }
@@ -72,6 +73,8 @@ void AckedGroup::handle(RequestPtr request) {
       return jobs_.list(cast<ListJobs>(std::move(request)));
     case Request::Kind::control_job:
       return jobs_.control(cast<ControlJob>(std::move(request)));
+    case Request::Kind::explain_event:
+      return explainer_.explain(cast<ExplainEvent>(std::move(request)));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }
@@ -440,6 +443,7 @@ void AckedGroup::advance_jobs() {
 
 void AckedGroup::on_committed(Ctx&, uint64_t) {
   dead_letters_.on_committed();
+  explainer_.on_committed();
   pump();  // retries may be handed out now
   advance_jobs();
 }
@@ -457,6 +461,7 @@ void AckedGroup::close(const Error& error) {
   cursors_.clear();
   dead_letters_.close(error);
   jobs_.close(error);
+  explainer_.close(error);
   while (!waiting_.empty()) {
     waiting_.front().request->error = error;
     expire(&waiting_.front());

@@ -20,6 +20,7 @@
 #include "broker/core/ctx.h"
 #include "broker/core/cursor.h"
 #include "broker/core/dead_letters.h"
+#include "broker/core/explainer.h"
 #include "broker/core/filter.h"
 #include "broker/core/handler_stats.h"
 #include "broker/core/health.h"
@@ -63,6 +64,13 @@ class AckedGroup final : public Committable,
 
   void on_committed(Ctx& ctx, uint64_t sequence) override;
   void on_timer(Time now) override;  // the cool-down is over
+
+  // ---- for explain, ready (explainer.cc)
+
+  const Cursor& live_cursor(PartitionId partition) const { return *cursors_.at(partition.value()); }
+  // The group's state, and what holds events that are where `request` says.
+  void tell_state(ExplainEvent* request) const;
+  void explain_jobs(ExplainEvent* request) const { jobs_.explain(request); }
 
   // ---- for its cursors
 
@@ -161,6 +169,7 @@ class AckedGroup final : public Committable,
   std::vector<std::unique_ptr<Cursor>> cursors_;  // by partition
   size_t next_cursor_ = 0;                        // round robin
   Jobs jobs_;                                     // the lanes above 0
+  Explainer explainer_;
   std::map<uint64_t, Member> members_;
   uint64_t members_named_ = 0;
   std::list<Waiting> waiting_;  // acquires, in the order they came

@@ -33,6 +33,8 @@ Addressed address_of(Request& request) {
       return of(as<ListJobs>(request));
     case Request::Kind::control_job:
       return of(as<ControlJob>(request));
+    case Request::Kind::explain_event:
+      return of(as<ExplainEvent>(request));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }

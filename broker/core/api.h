@@ -77,6 +77,7 @@ struct Request {
     start_job,
     list_jobs,
     control_job,
+    explain_event,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}

@@ -27,6 +27,8 @@ struct FindEvents final : RequestOf<Request::Kind::find_events> {
   std::vector<FoundEvent> events;
   Offset searched_to;  // everything from here to `before` is found
   bool more = false;   // there is something below searched_to
+  Offset log_start;    // of the partition, as of now; likewise
+  Offset visible_end;
 };
 
 }  // namespace headrace::core

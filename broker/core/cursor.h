@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/core/api_acked.h"
+#include "broker/core/api_explain.h"
 #include "broker/core/blocked.h"
 #include "broker/core/ctx.h"
 #include "broker/core/filter.h"
@@ -69,6 +69,14 @@ class Cursor final : public Timer {
   void abandon();
   bool finished() const;  // of a job: nothing is left to do
   void touch();           // its row is written, and the job looked at, when the turn ends
+
+  // ---- for explain (explainer.cc)
+
+  // Where an event of the log is, as far as memory knows; nullopt: it is settled, and may have a
+  // row: from unread_from() on if it is parked (nullopt: none is).
+  std::optional<EventPlace> place_of(Offset offset) const;
+  std::optional<storage::Key> unread_from() const { return retries_.unread_from(); }
+  int64_t window_offsets() const { return next_ - settled_.floor(); }
 
   void on_fetched(Fetch& fetch);
   // Retention: the lowest offset that is still needed, as far as it is not in rows of retry; and

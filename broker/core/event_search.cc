@@ -224,6 +224,8 @@ void go_on(SearchPtr search) {
 
 void EventSearch::begin(std::unique_ptr<FindEvents> request, const LogIndex& index,
                         Offset visible_end, Ctx* ctx) {
+  request->log_start = index.log_start();
+  request->visible_end = visible_end;
   auto search = std::make_unique<Search>();
   search->partition = index.partition();
   search->months = index.months();

@@ -60,6 +60,12 @@ class InFlight {
     return remove(at);
   }
 
+  // The range that holds `offset`; nullptr: none.
+  const HeldRange* find(Offset offset) const {
+    auto after = ranges_.upper_bound(offset);
+    if (after == ranges_.begin() || std::prev(after)->second.last < offset) return nullptr;
+    return &std::prev(after)->second;
+  }
   int64_t events() const { return events_; }
   bool empty() const { return ranges_.empty(); }
   int64_t next_deadline_mono_us() const {

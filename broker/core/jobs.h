@@ -31,6 +31,7 @@ class Jobs final : public Timer {
   bool fill(Acquire* acquire, uint32_t most);
   Cursor* cursor(PartitionId partition, LaneId lane) const;
   void release_member(uint64_t member);
+  void explain(ExplainEvent* request) const;
   void on_position(ListOffsets& found);  // where a replay's range begins or ends
   // What goes on without members: letters, dry runs, what is left of cancelled jobs.
   void advance();

@@ -112,6 +112,7 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::start_job:
     case Request::Kind::list_jobs:
     case Request::Kind::control_job:
+    case Request::Kind::explain_event:
       return acked_.handle(std::move(request));
   }
   HR_UNREACHABLE("a request of no kind");

@@ -152,6 +152,30 @@ int64_t RetryQueue::next_due_us() const {
   return INT64_MAX;
 }
 
+RetryEntryPtr RetryQueue::find(Offset offset) const {
+  for (const auto* entries : {&heads_, &taken_}) {
+    for (const auto& [order, entry] : *entries) {
+      if (entry->offset == offset) return entry;
+    }
+  }
+  return nullptr;
+}
+
+std::optional<storage::Key> RetryQueue::unread_from() const {
+  if (!more_) return std::nullopt;
+  const Order never{RetryEntry::kNever, Offset(0), 0};
+  if (std::get<0>(known_to_) < 0) {
+    return rows_ == Rows::blocked ? key_of(never)
+                                  : storage::retry_prefix(partition_, group_, lane_);
+  }
+  return key_of(known_to_).append(uint8_t{0});
+}
+
+storage::Key RetryQueue::end_of_rows() const {
+  if (rows_ == Rows::parked) return key_of(Order{RetryEntry::kBehindKey, Offset(0), 0});
+  return storage::retry_prefix(partition_, group_, lane_).after_prefix();
+}
+
 void RetryQueue::refill() {
   if (reading_ || !more_ || heads_.size() > limits::kRetryHeads / 4) return;
   // What was left out must be there to be seen.
@@ -160,22 +184,8 @@ void RetryQueue::refill() {
   auto* scan = new Refill;
   scan->alive = alive_;
   scan->place = place();
-  const auto prefix = storage::retry_prefix(partition_, group_, lane_);
-  const auto never = key_of(Order{RetryEntry::kNever, Offset(0), 0});
-  if (std::get<0>(known_to_) < 0) {
-    scan->from = rows_ == Rows::blocked ? never : prefix;
-  } else {
-    Order next = known_to_;
-    if (std::get<2>(next) == UINT32_MAX) {
-      std::get<1>(next) = std::get<1>(next) + 1;
-      std::get<2>(next) = 0;
-    } else {
-      ++std::get<2>(next);
-    }
-    scan->from = key_of(next);
-  }
-  scan->to = rows_ == Rows::blocked ? prefix.after_prefix()
-                                    : key_of(Order{RetryEntry::kBehindKey, Offset(0), 0});
+  scan->from = *unread_from();
+  scan->to = end_of_rows();
   scan->max_rows = limits::kRetryHeads;
   scan->sink = ctx_->sink();
   reading_ = true;

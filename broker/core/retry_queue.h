@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <tuple>
 
 #include "broker/core/ctx.h"
@@ -45,6 +46,11 @@ class RetryQueue {
   // The lowest offset of the rows that no read can see yet; Offset(INT64_MAX): none.
   Offset oldest_unwritten() const;
 
+  // The entry of `offset`, if memory has it; nullptr: not, see unread_from().
+  RetryEntryPtr find(Offset offset) const;
+  // Rows from here on may be on disk alone; nullopt: memory has all.
+  std::optional<storage::Key> unread_from() const;
+
   uint64_t count() const { return count_; }  // rows, taken ones included
   size_t taken() const { return taken_.size(); }
   void set_count(uint64_t count);  // as loaded with the cursor's row
@@ -59,6 +65,7 @@ class RetryQueue {
   storage::Key key_of(const RetryEntry& entry) const;
   storage::Key key_of(const Order& order) const;
   storage::Place place() const;
+  storage::Key end_of_rows() const;
   void insert(RetryEntryPtr entry);
   void trim();
   void forget_removed();

@@ -111,6 +111,39 @@ std::string text_of(const core::ListJobs& list) {
   return text;
 }
 
+std::string text_of(const core::ExplainEvent& told) {
+  const core::EventPlace& place = told.place;
+  std::string text(to_string(place.status));
+  if (place.before > 0) text += " behind " + std::to_string(place.before);
+  if (place.attempt > 0) text += ", attempt " + std::to_string(place.attempt);
+  if (!place.member.empty()) text += " of " + place.member;
+  if (place.deadline_us > 0) {
+    text +=
+        " for " + std::to_string((place.deadline_us - place.started_us) / kMicrosPerSecond) + " s";
+  }
+  if (place.due_us > 0) text += " due " + std::to_string(place.due_us);
+  for (const auto& attempt : place.attempts) {
+    text += "; failed " + std::to_string(attempt.number) + ": " +
+            std::string(to_string(attempt.outcome)) + " '" + attempt.error + "'";
+  }
+  if (told.letter) {
+    text += "; letter " + std::to_string(told.letter->sequence) + " " +
+            std::string(to_string(told.letter->reason));
+    if (told.letter->redriven_us != 0) {
+      text += " redriven by " + std::to_string(told.letter->redriven_by.value());
+    }
+  }
+  if (!told.matches) text += "; the event is not there";
+  if (!told.mismatch.empty()) text += "; " + told.mismatch;
+  for (const std::string& word : told.held_by) text += "; held by " + word;
+  if (!told.held_by.empty() && !told.state_reason.empty()) text += " (" + told.state_reason + ")";
+  for (const auto& job : told.jobs) {
+    text += "; " + std::string(to_string(job.state)) + " job " + std::to_string(job.lane.value()) +
+            " " + std::string(to_string(job.status));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string acked_answer_text(core::Request& request) {
@@ -142,6 +175,8 @@ std::string acked_answer_text(core::Request& request) {
       return text_of(core::as<core::ListJobs>(request));
     case Kind::control_job:
       return text_of(core::as<core::ControlJob>(request).job);
+    case Kind::explain_event:
+      return text_of(core::as<core::ExplainEvent>(request));
     default:
       HR_UNREACHABLE("a request that no command makes");
   }
@@ -285,6 +320,31 @@ void CoreStage::start_job(core::JobKind kind, std::istringstream& words) {
   ask(std::move(request), this);
 }
 
+void CoreStage::explain(std::istringstream& words) {
+  std::string group;
+  uint32_t partition = 0;
+  int64_t offset = 0;
+  words >> group >> partition >> offset;
+  auto request = std::make_unique<core::ExplainEvent>(core::Access::anonymous());
+  request->group = catalog_->group(kDefaultTenant, group);
+  request->topic = catalog_->topic(kDefaultTenant, request->group->topic);
+  request->partition = PartitionId(partition);
+  request->offset = Offset(offset);
+  auto search = std::make_unique<core::FindEvents>(core::Access::node(kDefaultTenant));
+  search->topic = request->topic;
+  search->partition = request->partition;
+  search->query = std::make_shared<core::EventQuery>();
+  search->before = request->offset + 1;
+  search->page_size = 1;
+  search = answer(std::move(search));
+  if (!search->events.empty() && search->events.front().offset == request->offset) {
+    request->event = search->events.front().event;
+    request->append_time_us = search->events.front().append_time_us;
+  }
+  ask(std::move(request), this);
+  settle();
+}
+
 bool CoreStage::job_command(const std::string& verb, std::istringstream& words) {
   if (verb == "replay") return start_job(core::JobKind::replay, words), true;
   if (verb == "redrive") return start_job(core::JobKind::redrive, words), true;
@@ -314,6 +374,7 @@ bool CoreStage::acked_command(const std::string& verb, std::istringstream& words
   if (verb == "declare") return declare(words), true;
   if (verb == "update") return update(words), true;
   if (verb == "delete") return delete_letters(words), true;
+  if (verb == "explain") return explain(words), true;
   if (job_command(verb, words)) return true;
   static const std::string kOutcomes[] = {"ack", "nack", "reject", "release", "extend"};
   if (std::count(std::begin(kOutcomes), std::end(kOutcomes), verb) > 0) {

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "broker/core/api_acked.h"
+#include "broker/core/api_explain.h"
+#include "broker/core/api_history.h"
 #include "broker/core/api_jobs.h"
 
 namespace headrace::test {

@@ -25,6 +25,7 @@
 //   ack|nack|reject|release|extend GROUP MEMBER PARTITION FIRST LAST ATTEMPT [delay_s=N]
 //           [lane=N]
 //   enable|disable|probe GROUP
+//   explain GROUP PARTITION OFFSET   what becomes of one event (settles)
 //   update GROUP [OPTION...]         as declare
 //   describe GROUP
 //   letters GROUP [reason=R]
@@ -127,6 +128,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void update(std::istringstream& words);
   void delete_letters(std::istringstream& words);
   void outcome(const std::string& verb, std::istringstream& words);
+  void explain(std::istringstream& words);
   void start_job(core::JobKind kind, std::istringstream& words);
   bool job_command(const std::string& verb, std::istringstream& words);
 

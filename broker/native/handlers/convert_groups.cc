@@ -203,6 +203,15 @@ bool parse_dead_letter_id(std::string_view id, std::string* group, uint64_t* seq
   return parse_sequence(id.substr(at + 1), sequence);
 }
 
+void to_proto(const core::AttemptRecord& attempt, proto::Attempt* message) {
+  message->set_number(attempt.number);
+  message->set_started_us(attempt.started_us);
+  message->set_ended_us(attempt.ended_us);
+  message->set_member(clean_utf8(attempt.member, limits::kErrorTextMax));
+  message->set_outcome(std::string(core::to_string(attempt.outcome)));
+  message->set_error(clean_utf8(attempt.error, limits::kErrorTextMax));
+}
+
 void to_proto(const core::GroupRecord& group, const core::Topic& topic,
               const core::DeadLetter& letter, proto::DeadLetter* message, std::string* payload) {
   message->set_id(dead_letter_id(group.name, letter.sequence));
@@ -214,15 +223,7 @@ void to_proto(const core::GroupRecord& group, const core::Topic& topic,
   message->set_offset(letter.offset.value());
   message->set_reason(std::string(core::to_string(letter.reason)));
   message->set_error(clean_utf8(letter.error, limits::kErrorTextMax));
-  for (const auto& attempt : letter.attempts) {
-    auto* row = message->add_attempts();
-    row->set_number(attempt.number);
-    row->set_started_us(attempt.started_us);
-    row->set_ended_us(attempt.ended_us);
-    row->set_member(clean_utf8(attempt.member, limits::kErrorTextMax));
-    row->set_outcome(std::string(core::to_string(attempt.outcome)));
-    row->set_error(clean_utf8(attempt.error, limits::kErrorTextMax));
-  }
+  for (const auto& attempt : letter.attempts) to_proto(attempt, message->add_attempts());
   message->set_dead_us(letter.dead_us);
   message->set_state(letter.redriven_us == 0 ? "dead" : "redriven");
   if (letter.redriven_by != LaneId(0)) {

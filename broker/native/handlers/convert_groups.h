@@ -26,6 +26,8 @@ std::string dead_letter_id(std::string_view group, uint64_t sequence);
 bool parse_dead_letter_id(std::string_view id, std::string* group, uint64_t* sequence);
 bool parse_sequence(std::string_view text, uint64_t* sequence);  // decimal, from 1
 
+void to_proto(const core::AttemptRecord& attempt, proto::Attempt* message);
+
 // The value of the letter's event is appended to `payload`. A letter whose event cannot be decoded
 // has none of its fields but the offset.
 void to_proto(const core::GroupRecord& group, const core::Topic& topic,
