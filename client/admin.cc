@@ -63,6 +63,10 @@ Result<proto::ListEventsOk> list_events(Client& client, const proto::ListEvents&
   return client.call<proto::ListEventsOk>(MessageType::list_events, request, repeatable(), values);
 }
 
+Result<proto::ExplainEventOk> explain_event(Client& client, const proto::ExplainEvent& request) {
+  return client.call<proto::ExplainEventOk>(MessageType::explain_event, request, repeatable());
+}
+
 Result<proto::ListGroupsOk> list_groups(Client& client) {
   return client.call<proto::ListGroupsOk>(MessageType::list_groups, proto::ListGroups{},
                                           repeatable());

@@ -24,6 +24,9 @@ Result<proto::FetchOk> fetch(Client& client, const proto::Fetch& request, Shared
 Result<proto::ListEventsOk> list_events(Client& client, const proto::ListEvents& request,
                                         SharedBytes* values);
 
+// What a group did, does or will do with one event; one answer: see its cursor.
+Result<proto::ExplainEventOk> explain_event(Client& client, const proto::ExplainEvent& request);
+
 Result<proto::ListGroupsOk> list_groups(Client& client);
 Result<proto::DescribeGroupOk> describe_group(Client& client, const std::string& group);
 // Acked groups. Declaring one (if_missing) is for every start of a program.

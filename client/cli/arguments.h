@@ -85,6 +85,8 @@ struct EventsArguments {
   std::string from;  // RFC 3339; empty: no bound
   std::string to;
   uint64_t count = 50;
+  std::string group;      // explain
+  bool attempts = false;  // get: with what every group made of it
 };
 
 struct ReplayArguments {

@@ -5,6 +5,7 @@
 
 #include "client/admin.h"
 #include "client/cli/event_line.h"
+#include "client/cli/explanation.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 #include "metrics/quantity.h"
@@ -12,24 +13,6 @@
 namespace headrace::cli {
 
 namespace {
-
-std::string attempts_json(const proto::DeadLetter& letter) {
-  std::string json = "[";
-  for (const proto::Attempt& attempt : letter.attempts()) {
-    if (json.size() > 1) json += ',';
-    JsonLine(&json)
-        .number("attempt", attempt.number())
-        .text("started", format_time_us(attempt.started_us()))
-        .text("ended", format_time_us(attempt.ended_us()))
-        .number("duration_us", attempt.ended_us() - attempt.started_us())
-        .text("member", attempt.member())
-        .text("outcome", attempt.outcome())
-        .text("error", attempt.error())
-        .end();
-    json.pop_back();  // the line's end
-  }
-  return json + "]";
-}
 
 client::Error event_json(const proto::DeadLetter& letter, std::string_view value,
                          std::string* json) {
@@ -60,7 +43,7 @@ client::Error append_letter(std::string* out, const proto::DeadLetter& letter,
       .number("offset", letter.offset())
       .text("reason", letter.reason())
       .text("error", letter.error())
-      .raw("attempts", attempts_json(letter))
+      .raw("attempts", attempts_json(letter.attempts()))
       .text("dead_at", format_time_us(letter.dead_us()))
       .text("state", letter.state())
       .text("redriven_by", letter.redriven_by())

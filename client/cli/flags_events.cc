@@ -1,4 +1,4 @@
-// `events`.
+// `events` and `explain`.
 #include <memory>
 
 #include "client/cli/flags.h"
@@ -32,8 +32,16 @@ void add_event_verbs(CLI::App& app, Invocation* invocation) {
   CLI::App* get = events->add_subcommand("get", "one event, whole");
   get->add_option("id", given->id, "its id")->required();
   get->add_option("--topic", given->topic, "only in this topic [all of them]");
+  get->add_flag("--attempts", given->attempts,
+                "with what every acked group of its topic did, does or will do with it");
   get->callback([invocation, given] {
     invocation->action = [invocation, given] { return get_event(invocation->connect, *given); };
+  });
+  CLI::App* why = app.add_subcommand("explain", "what a group made of an event, and why");
+  why->add_option("id", given->id, "id of the event")->required();
+  why->add_option("--group", given->group, "an acked group")->required();
+  why->callback([invocation, given] {
+    invocation->action = [invocation, given] { return explain(invocation->connect, *given); };
   });
 }
 

@@ -33,6 +33,7 @@ int get_dead_letter(const ConnectArguments& connect, const DeadLetterArguments& 
 
 int list_events(const ConnectArguments& connect, const EventsArguments& given);
 int get_event(const ConnectArguments& connect, const EventsArguments& given);
+int explain(const ConnectArguments& connect, const EventsArguments& given);
 int start_replay(const ConnectArguments& connect, const ReplayArguments& given);
 int redrive(const ConnectArguments& connect, const RedriveArguments& given);
 int list_jobs(const ConnectArguments& connect, const JobArguments& given);
