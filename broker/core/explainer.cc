@@ -366,9 +366,9 @@ void Explainer::answer(std::unique_ptr<ExplainEvent> request) {
     // Rows may have come into memory while others were read.
     if (auto place = group_->live_cursor(request->partition).place_of(request->offset)) {
       request->place = std::move(*place);
-      request->looked_to.reset();
     }
   }
+  if (status != EventStatus::unknown) request->looked_to.reset();
   check_filter(request.get());
   if (status == EventStatus::settled && is_before_start(*request)) {
     status = EventStatus::before_start;
