@@ -17,6 +17,7 @@ enum class EventStatus : uint8_t {
   waiting,       // the log was not read so far yet
   in_flight,     // a member has it
   given_back,    // a member had it; it is handed out before anything else
+  behind_key,    // an earlier event of its key is not over
   retry,         // failed; comes again when it is due
   dying,         // out of attempts, on its way to the dead letters
   blocked,       // out of attempts; waits for space among the dead letters

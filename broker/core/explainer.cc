@@ -21,6 +21,8 @@ std::string_view to_string(EventStatus status) {
       return "in_flight";
     case EventStatus::given_back:
       return "given_back";
+    case EventStatus::behind_key:
+      return "behind_key";
     case EventStatus::retry:
       return "retry";
     case EventStatus::dying:
@@ -86,6 +88,11 @@ std::optional<EventPlace> Cursor::place_of(Offset offset) const {
     return parked_at(EventStatus::blocked, *entry);
   }
   if (settled_.contains(offset)) return std::nullopt;
+  if (offset < next_) {
+    place.status = EventStatus::behind_key;
+    place.attempt = 1;
+    return place;
+  }
   place.status = EventStatus::waiting;
   for (Offset at = settled_.next_open(next_); at < offset; at = settled_.next_open(at)) {
     const Offset end = settled_.open_until(at, offset);
@@ -124,7 +131,7 @@ void AckedGroup::tell_state(ExplainEvent* request) const {
   request->cooldown_ends_us = health_.cooldown_ends_us();
   const EventStatus status = request->place.status;
   const bool comes = status == EventStatus::waiting || status == EventStatus::given_back ||
-                     status == EventStatus::retry;
+                     status == EventStatus::behind_key || status == EventStatus::retry;
   if (!comes) return;
   auto& held_by = request->held_by;
   if (!health_.delivers()) held_by.emplace_back(to_string(health_.state()));
@@ -220,7 +227,8 @@ void Explainer::look_for_letter(std::unique_ptr<ExplainEvent> request) {
 void Explainer::on_origin(std::unique_ptr<ExplainEvent> request, storage::Read& origin) {
   const auto& found = origin.items.front();
   if (!found.found || found.value.size() != sizeof(uint64_t)) {
-    return look_for_blocked(std::move(request));
+    const bool by_key = group_->options().ordering == GroupOptions::Ordering::key;
+    return by_key ? look_behind_key(std::move(request)) : look_for_blocked(std::move(request));
   }
   const auto sequence = load_be<uint64_t>(found.value.data());
   auto* read = new Step<storage::Read>(std::move(request), this, &Explainer::on_letter);
@@ -241,6 +249,23 @@ void Explainer::on_letter(std::unique_ptr<ExplainEvent> request, storage::Read& 
   request->place.status = EventStatus::dead;
   request->place.attempts = std::move(letter.attempts);
   request->letter = std::move(letter);
+  answer(std::move(request));
+}
+
+void Explainer::look_behind_key(std::unique_ptr<ExplainEvent> request) {
+  const storage::Key key =
+      storage::retry_key(group_->topic()->partition(request->partition), group_->record()->id,
+                         LaneId(0), RetryEntry::kBehindKey, request->offset, 1);
+  auto* read = new Step<storage::Read>(std::move(request), this, &Explainer::on_behind_key);
+  read->items.push_back(
+      {{storage::Table::retry, Month(0), group_->topic()->tenant}, key, {}, false});
+  ctx_->store().read(read);
+}
+
+void Explainer::on_behind_key(std::unique_ptr<ExplainEvent> request, storage::Read& read) {
+  if (!read.items.front().found) return look_for_blocked(std::move(request));
+  request->place.status = EventStatus::behind_key;
+  request->place.attempt = 1;
   answer(std::move(request));
 }
 
@@ -287,7 +312,7 @@ void Explainer::look_for_parked(std::unique_ptr<ExplainEvent> request) {
   auto* scan = new Step<storage::Scan>(std::move(request), this, &Explainer::on_parked);
   scan->place = {storage::Table::retry, Month(0), partition.tenant};
   scan->from = from;
-  scan->to = key(RetryEntry::kNever, Offset(0), 0);
+  scan->to = key(RetryEntry::kBehindKey, Offset(0), 0);
   scan->max_rows = limits::kExplainRows;
   ctx_->store().scan(scan);
 }

@@ -37,6 +37,8 @@ class Explainer {
   void look_for_letter(std::unique_ptr<ExplainEvent> request);
   void on_origin(std::unique_ptr<ExplainEvent> request, storage::Read& read);
   void on_letter(std::unique_ptr<ExplainEvent> request, storage::Read& read);
+  void look_behind_key(std::unique_ptr<ExplainEvent> request);
+  void on_behind_key(std::unique_ptr<ExplainEvent> request, storage::Read& read);
   void look_for_blocked(std::unique_ptr<ExplainEvent> request);
   void on_blocked(std::unique_ptr<ExplainEvent> request, storage::Scan& scan);
   void look_for_parked(std::unique_ptr<ExplainEvent> request);
