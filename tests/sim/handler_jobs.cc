@@ -94,8 +94,9 @@ void Handler::ask_for_jobs() {
       open += " " + job.id() + " " + job.kind() + " " + job.state() + " scanned " +
               std::to_string(job.scanned()) + " matched " + std::to_string(job.matched()) +
               " delivered " + std::to_string(job.delivered()) + " acked " +
-              std::to_string(job.acked()) + " failed " + std::to_string(job.failed()) + " expired " +
-              std::to_string(job.expired()) + " " + std::to_string(job.percent()) + "%";
+              std::to_string(job.acked()) + " failed " + std::to_string(job.failed()) +
+              " expired " + std::to_string(job.expired()) + " " + std::to_string(job.percent()) +
+              "%";
       if (job.state() == "paused") return control_job(job.id(), "resume");
     }
     drained_ = open.empty();
