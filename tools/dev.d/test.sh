@@ -83,10 +83,15 @@ verb_test() {
   run_suite e2e suite_e2e release
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
-  say "build planted (acks before the sync)"
+  say "build planted (with bugs that the tests must find)"
   build_preset release:planted -DHEADRACE_PLANTED=ON -- conformance_tests sim_tests
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
+  local checker
+  for checker in loss deliveries duplicates keys; do
+    HEADRACE_SIM_CHECKER=$checker HEADRACE_SIM_SEEDS=40 run_suite "planted-$checker" \
+      planted_bug sim_tests --gtest_filter=Simulation.Seeds
+  done
 
   say "build tsan (what crosses threads)"
   build_preset tsan tsan_tests
