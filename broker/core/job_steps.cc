@@ -49,14 +49,19 @@ Job* Jobs::stepped(const Read& read) {
   return nullptr;
 }
 
+// Likewise, after a read of dead letters. `jobs` is there as long as the group.
+template <class Read>
+Job* Jobs::stepped_letters(const Read& read) {
+  auto alive = read.of.group.lock();
+  if (alive == nullptr) return nullptr;
+  alive->dead_letters().end_read();
+  return alive->state() == AckedGroup::State::ready ? read.jobs->stepped(read) : nullptr;
+}
+
 struct Jobs::LetterScan final : storage::Scan {
   void run() override {
     std::unique_ptr<LetterScan> self(this);
-    auto alive = of.group.lock();
-    if (alive == nullptr) return;
-    alive->dead_letters().end_read();
-    if (alive->state() != AckedGroup::State::ready) return;
-    Job* job = jobs->stepped(*this);
+    Job* job = stepped_letters(*this);
     if (job == nullptr) return;
     std::vector<DeadLetter> letters;
     for (const Row& row : rows) {
@@ -71,11 +76,7 @@ struct Jobs::LetterScan final : storage::Scan {
 struct Jobs::LetterRead final : storage::Read {
   void run() override {
     std::unique_ptr<LetterRead> self(this);
-    auto alive = of.group.lock();
-    if (alive == nullptr) return;
-    alive->dead_letters().end_read();
-    if (alive->state() != AckedGroup::State::ready) return;
-    Job* job = jobs->stepped(*this);
+    Job* job = stepped_letters(*this);
     if (job == nullptr) return;
     std::vector<DeadLetter> letters;
     for (const Item& item : items) {

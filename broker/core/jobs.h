@@ -79,6 +79,8 @@ class Jobs final : public Timer {
   void unwound(Job& job, const std::vector<DeadLetter>& letters, const ParkedScan& parked);
   template <class Read>
   Job* stepped(const Read& read);
+  template <class Read>
+  static Job* stepped_letters(const Read& read);
 
   AckedGroup* const group_;
   Ctx* const ctx_;

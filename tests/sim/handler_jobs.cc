@@ -80,15 +80,21 @@ void Handler::control_job(const std::string& job, const char* action) {
   wire_.ask(MessageType::control_job, message, {}, [this](const Reply&) { asked_ = false; });
 }
 
-void Handler::ask_for_jobs() {
+void Handler::list_jobs(std::function<void(const proto::ListJobsOk&)> then) {
   asked_ = true;
   proto::ListJobs message;
   message.set_group(group_);
-  wire_.ask(MessageType::list_jobs, message, {}, [this](const Reply& reply) {
-    asked_ = false;
-    if (!reply.ok()) return;
+  wire_.ask(MessageType::list_jobs, message, {},
+            [this, then = std::move(then)](const Reply& reply) {
+              asked_ = false;
+              if (!reply.ok()) return;
+              then(reply.as<proto::ListJobsOk>());
+            });
+}
+
+void Handler::ask_for_jobs() {
+  list_jobs([this](const proto::ListJobsOk& listed) {
     std::string open;
-    const auto listed = reply.as<proto::ListJobsOk>();
     for (const auto& job : listed.jobs()) {
       if (has_ended(job)) continue;
       open += " " + job.id() + " " + job.kind() + " " + job.state() + " scanned " +
@@ -105,13 +111,7 @@ void Handler::ask_for_jobs() {
 }
 
 void Handler::tell_of_jobs() {
-  asked_ = true;
-  proto::ListJobs message;
-  message.set_group(group_);
-  wire_.ask(MessageType::list_jobs, message, {}, [this](const Reply& reply) {
-    asked_ = false;
-    if (!reply.ok()) return;
-    const auto listed = reply.as<proto::ListJobsOk>();
+  list_jobs([this](const proto::ListJobsOk& listed) {
     for (const auto& job : listed.jobs()) {
       if (job.state() != "completed" || job.dry_run()) continue;
       if (job.expired() > 0) continue;  // retention or a purge took some

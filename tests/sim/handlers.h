@@ -52,6 +52,7 @@ class Handler final : public Client {
   void start_redrive();
   void redrive_listed();
   void control_job(const std::string& job, const char* action);
+  void list_jobs(std::function<void(const proto::ListJobsOk&)> then);
   void ask_for_jobs();  // all ended: then it is drained
   void tell_of_jobs();  // how the completed ones ended
   bool gone() const { return topic_.deleted || scene_.gone({topic_.name, 0}); }
