@@ -101,7 +101,7 @@ constexpr int64_t kCooldownUsMin = 100'000;
 constexpr int64_t kCooldownUsMax = int64_t{600} * 1'000'000;  // doubling ends here
 constexpr uint32_t kInFlightMax = 100'000;
 constexpr int64_t kWindowOffsets = 65'536;  // of a partition, from the floor; then reading pauses
-constexpr uint64_t kKeyRowsMax = 65'536;     // ordering = key: parked and behind them; likewise
+constexpr uint64_t kKeyRowsMax = 65'536;    // ordering = key: parked and behind them; likewise
 constexpr uint32_t kDeadLettersMax = 10'000'000;
 constexpr uint32_t kMemberWindowDefault = 500;
 constexpr uint32_t kMemberWindowMax = 100'000;  // more is cut to this
