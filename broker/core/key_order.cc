@@ -99,6 +99,7 @@ std::vector<Offset> KeyOrder::drop_below(Offset end) {
       --in_memory_;
     }
   }
+  std::ranges::sort(dropped);
   return dropped;
 }
 

@@ -40,7 +40,7 @@ class KeyOrder {
   bool finish(Offset head, Waiter* next);
   // An event that waits is over without having been a head.
   void drop(Offset offset, uint64_t key);
-  // Of those that wait in memory, all below `end`; they are over.
+  // Of those that wait in memory, all below `end`, ascending; they are over.
   std::vector<Offset> drop_below(Offset end);
 
   // What the rows say when the cursor is loaded, in any order; then once start(), which returns the
