@@ -74,7 +74,7 @@ verb_test() {
   build_preset dev:coverage -DHEADRACE_COVERAGE=ON -- \
     unit_tests golden_tests conformance_tests sim_tests
   find "$build/coverage" -name '*.gcda' -delete
-  HEADRACE_SIM_SEEDS=3 run_suite dev suite_ctest coverage
+  HEADRACE_SIM_SEEDS=2 run_suite dev suite_ctest coverage
   run_suite coverage check_coverage
 
   say "build release"
