@@ -161,8 +161,12 @@ client::Error Handling::run(client::Subscriber* subscriber) {
     }
     auto polled = subscriber->poll(0);
     if (polled.ok() && !polled.value) {
-      print_all(subscriber);
-      // Printing may have taken longer than the wait: what has come meanwhile is handled first.
+      if (!printed_.empty()) {
+        // Its reader may have taken longer than the wait, and only these outcomes make room for
+        // more: the wait begins here.
+        print_all(subscriber);
+        quiet_since_us = client::Loop::now_us();
+      }
       const int64_t quiet_ms = (client::Loop::now_us() - quiet_since_us) / 1000;
       const int64_t left_ms = given_.wait_ms < 0 ? kPollMs : given_.wait_ms - quiet_ms;
       polled = subscriber->poll(std::clamp<int64_t>(left_ms, 1, kPollMs));
