@@ -14,7 +14,7 @@
 #include "bench/sink.h"
 #include "bench/wire.h"
 #include "client/admin.h"
-#include "client/cli/json_line.h"
+#include "json/json_line.h"
 #include "client/cli/session.h"
 #include "client/names.h"
 
@@ -58,7 +58,7 @@ class Report {
   void print(bool json) const {
     std::string out;
     if (json) {
-      cli::JsonLine line(&out);
+      JsonLine line(&out);
       for (const Row& row : rows_) {
         row.decimals < 0 ? line.text(row.name, row.text)
                          : line.real(row.name, row.value, row.decimals);

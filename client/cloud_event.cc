@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "metrics/base64.h"
 #include "metrics/quantity.h"
 
 namespace headrace::client {
@@ -98,13 +99,6 @@ storage::EventFields OutgoingEvent::view(std::vector<storage::HeaderField>* fiel
   return event;
 }
 
-std::string default_id(uint32_t topic_id, uint32_t partition, int64_t offset, uint32_t epoch) {
-  std::string id = "t" + std::to_string(topic_id);
-  id.append("-").append(std::to_string(partition)).append("-").append(std::to_string(offset));
-  if (epoch > 1) id.append("@").append(std::to_string(epoch));
-  return id;
-}
-
 Result<OutgoingEvent> parse_cloud_event(std::string_view text, int64_t now_ms) {
   const Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded() || !json.is_object())
@@ -122,29 +116,6 @@ Result<OutgoingEvent> parse_cloud_event(std::string_view text, int64_t now_ms) {
   if (Error error = take_data(json, content_type != nullptr ? *content_type : "", &event)) {
     return error;
   }
-  return event;
-}
-
-EventAttributes read_attributes(const storage::RecordView& record) {
-  EventAttributes event;
-  const std::pair<std::string_view, std::string_view*> known[] = {
-      {kHeaderId, &event.id},
-      {kHeaderType, &event.type},
-      {kHeaderSource, &event.source},
-      {kHeaderTime, &event.time},
-      {kHeaderCorrelationId, &event.correlation_id},
-  };
-  storage::for_each_header(record, [&](const storage::HeaderView& header) {
-    for (const auto& [name, slot] : known) {
-      if (header.key == name && slot->empty() && header.value) {
-        *slot = *header.value;
-        return;
-      }
-    }
-    if (header.key == kHeaderContentType && header.value) event.content_type = *header.value;
-    if (header.key == kHeaderCausationId && header.value) event.causation_id = *header.value;
-    event.others.push_back(header);
-  });
   return event;
 }
 

@@ -1,11 +1,5 @@
-// CloudEvents attributes of an event, as headers of its record: the Kafka binding's names
-// (cloudevents/spec, bindings/kafka-protocol-binding.md), so that other tools read them too.
-//
-//   ce_id ce_type ce_source ce_time content-type ce_correlationid ce_causationid traceparent
-//   ce_schemaversion
-//
-// Defaults are computed when an event is read and are never stored: the id from where it lies,
-// the time from its record, the correlation id from its id.
+// CloudEvents as producers give them: attributes as headers of a record
+// (storage/event_attributes.h), and structured-mode JSON.
 //
 // Pure functions; any thread.
 #pragma once
@@ -19,19 +13,23 @@
 
 #include "client/error.h"
 #include "storage/batch.h"
+#include "storage/event_attributes.h"
 
 namespace headrace::client {
 
-constexpr std::string_view kHeaderId = "ce_id";
-constexpr std::string_view kHeaderType = "ce_type";
-constexpr std::string_view kHeaderSource = "ce_source";
-constexpr std::string_view kHeaderTime = "ce_time";
-constexpr std::string_view kHeaderSpecVersion = "ce_specversion";
-constexpr std::string_view kHeaderContentType = "content-type";
-constexpr std::string_view kHeaderCorrelationId = "ce_correlationid";
-constexpr std::string_view kHeaderCausationId = "ce_causationid";
-constexpr std::string_view kHeaderTraceparent = "traceparent";
-constexpr std::string_view kHeaderSchemaVersion = "ce_schemaversion";
+using storage::EventAttributes;
+using storage::read_attributes;
+
+using storage::kHeaderCausationId;
+using storage::kHeaderContentType;
+using storage::kHeaderCorrelationId;
+using storage::kHeaderId;
+using storage::kHeaderSchemaVersion;
+using storage::kHeaderSource;
+using storage::kHeaderSpecVersion;
+using storage::kHeaderTime;
+using storage::kHeaderTraceparent;
+using storage::kHeaderType;
 
 // An event to publish; it owns its bytes.
 struct OutgoingEvent {
@@ -47,28 +45,8 @@ struct OutgoingEvent {
   storage::EventFields view(std::vector<storage::HeaderField>* fields) const;
 };
 
-// The id of an event that was published without one: t<topic>-<partition>-<offset>, and @<epoch> if
-// the shard's epoch is above 1 (offsets that were never synced are used again after a crash).
-std::string default_id(uint32_t topic_id, uint32_t partition, int64_t offset, uint32_t epoch);
-
 // One event of structured-mode CloudEvents 1.0 (JSON). Extensions become ce_<name> headers;
 // `partitionkey` is the key, `traceparent` keeps its own name. `now_ms` is the time if it has none.
 Result<OutgoingEvent> parse_cloud_event(std::string_view json, int64_t now_ms);
-
-// What readers see of a record.
-struct EventAttributes {
-  std::string_view id;  // empty: use default_id
-  std::string_view type;
-  std::string_view source;
-  std::string_view time;  // empty: the record's timestamp
-  std::string_view content_type;
-  std::string_view correlation_id;  // empty: the id
-  std::string_view causation_id;
-  std::vector<storage::HeaderView> others;
-};
-EventAttributes read_attributes(const storage::RecordView& record);
-
-std::string encode_base64(std::string_view bytes);
-std::optional<std::string> decode_base64(std::string_view text);  // padding required
 
 }  // namespace headrace::client

@@ -1,9 +1,9 @@
 #include "client/cli/ack_printer.h"
 
-#include "client/cli/json_line.h"
 #include "client/cli/session.h"
 #include "client/cloud_event.h"
 #include "client/names.h"
+#include "json/json_line.h"
 #include "metrics/quantity.h"
 
 namespace headrace::cli {
@@ -53,9 +53,9 @@ void AckPrinter::acked(const client::Acked& acked) {
 }
 
 void AckPrinter::format(const Entry& entry, std::string* out) const {
-  const std::string id =
-      !entry.id.empty() ? entry.id
-                        : client::default_id(topic_id_, entry.partition, entry.offset, entry.epoch);
+  const std::string id = !entry.id.empty() ? entry.id
+                                           : storage::default_event_id(topic_id_, entry.partition,
+                                                                       entry.offset, entry.epoch);
   if (!json_) {
     out->append(topic_).append(" ").append(std::to_string(entry.partition)).append(" ");
     out->append(entry.due_us > 0 ? "-" : std::to_string(entry.offset)).append(" ").append(id);

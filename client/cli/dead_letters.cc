@@ -5,9 +5,9 @@
 
 #include "client/admin.h"
 #include "client/cli/event_line.h"
-#include "client/cli/explanation.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "json/dead_letter.h"
 #include "metrics/quantity.h"
 
 namespace headrace::cli {
@@ -35,22 +35,9 @@ client::Error append_letter(std::string* out, const proto::DeadLetter& letter,
                             std::string_view value) {
   std::string event;
   if (const auto error = event_json(letter, value, &event)) return error;
-  JsonLine(out)
-      .text("id", letter.id())
-      .text("group", letter.group())
-      .text("topic", letter.topic())
-      .number("partition", letter.partition())
-      .number("offset", letter.offset())
-      .text("reason", letter.reason())
-      .text("error", letter.error())
-      .raw("attempts", attempts_json(letter.attempts()))
-      .text("dead_at", format_time_us(letter.dead_us()))
-      .text("state", letter.state())
-      .text("redriven_by", letter.redriven_by())
-      .text("redrive_of", letter.redrive_of())
-      .number("lane", letter.lane())
-      .raw("event", event)
-      .end();
+  JsonLine line(out);
+  letter_fields(&line, letter, event);
+  line.end();
   return {};
 }
 

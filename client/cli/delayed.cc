@@ -1,8 +1,8 @@
 // topics delayed / cancel-delayed: events that are not due yet.
 #include "client/admin.h"
-#include "client/cli/json_line.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "json/json_line.h"
 #include "metrics/quantity.h"
 
 namespace headrace::cli {

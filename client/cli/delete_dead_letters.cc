@@ -3,9 +3,9 @@
 
 #include "client/admin.h"
 #include "client/cli/dead_letters.h"
-#include "client/cli/json_line.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "json/json_line.h"
 
 namespace headrace::cli {
 

@@ -4,10 +4,9 @@
 
 #include <string>
 
-#include "client/cli/json_line.h"
-#include "client/cloud_event.h"
 #include "client/received.h"
 #include "headrace.pb.h"
+#include "json/event.h"
 
 namespace headrace::cli {
 
@@ -16,6 +15,5 @@ void append_event(std::string* out, const proto::Topic& topic, const client::Rec
 void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event);
 
 std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& event);
-std::string event_time(const client::EventAttributes& attributes, int64_t timestamp_ms);
 
 }  // namespace headrace::cli

@@ -1,5 +1,6 @@
 #include "client/cli/explanation.h"
 
+#include "json/dead_letter.h"
 #include "metrics/quantity.h"
 
 namespace headrace::cli {
@@ -75,24 +76,6 @@ std::string letter_json(const proto::ExplainEventOk& told) {
 }
 
 }  // namespace
-
-std::string attempts_json(const Attempts& attempts) {
-  std::string json = "[";
-  for (const proto::Attempt& attempt : attempts) {
-    if (json.size() > 1) json += ',';
-    JsonLine(&json)
-        .number("attempt", attempt.number())
-        .text("started", format_time_us(attempt.started_us()))
-        .text("ended", format_time_us(attempt.ended_us()))
-        .number("duration_us", attempt.ended_us() - attempt.started_us())
-        .text("member", attempt.member())
-        .text("outcome", attempt.outcome())
-        .text("error", attempt.error())
-        .end();
-    json.pop_back();  // the line's end
-  }
-  return json + "]";
-}
 
 void explanation_fields(JsonLine* line, const std::string& group,
                         const proto::ExplainEventOk& told) {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "client/cli/find_event.h"
-#include "client/cli/json_line.h"
+#include "json/json_line.h"
 
 namespace headrace::cli {
 
@@ -16,9 +16,5 @@ void explanation_fields(JsonLine* line, const std::string& group,
                         const proto::ExplainEventOk& told);
 // Lines for people.
 std::string explanation_text(const std::string& group, const proto::ExplainEventOk& told);
-
-// Failed attempts, as explanations and dead letters have them.
-using Attempts = google::protobuf::RepeatedPtrField<proto::Attempt>;
-std::string attempts_json(const Attempts& attempts);
 
 }  // namespace headrace::cli

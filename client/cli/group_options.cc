@@ -1,6 +1,5 @@
 #include "client/cli/group_options.h"
 
-#include "client/cli/json_line.h"
 #include "client/cli/position.h"
 #include "metrics/quantity.h"
 
@@ -29,29 +28,6 @@ client::Error apply_retry(const GroupOptionArguments& given, proto::RetryPolicy*
   return {};
 }
 
-template <class List>
-std::string texts_json(const List& texts) {
-  std::string json = "[";
-  for (const std::string& text : texts) {
-    if (json.size() > 1) json += ',';
-    append_json_string(&json, text);
-  }
-  return json + ']';
-}
-
-std::string position_text(const proto::Position& position) {
-  switch (position.at_case()) {
-    case proto::Position::kEarliest:
-      return "earliest";
-    case proto::Position::kOffset:
-      return std::to_string(position.offset());
-    case proto::Position::kTimeUs:
-      return format_time_us(position.time_us());
-    default:
-      return "latest";
-  }
-}
-
 }  // namespace
 
 client::Error apply_options(const GroupOptionArguments& given, proto::GroupOptions* options) {
@@ -75,39 +51,6 @@ client::Error apply_options(const GroupOptionArguments& given, proto::GroupOptio
     *options->mutable_from() = from.value;
   }
   return apply_retry(given, options->mutable_retry());
-}
-
-std::string options_json(const proto::GroupOptions& options) {
-  std::string delays = "[";
-  for (const int64_t delay_ms : options.retry().delays_ms()) {
-    if (delays.size() > 1) delays += ',';
-    append_json_string(&delays, format_duration_us(delay_ms * 1000));
-  }
-  const auto duration = [](int64_t ms) { return format_duration_us(ms * 1000); };
-  std::string json;
-  JsonLine line(&json);
-  line.raw("filters", texts_json(options.filters()))
-      .raw("conditions", texts_json(options.conditions()))
-      .number("priority", options.priority())
-      .text("ack_deadline", duration(options.ack_deadline_ms()))
-      .number("max_in_flight", options.max_in_flight())
-      .number("max_retries", options.retry().max_retries())
-      .text("retry_base", duration(options.retry().base_ms()))
-      .real("retry_factor", options.retry().factor(), 3)
-      .text("retry_cap", duration(options.retry().cap_ms()))
-      .real("retry_jitter", options.retry().jitter(), 3)
-      .raw("retry_delays", delays + "]")
-      .text("cooldown", duration(options.cooldown_ms()))
-      .number("dlq_entries", options.dlq_entries())
-      .number("dlq_bytes", options.dlq_bytes())
-      .text("dlq_overflow", options.dlq_overflow())
-      .text("ordering", options.ordering())
-      .text("from", position_text(options.from()));
-  if (options.has_schema_from()) line.number("schema_from", options.schema_from());
-  if (options.has_schema_to()) line.number("schema_to", options.schema_to());
-  line.end();
-  json.pop_back();  // the line's end
-  return json;
 }
 
 }  // namespace headrace::cli

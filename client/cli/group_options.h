@@ -1,7 +1,5 @@
-// Options of an acked group: from flags to the message, and as JSON.
+// Options of an acked group, from flags to the message.
 #pragma once
-
-#include <string>
 
 #include "client/cli/arguments.h"
 #include "client/error.h"
@@ -12,7 +10,5 @@ namespace headrace::cli {
 // Puts what was given over `options`. bad_argument names the flag; what the broker knows better
 // (ranges, words, patterns) it checks itself.
 client::Error apply_options(const GroupOptionArguments& given, proto::GroupOptions* options);
-
-std::string options_json(const proto::GroupOptions& options);
 
 }  // namespace headrace::cli

@@ -1,10 +1,10 @@
 // groups ls / describe / delete, for both kinds of group.
 
 #include "client/admin.h"
-#include "client/cli/group_line.h"
 #include "client/cli/group_options.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "json/group.h"
 
 namespace headrace::cli {
 

@@ -1,9 +1,9 @@
 // groups create / update / enable / disable / probe: acked groups.
 #include "client/admin.h"
-#include "client/cli/group_line.h"
 #include "client/cli/group_options.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "json/group.h"
 
 namespace headrace::cli {
 

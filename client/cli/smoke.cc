@@ -6,13 +6,13 @@
 #include <random>
 
 #include "client/admin.h"
-#include "client/cli/json_line.h"
 #include "client/cli/session.h"
 #include "client/cli/smoke_handlers.h"
 #include "client/cli/verbs.h"
 #include "client/cloud_event.h"
 #include "client/consumer.h"
 #include "client/producer.h"
+#include "json/json_line.h"
 
 namespace headrace::cli {
 

@@ -1,57 +1,15 @@
 // topics create / ls / describe / delete
 
 #include "client/admin.h"
-#include "client/cli/json_line.h"
-#include "client/cli/retention.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "json/retention.h"
+#include "json/topic.h"
 #include "metrics/quantity.h"
 
 namespace headrace::cli {
 
 namespace {
-
-JsonLine& topic_fields(JsonLine& line, const proto::Topic& topic) {
-  line.text("topic", topic.name())
-      .number("partitions", topic.partitions())
-      .number("id", topic.id())
-      .text("state", topic.state())
-      .text("retention", format_retention(topic.retention()));
-  if (topic.has_dedup()) {
-    line.number("dedup_window_ms", topic.dedup().window_ms())
-        .number("dedup_max_ids", topic.dedup().max_ids());
-  }
-  return line;
-}
-
-std::string partition_json(const proto::PartitionInfo& info) {
-  std::string json;
-  JsonLine line(&json);
-  line.number("partition", info.partition())
-      .number("log_start", info.log_start())
-      .number("visible_end", info.visible_end())
-      .number("bytes", info.bytes())
-      .number("delayed", info.delayed());
-  const auto time = [&](const char* name, int64_t time_us) {
-    if (time_us > 0) line.text(name, format_time_us(time_us));
-  };
-  time("first_append_time", info.first_append_time_us());
-  time("last_append_time", info.last_append_time_us());
-  std::string months = "[";
-  for (const auto& month : info.months()) {
-    if (months.size() > 1) months += ',';
-    JsonLine(&months)
-        .number("month", month.month())
-        .number("first_offset", month.first_offset())
-        .number("bytes", month.bytes())
-        .number("events", month.events())
-        .end();
-    months.pop_back();  // the line's end
-  }
-  line.raw("months", months + "]").end();
-  json.pop_back();
-  return json;
-}
 
 std::string describe_text(const proto::DescribeTopicOk& reply) {
   const proto::Topic& topic = reply.topic();
@@ -80,8 +38,11 @@ int create_topic(const ConnectArguments& connect, const TopicArguments& argument
   request.set_if_missing(arguments.if_missing);
   if (!arguments.retention.empty()) {
     const auto retention = parse_retention(arguments.retention);
-    if (!retention.ok()) return report(retention.error);
-    *request.mutable_retention() = retention.value;
+    if (!retention) {
+      return report(client::bad_argument("--retention: '" + arguments.retention + "' is not " +
+                                         std::string(kRetentionExample)));
+    }
+    *request.mutable_retention() = *retention;
   }
   // Either switches it on; what is 0 has the broker's default.
   if (arguments.dedup_window_ms || arguments.dedup_max_ids) {
@@ -95,7 +56,8 @@ int create_topic(const ConnectArguments& connect, const TopicArguments& argument
   std::string out;
   if (connect.json) {
     JsonLine line(&out);
-    topic_fields(line, reply->topic()).boolean("created", reply->created()).end();
+    topic_fields(&line, reply->topic());
+    line.boolean("created", reply->created()).end();
   } else {
     out = (reply->created() ? "created " : "exists already: ") + reply->topic().name() + ", " +
           std::to_string(reply->topic().partitions()) + " partition(s)\n";
@@ -114,7 +76,8 @@ int list_topics(const ConnectArguments& connect, const TopicArguments&) {
   for (const proto::Topic& topic : reply->topics()) {
     if (connect.json) {
       JsonLine line(&out);
-      topic_fields(line, topic).end();
+      topic_fields(&line, topic);
+      line.end();
     } else {
       table.row({topic.name(), std::to_string(topic.partitions()), topic.state(),
                  format_retention(topic.retention())});
@@ -133,14 +96,11 @@ int describe_topic(const ConnectArguments& connect, const TopicArguments& given)
     print(describe_text(reply.value));
     return kDone;
   }
-  std::string details = "[";
-  for (const auto& info : reply->partitions()) {
-    if (details.size() > 1) details += ',';
-    details += partition_json(info);
-  }
   std::string out;
   JsonLine line(&out);
-  topic_fields(line, reply->topic()).raw("partition_details", details + "]").end();
+  topic_fields(&line, reply->topic());
+  topic_details(&line, reply.value);
+  line.end();
   print(out);
   return kDone;
 }

@@ -1,6 +1,6 @@
-#include "client/cli/json_line.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "json/json_line.h"
 #include "net/native/frame.h"
 
 namespace headrace::cli {

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "client/cli/cli.h"
-#include "client/cli/group_line.h"
+#include "json/group.h"
 #include "client/cli/group_options.h"
 #include "client/cli/position.h"
-#include "client/cli/retention.h"
+#include "json/retention.h"
 #include "client/cli/session.h"
 
 namespace headrace::cli {
@@ -246,11 +246,11 @@ TEST(Retention, FormsAndBack) {
   for (const char* text :
        {"none", "7d", "10GiB", "1000events", "3months", "7d,10GiB,1events", "36h,512B,0months"}) {
     const auto retention = parse_retention(text);
-    ASSERT_TRUE(retention.ok()) << text;
-    EXPECT_EQ(format_retention(retention.value), text);
+    ASSERT_TRUE(retention) << text;
+    EXPECT_EQ(format_retention(*retention), text);
   }
   for (const char* bad : {"", "7", "d", "7d,", ",7d", "-1events", "1.5months", "none,7d", "0d"}) {
-    EXPECT_FALSE(parse_retention(bad).ok()) << bad;
+    EXPECT_FALSE(parse_retention(bad)) << bad;
   }
 }
 

@@ -78,9 +78,9 @@ TEST(CloudEvent, RefusesWhatIsNotOne) {
 }
 
 TEST(CloudEvent, DefaultIdNamesThePlaceAndLateEpochs) {
-  EXPECT_EQ(default_id(5, 2, 17, 1), "t5-2-17");
-  EXPECT_EQ(default_id(5, 2, 17, 0), "t5-2-17");
-  EXPECT_EQ(default_id(5, 2, 17, 3), "t5-2-17@3");
+  EXPECT_EQ(storage::default_event_id(5, 2, 17, 1), "t5-2-17");
+  EXPECT_EQ(storage::default_event_id(5, 2, 17, 0), "t5-2-17");
+  EXPECT_EQ(storage::default_event_id(5, 2, 17, 3), "t5-2-17@3");
 }
 
 TEST(CloudEvent, TravelsThroughABatch) {

@@ -1,10 +1,10 @@
-#include "client/cli/retention.h"
+#include "json/retention.h"
 
 #include <charconv>
 
 #include "metrics/quantity.h"
 
-namespace headrace::cli {
+namespace headrace {
 
 namespace {
 
@@ -36,16 +36,12 @@ bool take_limit(std::string_view text, proto::Retention* retention) {
 
 }  // namespace
 
-client::Result<proto::Retention> parse_retention(std::string_view text) {
+std::optional<proto::Retention> parse_retention(std::string_view text) {
   proto::Retention retention;
   if (text == "none") return retention;
   while (true) {
     const size_t comma = text.find(',');
-    const std::string_view limit = text.substr(0, comma);
-    if (!take_limit(limit, &retention)) {
-      return client::bad_argument("--retention: '" + std::string(limit) +
-                                  "' is not a limit such as 7d 10GiB 1000events 3months none");
-    }
+    if (!take_limit(text.substr(0, comma), &retention)) return std::nullopt;
     if (comma == std::string_view::npos) return retention;
     text.remove_prefix(comma + 1);
   }
@@ -64,4 +60,4 @@ std::string format_retention(const proto::Retention& retention) {
   return text.empty() ? "none" : text;
 }
 
-}  // namespace headrace::cli
+}  // namespace headrace

@@ -1,9 +1,9 @@
-#include "client/cli/group_line.h"
+#include "json/group.h"
 
-#include "client/cli/group_options.h"
+#include "json/position.h"
 #include "metrics/quantity.h"
 
-namespace headrace::cli {
+namespace headrace {
 
 namespace {
 
@@ -74,7 +74,50 @@ std::string dlq_json(const proto::DlqState& dlq) {
   return json;
 }
 
+template <class List>
+std::string texts_json(const List& texts) {
+  std::string json = "[";
+  for (const std::string& text : texts) {
+    if (json.size() > 1) json += ',';
+    append_json_string(&json, text);
+  }
+  return json + ']';
+}
+
 }  // namespace
+
+std::string options_json(const proto::GroupOptions& options) {
+  std::string delays = "[";
+  for (const int64_t delay_ms : options.retry().delays_ms()) {
+    if (delays.size() > 1) delays += ',';
+    append_json_string(&delays, format_duration_us(delay_ms * 1000));
+  }
+  const auto duration = [](int64_t ms) { return format_duration_us(ms * 1000); };
+  std::string json;
+  JsonLine line(&json);
+  line.raw("filters", texts_json(options.filters()))
+      .raw("conditions", texts_json(options.conditions()))
+      .number("priority", options.priority())
+      .text("ack_deadline", duration(options.ack_deadline_ms()))
+      .number("max_in_flight", options.max_in_flight())
+      .number("max_retries", options.retry().max_retries())
+      .text("retry_base", duration(options.retry().base_ms()))
+      .real("retry_factor", options.retry().factor(), 3)
+      .text("retry_cap", duration(options.retry().cap_ms()))
+      .real("retry_jitter", options.retry().jitter(), 3)
+      .raw("retry_delays", delays + "]")
+      .text("cooldown", duration(options.cooldown_ms()))
+      .number("dlq_entries", options.dlq_entries())
+      .number("dlq_bytes", options.dlq_bytes())
+      .text("dlq_overflow", options.dlq_overflow())
+      .text("ordering", options.ordering())
+      .text("from", format_position(options.from()));
+  if (options.has_schema_from()) line.number("schema_from", options.schema_from());
+  if (options.has_schema_to()) line.number("schema_to", options.schema_to());
+  line.end();
+  json.pop_back();  // the line's end
+  return json;
+}
 
 void group_fields(JsonLine* line, const proto::DescribeGroupOk& group) {
   line->text("group", group.group())
@@ -119,4 +162,4 @@ void group_details(JsonLine* line, const proto::DescribeGroupOk& group) {
   line->raw("partition_details", partitions_json(group)).raw("member_details", members_json(group));
 }
 
-}  // namespace headrace::cli
+}  // namespace headrace

@@ -1,11 +1,11 @@
-#include "client/cli/json_line.h"
+#include "json/json_line.h"
 
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-namespace headrace::cli {
+namespace headrace {
 
 namespace {
 bool is_plain(std::string_view text) {
@@ -72,4 +72,4 @@ JsonLine& JsonLine::raw(std::string_view key, std::string_view json) {
   return *this;
 }
 
-}  // namespace headrace::cli
+}  // namespace headrace

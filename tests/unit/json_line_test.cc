@@ -3,9 +3,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "client/cli/json_line.h"
+#include "json/json_line.h"
 
-namespace headrace::cli {
+namespace headrace {
 namespace {
 
 TEST(JsonLine, WritesOneObjectALine) {
@@ -40,4 +40,4 @@ TEST(JsonLine, DamagedTextStillGivesValidJson) {
 }
 
 }  // namespace
-}  // namespace headrace::cli
+}  // namespace headrace

@@ -1,8 +1,8 @@
+#include "metrics/base64.h"
+
 #include <array>
 
-#include "client/cloud_event.h"
-
-namespace headrace::client {
+namespace headrace {
 
 namespace {
 constexpr std::string_view kAlphabet =
@@ -54,4 +54,4 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return bytes;
 }
 
-}  // namespace headrace::client
+}  // namespace headrace

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace headrace::cli {
+namespace headrace {
 
 // A JSON string with its quotes; damaged UTF-8 becomes U+FFFD.
 void append_json_string(std::string* line, std::string_view text);
@@ -34,4 +34,4 @@ class JsonLine {
   bool first_ = true;
 };
 
-}  // namespace headrace::cli
+}  // namespace headrace
