@@ -1,42 +1,10 @@
 #include "net/http/message.h"
 
-#include <algorithm>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/status.hpp>
 #include <nlohmann/json.hpp>
 
 namespace headrace::http {
-namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-}  // namespace
-
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_space) {
-      decoded += ' ';
-    } else if (text[i] != '%') {
-      decoded += text[i];
-    } else {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const int high = hex_digit(text[i + 1]);
-      const int low = hex_digit(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      decoded += static_cast<char>(high * 16 + low);
-      i += 2;
-    }
-  }
-  return decoded;
-}
-
 std::optional<std::string_view> Request::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (boost::beast::iequals({key.data(), key.size()}, {name.data(), name.size()})) return value;
@@ -44,14 +12,17 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
   return std::nullopt;
 }
 
+bool Request::content_is(std::string_view media_type) const {
+  std::string_view declared = header("Content-Type").value_or("");
+  declared = declared.substr(0, declared.find(';'));
+  while (declared.ends_with(' ')) declared.remove_suffix(1);
+  return boost::beast::iequals({declared.data(), declared.size()},
+                               {media_type.data(), media_type.size()});
+}
+
 std::optional<std::string> Request::query_value(std::string_view name) const {
-  std::string_view rest = query;
-  while (!rest.empty()) {
-    const std::string_view pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-    const size_t equals = std::min(pair.find('='), pair.size());
-    if (percent_decoded(pair.substr(0, equals), true) != std::string(name)) continue;
-    return percent_decoded(pair.substr(std::min(pair.size(), equals + 1)), true);
+  for (const auto& [key, value] : query) {
+    if (key == name) return value;
   }
   return std::nullopt;
 }

@@ -13,10 +13,11 @@ namespace headrace::http {
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
-  std::string method;  // "GET" for HEAD too: the server leaves the body out
-  std::string path;    // percent-decoded, starts with '/'
-  std::string query;   // as sent, without '?'
-  Headers headers;     // as sent; header() ignores case
+  std::string method;                 // "GET" for HEAD too: the server leaves the body out
+  std::string path;                   // percent-decoded, starts with '/'
+  std::vector<std::string> segments;  // of the path, each decoded by itself: "a%2Fb" is one
+  Headers query;                      // parameters in their order, decoded
+  Headers headers;                    // as sent; header() ignores case
   std::string body;
   std::string peer;  // "127.0.0.1:53124"
   bool from_loopback = false;
@@ -24,8 +25,9 @@ struct Request {
 
   // The first header of this name; nothing if there is none.
   std::optional<std::string_view> header(std::string_view name) const;
-  // The first query parameter of this name, decoded; nothing if there is none or it does not
-  // decode.
+  // Whether the body's declared media type is this one, whatever its parameters.
+  bool content_is(std::string_view media_type) const;
+  // The first query parameter of this name; nothing if there is none.
   std::optional<std::string> query_value(std::string_view name) const;
 };
 
@@ -42,8 +44,5 @@ Response problem(int status, std::string_view code, std::string_view detail);
 
 // The words that go with a status code: "Not Found".
 std::string_view status_text(int status);
-
-// Nothing if a '%' is not followed by two hex digits. `plus_is_space` for query strings.
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space);
 
 }  // namespace headrace::http

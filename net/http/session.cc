@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "metrics/log.h"
+#include "net/http/target.h"
 
 namespace headrace::http {
 namespace {
@@ -173,14 +174,7 @@ void Session::fail(int status, std::string_view code, std::string_view detail) {
 
 bool Session::fill_request(Request* request) const {
   const auto& message = parser_->get();
-  const std::string target = text_of(message.target());
-  const size_t question = std::min(target.find('?'), target.size());
-  const auto path = percent_decoded(std::string_view(target).substr(0, question), false);
-  if (!path || path->empty() || path->front() != '/' || path->find('\0') != path->npos) {
-    return false;
-  }
-  request->path = *path;
-  request->query = target.substr(std::min(target.size(), question + 1));
+  if (!parse_target(text_of(message.target()), request)) return false;
   const bool head = message.method() == beast::http::verb::head;
   request->method = head ? "GET" : text_of(message.method_string());
   for (const auto& field : message) {
@@ -194,7 +188,9 @@ bool Session::fill_request(Request* request) const {
 void Session::dispatch() {
   Request request;
   if (!fill_request(&request)) {
-    return fail(400, "invalid_request", "the request's target must be a path that starts with /");
+    return fail(400, "invalid_request",
+                "the request's target must be a path that starts with /, "
+                "percent-encoded UTF-8");
   }
   if (core_->in_flight >= core_->options.max_in_flight) {
     return write(busy("the broker has too many HTTP requests in flight"), false);
