@@ -1,5 +1,6 @@
 #include "broker/native/handlers/convert.h"
 
+#include "broker/limits.h"
 #include "broker/native/handlers/convert_groups.h"
 
 namespace headrace::native {
@@ -80,6 +81,27 @@ void to_proto(const core::Topic& topic, proto::Topic* message) {
   if (topic.retention.bytes) retention->set_bytes(*topic.retention.bytes);
   if (topic.retention.events) retention->set_events(*topic.retention.events);
   if (topic.retention.months) retention->set_months(*topic.retention.months);
+}
+
+void to_proto(const core::DescribeTopic& described, proto::DescribeTopicOk* message) {
+  to_proto(*described.topic, message->mutable_topic());
+  for (const auto& partition : described.partitions) {
+    auto* row = message->add_partitions();
+    row->set_partition(partition.partition.value());
+    row->set_log_start(partition.log_start.value());
+    row->set_visible_end(partition.visible_end.value());
+    row->set_delayed(partition.delayed);
+    row->set_bytes(partition.bytes);
+    row->set_first_append_time_us(partition.first_append_us);
+    row->set_last_append_time_us(partition.last_append_us);
+    for (const auto& month : partition.months) {
+      auto* numbers = row->add_months();
+      numbers->set_month(month.month.value());
+      numbers->set_first_offset(month.first_offset.value());
+      numbers->set_bytes(month.bytes);
+      numbers->set_events(month.events);
+    }
+  }
 }
 
 void to_proto(const core::GroupStats& stats, proto::DescribeGroupOk* message) {

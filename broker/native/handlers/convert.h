@@ -5,7 +5,6 @@
 #include <string>
 
 #include "broker/core/api.h"
-#include "broker/native/session.h"
 #include "headrace.pb.h"
 
 namespace headrace::native {
@@ -18,6 +17,7 @@ core::Position from_proto(const proto::Position& position);
 core::Retention from_proto(const proto::Retention& retention);
 core::Dedup from_proto(const proto::Dedup& dedup);
 void to_proto(const core::Topic& topic, proto::Topic* message);
+void to_proto(const core::DescribeTopic& described, proto::DescribeTopicOk* message);
 void to_proto(const core::GroupStats& stats, proto::DescribeGroupOk* message);
 core::Error from_batch(storage::BatchError error);
 

@@ -4,6 +4,7 @@
 #include "broker/limits.h"
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert.h"
+#include "broker/native/session.h"
 #include "metrics/counters.h"
 
 namespace headrace::native {

@@ -2,6 +2,7 @@
 // unsubscribe ends a group's subscription as well.
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert.h"
+#include "broker/native/session.h"
 
 namespace headrace::native {
 namespace {

@@ -78,24 +78,7 @@ void handle_describe_topic(Session& session, net::native::Frame&& frame) {
     auto& described = core::as<core::DescribeTopic>(*reply);
     if (described.error) return to.fail(header, described.error);
     proto::DescribeTopicOk ok;
-    to_proto(*described.topic, ok.mutable_topic());
-    for (const auto& partition : described.partitions) {
-      auto* row = ok.add_partitions();
-      row->set_partition(partition.partition.value());
-      row->set_log_start(partition.log_start.value());
-      row->set_visible_end(partition.visible_end.value());
-      row->set_delayed(partition.delayed);
-      row->set_bytes(partition.bytes);
-      row->set_first_append_time_us(partition.first_append_us);
-      row->set_last_append_time_us(partition.last_append_us);
-      for (const auto& month : partition.months) {
-        auto* numbers = row->add_months();
-        numbers->set_month(month.month.value());
-        numbers->set_first_offset(month.first_offset.value());
-        numbers->set_bytes(month.bytes);
-        numbers->set_events(month.events);
-      }
-    }
+    to_proto(described, &ok);
     to.reply(header, ok);
   });
 }

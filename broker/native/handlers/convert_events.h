@@ -1,0 +1,47 @@
+// A search through the history, between its message and the questions to the partitions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/core/api_history.h"
+#include "headrace.pb.h"
+
+namespace headrace::native {
+
+// One partition that is searched.
+struct SearchPart {
+  core::TopicPtr topic;
+  PartitionId partition;
+  Offset before{INT64_MAX};
+  std::unique_ptr<core::FindEvents> answer;
+  size_t used = 0;  // of its events
+
+  // Where its next page goes on; 0: there is nothing more.
+  Offset next() const;
+};
+
+struct EventSearch {
+  core::EventQueryPtr query;
+  uint32_t page_size = 0;
+  std::vector<SearchPart> parts;
+};
+
+// `topics` are those to search. invalid_request names the field.
+core::Error from_proto(const proto::ListEvents& message, const std::vector<core::TopicPtr>& topics,
+                       EventSearch* search);
+std::unique_ptr<core::FindEvents> make_question(const EventSearch& search, const SearchPart& part,
+                                                core::TenantContext tenant);
+
+// Once every part has its answer: the newest events of all parts, until the page or the taker is
+// full. The error of the first part that has one, or of the taker.
+enum class Taken : uint8_t { yes, full };
+using TakeEvent =
+    std::function<core::Error(const SearchPart& part, const core::FoundEvent& event, Taken* taken)>;
+core::Error take_newest(EventSearch* search, const TakeEvent& take);
+// Where the next page goes on; empty: there is nothing more.
+std::string cursor_of(const EventSearch& search);
+
+}  // namespace headrace::native
