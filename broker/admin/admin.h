@@ -1,4 +1,4 @@
-// The HTTP side of the broker: /metrics, health and the read routes of /v1. Asks the shards through
+// The HTTP side of the broker: /metrics, health and the routes of /v1. Asks the shards through
 // bounded queues; never touches a shard, a ring or the database.
 //
 // Lives on: the HTTP server's thread, but for answers, which are finished there too (post).
@@ -22,6 +22,8 @@ struct AdminOptions {
   std::string version;
   std::string cluster_id;
   size_t max_series = 1'000;
+  uint32_t default_partitions = 1;  // of topics that do not say
+  core::Retention default_retention;
   http::ServerOptions http;
 };
 
@@ -48,10 +50,6 @@ class Admin final : public http::Handler {
   using Gathered = std::function<void(std::vector<core::RequestPtr>)>;
   // Asks; `done` runs on the HTTP thread.
   void ask(std::vector<core::RequestPtr> questions, Gathered done);
-  // The newest catalog, by asking the meta shard.
-  void with_catalog(http::Respond respond,
-                    std::function<void(core::CatalogPtr, http::Respond)> go_on);
-
   const AdminOptions& options() const { return options_; }
   const std::vector<runtime::Reactor*>& reactors() const { return reactors_; }
   storage::RocksStore& store() { return *store_; }

@@ -1,38 +1,33 @@
-// The route table: method, path, handler, permission. One file per resource in routes/.
+// The route table, made of routes.def. One file per noun in routes/.
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "broker/admin/admin.h"
-#include "broker/core/error.h"
+#include "broker/admin/call.h"
 
 namespace headrace::admin {
 
-enum class Permission : uint8_t { open, metrics, describe };
+enum class Permission : uint8_t { open, metrics, describe, consume, manage };
 
 struct Route {
   std::string_view method;
-  std::string_view path;
-  void (*run)(Admin& admin, const http::Request& request, http::Respond respond);
+  std::string_view path;  // "/v1/groups/{group}"
+  void (*run)(const CallPtr& call);
   Permission permission;
 };
 std::span<const Route> routes();
 
-void get_metrics(Admin& admin, const http::Request& request, http::Respond respond);
-void get_healthz(Admin& admin, const http::Request& request, http::Respond respond);
-void get_readyz(Admin& admin, const http::Request& request, http::Respond respond);
-void get_topics(Admin& admin, const http::Request& request, http::Respond respond);
-void get_groups(Admin& admin, const http::Request& request, http::Respond respond);
+// The route of a request and the values of its parameters. nullptr: the path serves the methods
+// that *allowed lists, or does not exist if it lists none.
+const Route* find_route(const http::Request& request, PathParameters* parameters,
+                        std::string* allowed);
 
-// problem+json from the error table.
-http::Response problem(const core::Error& error);
-
-// `limit` (1 to 100, default 50) and `cursor` of a list; an error names the parameter.
-struct Page {
-  size_t limit = 50;
-  std::string after;  // the last name of the page before
-};
-core::Error parse_page(const http::Request& request, Page* page);
+#define HR_ROUTE(method, path, handler, permission) void handler(const CallPtr& call);
+#include "broker/admin/routes.def"
+#undef HR_ROUTE
 
 }  // namespace headrace::admin

@@ -6,11 +6,12 @@
 
 namespace headrace::admin {
 
-void get_healthz(Admin&, const http::Request&, http::Respond respond) {
-  respond({200, "application/json", {}, "{\"status\":\"ok\"}\n"});
+void get_healthz(const CallPtr& call) {
+  call->reply(200, "{\"status\":\"ok\"}");
 }
 
-void get_readyz(Admin& admin, const http::Request&, http::Respond respond) {
+void get_readyz(const CallPtr& call) {
+  Admin& admin = call->admin();
   const storage::Pressure pressure = admin.store().pressure();
   const auto info = admin.store().info();
   const char* disk = pressure.disk == storage::Pressure::Disk::ok    ? "ok"
@@ -31,7 +32,7 @@ void get_readyz(Admin& admin, const http::Request&, http::Respond respond) {
   store["log_bytes"] = info.log_bytes;
   store["memtable_bytes"] = info.memtable_bytes;
   body["parts"]["reactors"]["count"] = admin.reactors().size();
-  respond({ready ? 200 : 503, "application/json", {}, body.dump() + "\n"});
+  call->reply(ready ? 200 : 503, body.dump());
 }
 
 }  // namespace headrace::admin

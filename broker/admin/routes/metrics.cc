@@ -159,15 +159,17 @@ std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
 
 }  // namespace
 
-void get_metrics(Admin& admin, const http::Request& request, http::Respond respond) {
-  const Recent recent = admin.recent(request.received_mono_us);
-  admin.with_catalog(respond, [&admin, recent](core::CatalogPtr catalog, http::Respond answer) {
+void get_metrics(const CallPtr& call) {
+  const Recent recent = call->admin().recent(call->request().received_mono_us);
+  call->with_catalog([call, recent](const core::CatalogPtr& catalog) {
+    Admin& admin = call->admin();
     admin.ask(questions_about(*catalog, admin.reactors().front()->shards()),
-              [&admin, recent, catalog, answer](std::vector<core::RequestPtr> answers) {
-                answer({200,
-                        "text/plain; version=0.0.4; charset=utf-8",
-                        {},
-                        admin.registry().expose(families_of(*catalog, answers, recent))});
+              [call, recent, catalog](std::vector<core::RequestPtr> answers) {
+                auto& registry = call->admin().registry();
+                call->respond({200,
+                               "text/plain; version=0.0.4; charset=utf-8",
+                               {},
+                               registry.expose(families_of(*catalog, answers, recent))});
               });
   });
 }

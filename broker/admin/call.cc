@@ -1,0 +1,95 @@
+#include "broker/admin/call.h"
+
+#include <algorithm>
+
+namespace headrace::admin {
+
+http::Response problem(const core::Error& error) {
+  const auto& row = core::info(error.code);
+  http::Response response = http::problem(row.http_status, row.name, error.message());
+  if (row.retryable) {
+    const uint32_t seconds = (error.retry_after_ms + 999) / 1'000;
+    response.headers.emplace_back("Retry-After", std::to_string(std::max<uint32_t>(seconds, 1)));
+  }
+  return response;
+}
+
+const std::string& Call::parameter(std::string_view name) const {
+  const auto found = std::ranges::find(parameters_, name, &PathParameters::value_type::first);
+  HR_CHECK(found != parameters_.end());
+  return found->second;
+}
+
+void Call::reply(int status, std::string object, http::Headers headers) {
+  if (!object.ends_with('\n')) object += '\n';
+  respond_({status, "application/json", std::move(headers), std::move(object)});
+}
+
+void Call::fail(const core::Error& error) {
+  respond_(problem(error));
+}
+
+void Call::refuse(core::Error error) {
+  if (error.code == core::ErrorCode::invalid_request) {
+    for (const auto& [core_name, name] : field_names_) {
+      if (!error.detail.starts_with(core_name)) continue;
+      error.detail.replace(0, core_name.size(), name);
+      break;
+    }
+  }
+  fail(error);
+}
+
+void Call::with_catalog(std::function<void(const core::CatalogPtr& catalog)> go_on) {
+  auto question = std::make_unique<core::ShardStats>(core::Access::node(tenant_.tenant()));
+  question->shard = kMetaShard;
+  ask<core::ShardStats>(std::move(question),
+                        [go_on](core::ShardStats& stats) { go_on(stats.catalog); });
+}
+
+void Call::with_topic(const std::string& name, WithTopic go_on) {
+  with_catalog([self = shared_from_this(), name, go_on](const core::CatalogPtr& catalog) {
+    const auto topic = catalog->topic(self->tenant_.tenant(), name);
+    if (topic == nullptr) {
+      core::Error error = core::check_name("topic", name);
+      if (!error) error = core::Error(core::ErrorCode::unknown_topic, "'" + name + "'");
+      return self->fail(error);
+    }
+    if (topic->state != core::Topic::State::active) {
+      return self->fail({core::ErrorCode::topic_deleting, name});
+    }
+    go_on(topic);
+  });
+}
+
+void Call::with_group(WithGroup go_on) {
+  find_group(std::nullopt, std::move(go_on));
+}
+
+void Call::with_acked_group(WithGroup go_on) {
+  find_group(core::GroupRecord::Kind::acked, std::move(go_on));
+}
+
+void Call::find_group(std::optional<core::GroupRecord::Kind> kind, WithGroup go_on) {
+  with_catalog([self = shared_from_this(), kind, go_on](const core::CatalogPtr& catalog) {
+    const std::string& name = self->parameter("group");
+    const auto group = catalog->group(self->tenant_.tenant(), name);
+    if (group == nullptr) {
+      core::Error error = core::check_name("group", name);
+      if (!error) error = core::Error(core::ErrorCode::unknown_group, "'" + name + "'");
+      return self->fail(error);
+    }
+    const auto topic = catalog->topic(group->tenant, group->topic);
+    if (topic == nullptr) {
+      return self->fail({core::ErrorCode::unknown_group, "its topic is gone"});
+    }
+    if (kind && *kind != group->kind) {
+      const bool acked = group->kind == core::GroupRecord::Kind::acked;
+      return self->fail(
+          {core::ErrorCode::group_kind, "'" + name + "' is " + (acked ? "acked" : "positional")});
+    }
+    go_on(group, topic);
+  });
+}
+
+}  // namespace headrace::admin

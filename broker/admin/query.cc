@@ -1,0 +1,60 @@
+#include "broker/admin/query.h"
+
+#include <charconv>
+
+#include "broker/limits.h"
+#include "metrics/quantity.h"
+
+namespace headrace::admin {
+
+void Query::wrong(std::string_view name, std::string_view why) {
+  if (error_) return;
+  error_ = {core::ErrorCode::invalid_request, std::string(name) + ": " + std::string(why)};
+}
+
+std::vector<std::string> Query::texts(std::string_view name) {
+  taken_.emplace(name);
+  std::vector<std::string> values;
+  for (const auto& [key, value] : request_.query) {
+    if (key == name) values.push_back(value);
+  }
+  return values;
+}
+
+std::optional<std::string> Query::text(std::string_view name) {
+  const auto values = texts(name);
+  if (values.size() > 1) wrong(name, "is given more than once");
+  if (values.empty()) return std::nullopt;
+  return values.front();
+}
+
+int64_t Query::time_us(std::string_view name) {
+  const auto given = text(name);
+  if (!given) return 0;
+  const auto time = parse_time_us(*given);
+  if (!time || *time <= 0) wrong(name, "an RFC 3339 time after 1970");
+  return time.value_or(0);
+}
+
+uint32_t Query::limit() {
+  const auto given = text("limit");
+  if (!given) return limits::kPageSizeDefault;
+  uint32_t value = 0;
+  const char* end = given->data() + given->size();
+  const auto parsed = std::from_chars(given->data(), end, value);
+  const bool number = parsed.ec == std::errc() && parsed.ptr == end;
+  if (!number || value < 1 || value > limits::kPageSizeMax) {
+    wrong("limit", "1 to " + std::to_string(limits::kPageSizeMax));
+    return limits::kPageSizeDefault;
+  }
+  return value;
+}
+
+core::Error Query::finish() {
+  for (const auto& [key, value] : request_.query) {
+    if (!taken_.contains(key)) wrong(key, "this route has no such parameter");
+  }
+  return error_;
+}
+
+}  // namespace headrace::admin
