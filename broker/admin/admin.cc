@@ -40,17 +40,19 @@ void Admin::handle(http::Request&& request, http::Respond respond) {
   PathParameters parameters;
   std::string allowed;
   const Route* route = find_route(request, &parameters, &allowed);
-  if (route != nullptr && !request.body.empty() && !request.content_is("application/json")) {
-    return respond(
-        http::problem(415, "unsupported_media_type", "the body must be application/json"));
+  // A web page may send a POST to any address, but of this type only with the broker's consent,
+  // which it does not give (fetch.spec.whatwg.org, CORS-safelisted request headers).
+  if (route != nullptr && (route->method == "POST" || !request.body.empty()) &&
+      !request.content_is("application/json")) {
+    return respond(problem({core::ErrorCode::unsupported_media_type, ""}));
   }
   if (route != nullptr) {
     return route->run(std::make_shared<Call>(*this, core::Access::anonymous(), std::move(request),
                                              std::move(parameters), std::move(respond)));
   }
-  if (allowed.empty()) return respond(http::problem(404, "unknown_path", "no such path"));
+  if (allowed.empty()) return respond(problem({core::ErrorCode::unknown_path, ""}));
   http::Response response =
-      http::problem(405, "method_not_allowed", request.path + " serves " + allowed);
+      problem({core::ErrorCode::method_not_allowed, request.path + " serves " + allowed});
   response.headers.emplace_back("Allow", allowed);
   respond(std::move(response));
 }

@@ -75,7 +75,7 @@ int list_events(const ConnectArguments& connect, const EventsArguments& given) {
           if (out.size() >= kWriteBytes) read = print(std::exchange(out, {}));
           return read ? Error() : client::closed("standard output");
         }
-        const client::EventAttributes attributes = client::read_attributes(event.record);
+        const storage::EventAttributes attributes = storage::read_attributes(event.record);
         table.row({format_time_us(event.append_time_us), topic.name(), std::string(attributes.type),
                    std::string(event.record.key.value_or("")), event_id(topic, event)});
         return Error();

@@ -33,7 +33,7 @@ std::string variable_name(std::string_view header) {
 Variables variables_of(const std::string& group, const proto::Topic& topic,
                        const client::Delivered& delivered) {
   const client::ReceivedEvent& event = delivered.event;
-  const client::EventAttributes attributes = client::read_attributes(event.record);
+  const storage::EventAttributes attributes = storage::read_attributes(event.record);
   const std::string id = event_id(topic, event);
   const auto& correlation = attributes.correlation_id;
   Variables variables = {

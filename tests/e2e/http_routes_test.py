@@ -20,7 +20,8 @@ class Api:
     def call(self, method, path, body=None, content_type="application/json"):
         """Of a body that is no text the JSON is sent."""
         connection = http.client.HTTPConnection(self.address, timeout=30)
-        headers = {} if body is None else {"Content-Type": content_type}
+        sends = content_type and (body is not None or method == "POST")
+        headers = {"Content-Type": content_type} if sends else {}
         if body is not None and not isinstance(body, str):
             body = json.dumps(body)
         connection.request(method, "/v1" + path, body, headers)
@@ -225,6 +226,7 @@ class Refusals(unittest.TestCase):
         self.refused(405, "method_not_allowed", "", "PUT", "/groups", {})
         self.assertEqual(self.api.headers["Allow"], "GET, HEAD, POST")
         self.refused(415, "unsupported_media_type", "", "POST", "/topics", "topic=t", "text/plain")
+        self.refused(415, "unsupported_media_type", "", "POST", "/groups/g/enable", None, None)
         self.refused(413, "too_large", "", "POST", "/topics", {"topic": "t" * 5000})
         self.refused(400, "malformed_message", "", "POST", "/topics", "{")
 

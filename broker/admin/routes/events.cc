@@ -109,7 +109,7 @@ void find_by_id(const CallPtr& call, const core::TopicPtr& topic, const std::str
       return call->reply(200, rows.substr(1, rows.size() - 2));
     }
     if (page.cursor.empty()) {
-      return call->respond(http::problem(404, "unknown_event", "no such event in this topic"));
+      return call->fail({core::ErrorCode::unknown_event, "'" + call->parameter("id") + "'"});
     }
     if (pages_left == 0) {
       return call->fail({core::ErrorCode::timed_out, "search with from and to instead"});

@@ -7,6 +7,7 @@
 #include "broker/core/api_acked.h"
 #include "broker/limits.h"
 #include "broker/native/handlers/convert_groups.h"
+#include "json/json_line.h"
 #include "json/position.h"
 #include "metrics/quantity.h"
 
