@@ -54,11 +54,11 @@ suite_e2e() {
   echo "e2e: $passed passed, 0 failed"
 }
 
-# planted_bug BINARY ARGUMENT...: these tests must find the bug that is built in, by failing; a
-# crash or a time-out does not count.
+# planted_bug BINARY ARGUMENT...: its tests must find the bug that is built in, by failing; a crash
+# or a time-out does not count.
 planted_bug() {
   local code=0
-  timeout 300 "$build/planted/$1" "${@:2}" || code=$?
+  timeout 300 "$build/release/planted_$1" "${@:2}" || code=$?
   if ((code != 1)); then
     echo "the planted bug was not found: exit code $code, 1 expected"
     return 1
@@ -78,13 +78,12 @@ verb_test() {
   run_suite coverage check_coverage
 
   say "build release"
-  build_preset release headrace micro_bench sim_tests
+  build_preset release headrace micro_bench sim_tests \
+    planted_conformance_tests planted_sim_tests
   run_suite simulation suite_ctest release -R '^sim$'
   run_suite e2e suite_e2e release
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
-  say "build planted (with bugs that the tests must find)"
-  build_preset release:planted -DHEADRACE_PLANTED=ON -- conformance_tests sim_tests
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
   local checker
