@@ -76,7 +76,7 @@ class Topics(unittest.TestCase):
         with Broker() as broker:
             api = Api(broker)
             publish(broker, "default", range(7), "--type", "a.b", "--header", "grade=90")
-            publish(broker, "default", ["other"], "--type", "c.d", "--id", "x/1 ü")
+            broker.json("publish", "default", "--data", "other", "--type", "c.d", "--id", "x/1 ü")
             events = "/topics/default/events"
             self.assertEqual(api.get(events)[1]["events"], broker.json("events", "ls"))
             cursor, found = {}, []
