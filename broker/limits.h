@@ -46,6 +46,14 @@ constexpr size_t kDueBytesPerSet = 1u << 20;      // likewise; the first one alw
 constexpr int64_t kDueLookUs = 1'000'000;   // so soon a wall clock that was set forward is noticed
 constexpr int64_t kDueHeldBackUs = 50'000;  // while the store is behind or the disk is full
 
+// ---- the audit trail as events of the topic $sys
+constexpr int64_t kSystemEventsDelayUs = 100'000;    // what comes in so long is one publish
+constexpr int64_t kSystemEventsAgainUs = 1'000'000;  // after one that was refused
+constexpr size_t kSystemEventsPerPublish = 100;      // the rest with the next one
+constexpr int64_t kSystemEventsAgeUs = int64_t{31} * 24 * 3600 * 1'000'000;  // of the topic
+constexpr int64_t kSystemEventsBytes = int64_t{256} << 20;                   // likewise
+constexpr int64_t kWarnAgainUs = 60'000'000;  // a group that comes and goes; then it is not told
+
 // ---- recognising repeated events by their id (out of range: invalid_request)
 constexpr int64_t kDedupWindowUsDefault = int64_t{120} * 1'000'000;
 constexpr int64_t kDedupWindowUsMin = 1'000'000;

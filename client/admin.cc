@@ -67,6 +67,10 @@ Result<proto::ExplainEventOk> explain_event(Client& client, const proto::Explain
   return client.call<proto::ExplainEventOk>(MessageType::explain_event, request, repeatable());
 }
 
+Result<proto::ReadAuditOk> read_audit(Client& client, const proto::ReadAudit& request) {
+  return client.call<proto::ReadAuditOk>(MessageType::read_audit, request, repeatable());
+}
+
 Result<proto::ListGroupsOk> list_groups(Client& client) {
   return client.call<proto::ListGroupsOk>(MessageType::list_groups, proto::ListGroups{},
                                           repeatable());

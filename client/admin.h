@@ -27,6 +27,9 @@ Result<proto::ListEventsOk> list_events(Client& client, const proto::ListEvents&
 // What a group did, does or will do with one event; one answer: see its cursor.
 Result<proto::ExplainEventOk> explain_event(Client& client, const proto::ExplainEvent& request);
 
+// A page of the tenant's audit trail in one shard.
+Result<proto::ReadAuditOk> read_audit(Client& client, const proto::ReadAudit& request);
+
 Result<proto::ListGroupsOk> list_groups(Client& client);
 Result<proto::DescribeGroupOk> describe_group(Client& client, const std::string& group);
 // Acked groups. Declaring one (if_missing) is for every start of a program.

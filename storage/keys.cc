@@ -59,6 +59,8 @@ std::string_view to_string(StateKind kind) {
       return "catalog";
     case StateKind::applied:
       return "applied";
+    case StateKind::audit_head:
+      return "audit_head";
     case StateKind::epoch:
       return "epoch";
     case StateKind::epoch_start:
@@ -121,6 +123,10 @@ std::string state_text(std::string_view key) {
       break;
     case StateKind::id_block:
       text += " kind " + std::to_string(reader.take<uint8_t>());
+      break;
+    case StateKind::audit_head:
+      text += " shard " + std::to_string(reader.take<uint16_t>());
+      text += " t" + std::to_string(reader.take<uint32_t>());
       break;
     case StateKind::health:
       text += " " + group_text(reader, tenant);
@@ -403,6 +409,24 @@ std::optional<DedupKeyParts> parse_dedup_key(std::string_view key) {
   return parts;
 }
 
+Key audit_prefix(TenantId tenant, ShardId shard) {
+  return tenant_prefix(tenant).append(shard);
+}
+
+Key audit_key(TenantId tenant, ShardId shard, uint64_t sequence) {
+  return audit_prefix(tenant, shard).append(sequence);
+}
+
+std::optional<AuditKeyParts> parse_audit_key(std::string_view key) {
+  KeyReader reader{key};
+  AuditKeyParts parts;
+  parts.tenant = reader.id<TenantId>();
+  parts.shard = reader.id<ShardId>();
+  parts.sequence = reader.take<uint64_t>();
+  if (!reader.finished()) return std::nullopt;
+  return parts;
+}
+
 Key health_prefix(TenantId tenant, TopicId topic, SliceId slice) {
   return state_prefix(tenant, StateKind::health).append(topic).append(slice);
 }
@@ -476,6 +500,26 @@ Key id_block_key(uint8_t id_kind) {
   return state_prefix(kNodeTenant, StateKind::id_block).append(id_kind);
 }
 
+Key audit_head_prefix(ShardId shard) {
+  return state_prefix(kNodeTenant, StateKind::audit_head).append(shard);
+}
+
+Key audit_head_key(ShardId shard, TenantId tenant) {
+  return audit_head_prefix(shard).append(tenant);
+}
+
+std::optional<TenantId> parse_audit_head_key(std::string_view key) {
+  KeyReader reader{key};
+  reader.id<TenantId>();
+  const auto kind = reader.take<uint8_t>();
+  reader.id<ShardId>();
+  const auto tenant = reader.id<TenantId>();
+  if (!reader.finished() || kind != static_cast<uint8_t>(StateKind::audit_head)) {
+    return std::nullopt;
+  }
+  return tenant;
+}
+
 std::optional<int64_t> parse_trailing_i64(std::string_view key) {
   constexpr size_t kPrefixSize = 4 + 1 + 4 + 2 + 4;
   if (key.size() != kPrefixSize + sizeof(int64_t)) return std::nullopt;
@@ -509,6 +553,11 @@ std::string to_text(Table table, std::string_view key) {
       return text + " " + text_of(parts->partition) + "@" +
              std::to_string(parts->base_offset.value()) + " appended " +
              std::to_string(parts->append_time_us);
+    }
+  } else if (table == Table::audit) {
+    if (const auto parts = parse_audit_key(key)) {
+      return text + " t" + std::to_string(parts->tenant.value()) + " shard " +
+             std::to_string(parts->shard.value()) + " " + std::to_string(parts->sequence);
     }
   } else if (table == Table::dlq) {
     const std::string known = dlq_text(key);

@@ -49,6 +49,7 @@ enum class StateKind : uint8_t {
   id_block = 8,     // id kind → next unallocated id (meta shard)
   job = 9,          // topic, slice, group, lane → replay or redrive job
   health = 10,      // topic, slice, group → health row
+  audit_head = 11,  // shard, tenant → head of its audit chain (tenant 0)
 };
 
 // At most 47 bytes, no allocation. Compares like RocksDB's bytewise comparator.
@@ -161,6 +162,16 @@ struct DelayedKeyParts {
 };
 std::optional<DelayedKeyParts> parse_delayed_key(std::string_view key);
 
+// audit: tenant, shard, sequence
+Key audit_prefix(TenantId tenant, ShardId shard);
+Key audit_key(TenantId tenant, ShardId shard, uint64_t sequence);
+struct AuditKeyParts {
+  TenantId tenant;
+  ShardId shard;
+  uint64_t sequence = 0;
+};
+std::optional<AuditKeyParts> parse_audit_key(std::string_view key);
+
 // dedup: tenant, topic, slice, partition, append time µs, first offset of the batch
 Key dedup_prefix(TenantId tenant, TopicId topic, SliceId slice);
 Key dedup_prefix(const PartitionKey& partition);
@@ -189,6 +200,9 @@ Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id);
 Key applied_key(ShardId shard);
 Key epoch_key(ShardId shard);
 Key id_block_key(uint8_t id_kind);
+Key audit_head_prefix(ShardId shard);
+Key audit_head_key(ShardId shard, TenantId tenant);
+std::optional<TenantId> parse_audit_head_key(std::string_view key);  // whose it is
 // The trailing 8-byte integer of months_key and producer_key.
 std::optional<int64_t> parse_trailing_i64(std::string_view key);
 

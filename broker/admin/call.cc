@@ -51,9 +51,7 @@ void Call::with_topic(const std::string& name, WithTopic go_on) {
   with_catalog([self = shared_from_this(), name, go_on](const core::CatalogPtr& catalog) {
     const auto topic = catalog->topic(self->tenant_.tenant(), name);
     if (topic == nullptr) {
-      core::Error error = core::check_name("topic", name);
-      if (!error) error = core::Error(core::ErrorCode::unknown_topic, "'" + name + "'");
-      return self->fail(error);
+      return self->fail(core::no_such_topic(name));
     }
     if (topic->state != core::Topic::State::active) {
       return self->fail({core::ErrorCode::topic_deleting, name});

@@ -11,7 +11,7 @@
 
 namespace headrace::admin {
 
-enum class Permission : uint8_t { open, metrics, describe, consume, manage };
+enum class Permission : uint8_t { open, metrics, describe, consume, manage, audit };
 
 struct Route {
   std::string_view method;

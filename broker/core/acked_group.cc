@@ -117,18 +117,6 @@ void AckedGroup::detach(std::unique_ptr<DetachMember> request) {
   pump();
 }
 
-// A probe that is given back has said nothing: another cool-down.
-void AckedGroup::on_released(LaneId lane, const HeldRange& range, int64_t events) {
-  released_ += events;
-  if (lane != LaneId(0) || !probe_out_ || !health_.probes() ||
-      !health_.counts(range.started_mono_us))
-    return;
-  probe_out_ = false;
-  health_.probe_lost(options(), ctx_->now().wall_us);
-  mark_dirty();
-  watch_cooldown();
-}
-
 std::string AckedGroup::member_name(uint64_t member) const {
   auto known = members_.find(member);
   const std::string number =
@@ -284,40 +272,6 @@ void AckedGroup::note_duration(bool failed, int64_t duration_us, int64_t events)
   metrics::record(metrics::Timing::event_processing, duration_us, static_cast<uint64_t>(events));
 }
 
-void AckedGroup::on_acked(LaneId lane, const HeldRange& range, int64_t events) {
-  const Time& now = ctx_->now();
-  acked_ += events;
-  last_success_us_ = now.wall_us;
-  note_duration(false, now.mono_us - range.started_mono_us, events);
-  metrics::add(metrics::Counter::group_acks, static_cast<uint64_t>(events));
-  if (lane != LaneId(0)) return;
-  const bool stopped = health_.quarantined();
-  if (!health_.on_success(range.started_mono_us)) return;
-  probe_out_ = false;
-  if (stopped) log_state("a probe succeeded: the group gets deliveries again");
-}
-
-void AckedGroup::on_failed(LaneId lane, PartitionId partition, Offset offset, FailureReason reason,
-                           const std::string& error, const HeldRange& range) {
-  const Time& now = ctx_->now();
-  ++failed_;
-  last_failure_us_ = now.wall_us;
-  last_error_ = error.empty() ? std::string(to_string(reason)) : error;
-  metrics::add(metrics::Counter::group_failures);
-  mark_dirty();
-  const bool counts =
-      lane == LaneId(0) && (reason == FailureReason::nack || reason == FailureReason::timeout ||
-                            reason == FailureReason::lost_members);
-  if (!counts) return;
-  note_duration(true, now.mono_us - range.started_mono_us, 1);
-  probe_out_ = false;
-  if (health_.on_failure({partition, offset}, options(), now)) {
-    metrics::add(metrics::Counter::group_trips);
-    log_state("the group is quarantined: its handler fails");
-  }
-  watch_cooldown();
-}
-
 DeadLetters::Put AckedGroup::bury(DeadLetter letter, Quota quota) {
   const auto put = dead_letters_.put(std::move(letter), quota == Quota::exceeded);
   if (put != DeadLetters::Put::done) return put;
@@ -325,18 +279,6 @@ DeadLetters::Put AckedGroup::bury(DeadLetter letter, Quota quota) {
   metrics::add(metrics::Counter::group_dead_letters);
   mark_dirty();
   return put;
-}
-
-void AckedGroup::count_blocked(int64_t events) {
-  const bool before = everything_blocked();
-  blocked_ += events;
-  mark_dirty();
-  if (events > 0) metrics::add(metrics::Counter::group_blocked, static_cast<uint64_t>(events));
-  if (everything_blocked() == before) return;
-  log::write(before ? log::Level::info : log::Level::error,
-             before ? "the group gets deliveries again: there is space in its dead letters"
-                    : "the group is blocked: its dead letters are full, and as many events wait",
-             {{"group", record_->name}, {"blocked", blocked_}});
 }
 
 // Whatever there is space for; then what waits because the oldest letters were being read.
@@ -348,57 +290,6 @@ void AckedGroup::move_blocked() {
     if (cursor->dying() > 0) cursor->bury();
     cursor->go_on_expiring();
   }
-}
-
-// ---- health
-
-void AckedGroup::set_state(std::unique_ptr<SetGroupState> request) {
-  switch (request->action) {
-    case SetGroupState::Action::enable:
-      health_.enable();
-      break;
-    case SetGroupState::Action::disable:
-      health_.disable(request->reason);
-      break;
-    case SetGroupState::Action::probe:
-      if (!health_.quarantined()) {
-        request->error = Error(ErrorCode::invalid_request,
-                               "action: only a quarantined group is "
-                               "probed; enable a disabled one");
-        return ctx_->reply(std::move(request));
-      }
-      health_.probe();
-      break;
-  }
-  probe_out_ = false;
-  log_state("the group's state was set");
-  mark_dirty();
-  watch_cooldown();
-  request->state = health_.state();
-  ctx_->reply_committed(std::move(request), Durability::durable);
-  pump();
-}
-
-void AckedGroup::log_state(const char* what) const {
-  log::info(what, {{"group", record_->name},
-                   {"state", to_string(health_.state())},
-                   {"reason", health_.reason()}});
-}
-
-// The wheel runs on the monotonic clock, the cool-down on the wall clock: look again at its end.
-void AckedGroup::watch_cooldown() {
-  if (health_.state() != GroupState::quarantined) return ctx_->disarm(this);
-  const Time& now = ctx_->now();
-  ctx_->arm(this, now.mono_us + std::max<int64_t>(health_.cooldown_ends_us() - now.wall_us, 0));
-}
-
-void AckedGroup::on_timer(Time now) {
-  if (health_.tick(now.wall_us)) {
-    log_state("the cool-down is over: one event is let through");
-    mark_dirty();
-  }
-  watch_cooldown();
-  pump();
 }
 
 // ---- rows

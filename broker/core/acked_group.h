@@ -17,6 +17,7 @@
 
 #include "broker/core/api_acked.h"
 #include "broker/core/api_jobs.h"
+#include "broker/core/audit.h"
 #include "broker/core/ctx.h"
 #include "broker/core/cursor.h"
 #include "broker/core/dead_letters.h"
@@ -151,6 +152,10 @@ class AckedGroup final : public Committable,
   void watch_cooldown();
   void note_duration(bool failed, int64_t duration_us, int64_t events);
   void log_state(const char* what) const;
+  AuditChange state_change(GroupState before) const;
+  void note(AuditAction action, std::string reason, std::vector<AuditChange> changes);
+  void note_state(AuditAction action, GroupState before);
+  void warn_failing(GroupState before);
 
   GroupPtr record_;
   const TopicPtr topic_;
@@ -177,6 +182,8 @@ class AckedGroup final : public Committable,
   bool dirty_ = false;
   bool pumping_ = false;
   bool probe_out_ = false;
+  bool warned_ = false;  // that it fails, and not yet that it recovered
+  int64_t warn_again_mono_us_ = INT64_MIN;
   int64_t blocked_ = 0;  // of all cursors
   int64_t delivered_ = 0;
   int64_t released_ = 0;

@@ -78,6 +78,7 @@ struct Request {
     list_jobs,
     control_job,
     explain_event,
+    read_audit,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}
@@ -386,6 +387,7 @@ struct CreateTopic final : RequestOf<Request::Kind::create_topic> {
   Retention retention;
   Dedup dedup;
   bool if_missing = false;
+  bool system = false;  // the broker's own: any name, and if it is there it may be as it is
   // out
   TopicPtr topic;
   bool created = false;

@@ -50,6 +50,13 @@ Error check_name(std::string_view what, std::string_view name) {
                detail + " '" + shown + "' ('?' stands for what is not allowed)");
 }
 
+Error no_such_topic(std::string_view name) {
+  Error error;
+  if (name != kSystemTopic) error = check_name("topic", name);
+  if (!error) error = Error(ErrorCode::unknown_topic, "'" + std::string(name) + "'");
+  return error;
+}
+
 ShardId shard_of(TenantId tenant, TopicId topic, uint32_t shards) {
   if (shards <= 1) return kMetaShard;
   uint64_t mixed = (uint64_t{tenant.value()} << 32 | topic.value()) * 0x9e3779b97f4a7c15ULL;

@@ -86,8 +86,13 @@ struct CatalogSnapshot {
 };
 using CatalogPtr = std::shared_ptr<const CatalogSnapshot>;
 
+// What the broker itself publishes to (system_events.h): no name that anybody could give.
+constexpr std::string_view kSystemTopic = "$sys";
+
 // 1-249 characters of A-Z a-z 0-9 . _ - ; `what` is "topic", "group" ... for the sentence.
 Error check_name(std::string_view what, std::string_view name);
+// Of a name under which nothing was found.
+Error no_such_topic(std::string_view name);
 
 // Where a topic lives: a hash over the shards beside the meta shard.
 ShardId shard_of(TenantId tenant, TopicId topic, uint32_t shards);

@@ -1,6 +1,11 @@
 // The requests that change the catalog. Loading and snapshots: catalog_store.cc.
+#include <algorithm>
+
 #include "broker/core/api_acked.h"
+#include "broker/core/audit.h"
 #include "broker/core/catalog_store.h"
+#include "broker/core/option_changes.h"
+#include "broker/core/system_events.h"
 #include "broker/limits.h"
 
 namespace headrace::core {
@@ -49,7 +54,14 @@ void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
     request->error = std::move(error);
     ctx_->reply(std::move(request));
   };
-  if (Error error = check_name("topic", request->name)) return refuse(std::move(error));
+  if (request->system) {
+    if (TopicPtr existing = newest_->topic(tenant, request->name)) {
+      request->topic = existing;
+      return ctx_->reply_committed(std::move(request), newest_change());
+    }
+  } else if (Error error = check_name("topic", request->name)) {
+    return refuse(std::move(error));
+  }
   if (request->partitions == 0 || request->partitions > limits::kPartitionsPerTopic) {
     return refuse(Error(ErrorCode::invalid_request,
                         "partitions: 1 to " + std::to_string(limits::kPartitionsPerTopic) +
@@ -82,6 +94,7 @@ void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
   topic->created_us = ctx_->now().wall_us;
   topic->shard = shard_of(tenant, topic->id, shards_);
   put_topic(topic);
+  ctx_->audit().note(request->tenant, {AuditAction::topic_created, "topic " + topic->name, "", {}});
   request->topic = topic;
   request->created = true;
   ctx_->reply_committed(std::move(request), Durability::durable);
@@ -93,12 +106,18 @@ void CatalogStore::delete_topic(std::unique_ptr<DeleteTopic> request) {
     request->error = Error(ErrorCode::unknown_topic, "'" + request->name + "'");
     return ctx_->reply(std::move(request));
   }
+  if (topic->name == kSystemTopic) {
+    request->error = Error(ErrorCode::invalid_request, "topic: '$sys' is the broker's own");
+    return ctx_->reply(std::move(request));
+  }
   request->id = topic->id;
   if (topic->state != Topic::State::deleting) {
     auto marked = std::make_shared<Topic>(*topic);
     marked->state = Topic::State::deleting;
     put_topic(marked);
     ctx_->writes(this).strengthen(Durability::durable);
+    ctx_->audit().note(request->tenant,
+                       {AuditAction::topic_deleted, "topic " + topic->name, "", {}});
     purge(marked);
   }
   deleting_.push_back(std::move(request));
@@ -142,15 +161,17 @@ void CatalogStore::ensure_group(std::unique_ptr<EnsureGroup> request) {
   }
   GroupRecord record;
   record.name = request->name;
-  if (Error error = add_group(tenant, request->topic, std::move(record), &request->group)) {
+  if (Error error =
+          add_group(request->tenant, request->topic, std::move(record), &request->group)) {
     return refuse(std::move(error));
   }
   ctx_->reply_committed(std::move(request), Durability::durable);
 }
 
 // A new group of either kind; its name has been checked.
-Error CatalogStore::add_group(TenantId tenant, const TopicPtr& asked, GroupRecord record,
+Error CatalogStore::add_group(const TenantContext& who, const TopicPtr& asked, GroupRecord record,
                               GroupPtr* made) {
+  const TenantId tenant = who.tenant();
   TopicPtr topic = newest_->topic(tenant, asked->id);
   if (topic == nullptr || topic->state != Topic::State::active) {
     return Error(ErrorCode::unknown_topic, "'" + asked->name + "'");
@@ -165,6 +186,8 @@ Error CatalogStore::add_group(TenantId tenant, const TopicPtr& asked, GroupRecor
   group->topic = topic->id;
   group->created_us = ctx_->now().wall_us;
   put_group(group);
+  ctx_->audit().note(
+      who, {AuditAction::group_created, "group " + group->name, "", {{"topic", "", topic->name}}});
   *made = std::move(group);
   return {};
 }
@@ -195,7 +218,8 @@ void CatalogStore::create_group(std::unique_ptr<CreateGroup> request) {
   record.name = request->name;
   record.kind = GroupRecord::Kind::acked;
   record.options = request->options;
-  if (Error error = add_group(tenant, request->topic, std::move(record), &request->group)) {
+  if (Error error =
+          add_group(request->tenant, request->topic, std::move(record), &request->group)) {
     return refuse(std::move(error));
   }
   request->created = true;
@@ -227,6 +251,8 @@ void CatalogStore::update_group(std::unique_ptr<UpdateGroup> request) {
   changed->options = request->options;
   ++changed->version;
   put_group(changed);
+  ctx_->audit().note(request->tenant, {AuditAction::group_updated, "group " + changed->name, "",
+                                       option_changes(existing->options, changed->options)});
   request->group = changed;
   ctx_->reply_committed(std::move(request), Durability::durable);
 }
@@ -269,12 +295,18 @@ void CatalogStore::on_reply(RequestPtr reply) {
   }
   auto& purged = as<PurgeGroup>(*reply);
   GroupPtr group = newest_->group(purged.group->tenant, purged.group->name);
-  if (!purged.error && group != nullptr && group->id == purged.group->id) remove_group(*group);
-  finish_deletes(purged.error, [&](const Request& waiting) {
+  const auto asked = [&](const Request& waiting) {
     return waiting.kind == Request::Kind::delete_group &&
            waiting.tenant.tenant() == purged.group->tenant &&
            static_cast<const DeleteGroup&>(waiting).name == purged.group->name;
-  });
+  };
+  if (!purged.error && group != nullptr && group->id == purged.group->id) {
+    remove_group(*group);
+    const auto who = std::ranges::find_if(deleting_, [&](const auto& one) { return asked(*one); });
+    ctx_->audit().note(who != deleting_.end() ? (*who)->tenant : purged.tenant,
+                       {AuditAction::group_deleted, "group " + group->name, "", {}});
+  }
+  finish_deletes(purged.error, asked);
 }
 
 template <class Matches>

@@ -50,7 +50,8 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   void ensure_group(std::unique_ptr<EnsureGroup> request);
   void create_group(std::unique_ptr<CreateGroup> request);
   void update_group(std::unique_ptr<UpdateGroup> request);
-  Error add_group(TenantId tenant, const TopicPtr& asked, GroupRecord record, GroupPtr* made);
+  Error add_group(const TenantContext& who, const TopicPtr& asked, GroupRecord record,
+                  GroupPtr* made);
   void delete_group(std::unique_ptr<DeleteGroup> request);
   void init_producer(std::unique_ptr<InitProducer> request);
 

@@ -14,6 +14,7 @@
 
 namespace headrace::core {
 
+class Audit;
 class Tail;
 
 // Something of the shard that wants to know when the set it wrote into became durable.
@@ -63,6 +64,8 @@ class Ctx {
   virtual void arm(Timer* timer, int64_t deadline_mono_us) = 0;
   virtual void disarm(Timer* timer) = 0;
 
+  virtual ShardId shard() const = 0;
+  virtual Audit& audit() = 0;  // entries go into this turn's set
   virtual Tail& tail() = 0;
   virtual const CatalogPtr& catalog() const = 0;          // the newest snapshot known here
   virtual void publish_catalog(CatalogPtr snapshot) = 0;  // meta shard: to every reactor

@@ -269,6 +269,11 @@ void DeadLetters::watch(bool blocked, bool silent) {
   const DlqLevel before = quota_.level();
   if (!quota_.update(blocked) || silent) return;
   const DlqLevel now = quota_.level();
+  ctx_->audit().note(Access::node(topic_->tenant),
+                     {AuditAction::dlq_level,
+                      "group " + group_->name,
+                      std::to_string(quota_.entries()) + " dead letters",
+                      {{"level", std::string(to_string(before)), std::string(to_string(now))}}});
   const auto level = now < before               ? log::Level::info
                      : now == DlqLevel::warning ? log::Level::warn
                                                 : log::Level::error;

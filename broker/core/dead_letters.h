@@ -18,6 +18,7 @@
 #include <memory>
 
 #include "broker/core/api_acked.h"
+#include "broker/core/audit.h"
 #include "broker/core/ctx.h"
 #include "broker/core/letter_heads.h"
 #include "broker/core/letter_quota.h"
@@ -112,6 +113,7 @@ class DeadLetters {
   void forget_changes();
   void remove_named(std::unique_ptr<DeleteDeadLetters> request);
   void on_named(Named& named);
+  void note_deleted(AuditAction action, const DeleteDeadLetters& request, int64_t deleted);
   Error confirm(const DeleteDeadLetters& request, uint64_t* up_to);
   void offer(DeleteDeadLetters* request, uint64_t up_to);
   void next_page(std::unique_ptr<Walk> walk);

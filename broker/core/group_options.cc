@@ -36,15 +36,6 @@ Error check_retry(const RetryPolicy& retry) {
   return {};
 }
 
-// What a group would not get although it asked for it is refused, not forgotten.
-Error check_supported(const GroupOptions& options) {
-  auto not_yet = [](const char* what) {
-    return Error(ErrorCode::unsupported, std::string(what) + ": not in this version");
-  };
-  if (options.schema_from != 0 || options.schema_to != 0) return not_yet("schema versions");
-  return {};
-}
-
 void encode(const Position& from, records::GroupOptions* row) {
   row->set_from(static_cast<uint32_t>(from.index()));
   if (const auto* offset = std::get_if<Offset>(&from)) row->set_from_value(offset->value());
@@ -89,8 +80,7 @@ Error check_options(const GroupOptions& options) {
     return invalid("schema_to", "must not be below schema_from");
   }
   Filter filter;
-  if (Error e = compile_filter(options, &filter)) return e;
-  return check_supported(options);
+  return compile_filter(options, &filter);
 }
 
 Error compile_filter(const GroupOptions& options, Filter* filter) {

@@ -63,6 +63,9 @@ void AckedGroup::count_skipped(PartitionId partition, Offset from, Offset to, in
              {"from", from.value()},
              {"to", to.value()},
              {"events", events}});
+  note(AuditAction::group_skipped, topic_->name + " partition " + std::to_string(partition.value()),
+       {{"offsets", std::to_string(from.value()), std::to_string(to.value())},
+        {"events", std::to_string(events), "0"}});
 }
 
 }  // namespace headrace::core

@@ -224,8 +224,21 @@ void Jobs::create(std::unique_ptr<StartJob> request, std::vector<JobRange> range
   log::info("a job was started", {{"group", group_->record()->name},
                                   {"job", lane.value()},
                                   {"kind", to_string(job.record.kind)}});
+  note(request->tenant, AuditAction::job_created, job.record);
   request->job = job.stats(ctx_->now().wall_us);
   ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+void Jobs::note(const TenantContext& who, AuditAction action, const JobRecord& job) {
+  std::string about(to_string(job.kind));
+  if (job.dry_run) about += ", dry run";
+  for (const std::string& filter : job.filters) about += ", " + filter;
+  for (const std::string& condition : job.conditions) about += ", " + condition;
+  if (!job.letters.empty()) about += ", " + std::to_string(job.letters.size()) + " by id";
+  ctx_->audit().note(who, {action,
+                           "job " + group_->record()->name + "/" + std::to_string(job.lane.value()),
+                           std::move(about),
+                           {}});
 }
 
 void Jobs::start_queued() {
@@ -265,9 +278,19 @@ void Jobs::control(std::unique_ptr<ControlJob> request) {
     return ctx_->reply(std::move(request));
   }
   Job& job = *at->second;
+  const JobState before = job.record.state;
   if (Error error = act(job, request->action)) {
     request->error = std::move(error);
     return ctx_->reply(std::move(request));
+  }
+  if (job.record.state != before) {
+    const bool cancels = request->action == ControlJob::Action::cancel;
+    const bool pauses = request->action == ControlJob::Action::pause;
+    note(request->tenant,
+         cancels  ? AuditAction::job_cancelled
+         : pauses ? AuditAction::job_paused
+                  : AuditAction::job_resumed,
+         job.record);
   }
   request->job = job.stats(ctx_->now().wall_us);
   ctx_->reply_committed(std::move(request), Durability::durable);
@@ -326,6 +349,7 @@ bool Jobs::end_finished() {
     if (!job->dirty || !job->finished()) continue;
     job->end(JobState::completed);
     ended = true;
+    note(Access::node(group_->topic()->tenant), AuditAction::job_completed, job->record);
     log::info("a job is completed", {{"group", group_->record()->name}, {"job", lane.value()}});
   }
   return ended;

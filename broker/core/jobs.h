@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/core/audit.h"
 #include "broker/core/job.h"
 
 namespace headrace::core {
@@ -66,6 +67,7 @@ class Jobs final : public Timer {
   void forget_old();
   void forget(std::map<LaneId, std::unique_ptr<Job>>::iterator at);
   void mark(Job& job);
+  void note(const TenantContext& who, AuditAction action, const JobRecord& job);
 
   // job_steps.cc
   void step(Job& job);

@@ -107,6 +107,7 @@ void DeadLetters::on_named(Named& named) {
     return ctx_->reply(std::move(request));
   }
   metrics::add(metrics::Counter::group_letters_deleted, static_cast<uint64_t>(request->deleted));
+  note_deleted(AuditAction::dlq_deleted, *request, request->deleted);
   ctx_->reply_committed(std::move(request), Durability::durable);
   changed_();
 }
@@ -145,6 +146,7 @@ void DeadLetters::on_page(std::unique_ptr<Walk> walk) {
   if (more) walk->from = after(walk->rows.back().key);
   if (deleted > 0) {
     metrics::add(metrics::Counter::group_letters_deleted, static_cast<uint64_t>(deleted));
+    note_deleted(AuditAction::dlq_purged, *request, deleted);  // a page, a set, an entry
     walk->written_sequence = ctx_->sequence();
   }
   if (!more) {
@@ -182,6 +184,21 @@ void DeadLetters::close(const Error& error) {
   }
   waiting_.clear();
   alive_.reset();
+}
+
+void DeadLetters::note_deleted(AuditAction action, const DeleteDeadLetters& request,
+                               int64_t deleted) {
+  std::string selection;
+  for (const uint64_t sequence : request.only) {
+    selection += (selection.empty() ? "" : ", ") + std::to_string(sequence);
+  }
+  for (const std::string& condition : request.conditions) {
+    selection += (selection.empty() ? "" : ", ") + condition;
+  }
+  ctx_->audit().note(request.tenant, {action,
+                                      "group " + group_->name,
+                                      request.all ? "all" : selection,
+                                      {{"deleted", "", std::to_string(deleted)}}});
 }
 
 // ---- two steps

@@ -10,11 +10,13 @@
 namespace headrace::core {
 
 ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us,
-                           int64_t retention_max_pin_us)
+                           int64_t retention_max_pin_us, int64_t system_events_delay_us)
     : id_(id),
       ctx_(ctx),
       retention_interval_us_(retention_interval_us),
       retention_max_pin_us_(retention_max_pin_us),
+      audit_(id, ctx),
+      system_events_(&audit_, ctx, system_events_delay_us),
       acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }),
       delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {
         if (!partitions_.contains(topic->partition(number))) open(topic, number);
@@ -31,6 +33,7 @@ void ShardObjects::start() {
   if (catalog_ != nullptr) catalog_->load();
   ctx_->arm(&housekeeping_, ctx_->now().mono_us + retention_interval_us_);
   delayed_wake_.start();
+  system_events_.start();
 }
 
 void ShardObjects::seal() {
@@ -42,6 +45,10 @@ void ShardObjects::seal() {
 void ShardObjects::on_reply(RequestPtr request) {
   if (request->kind == Request::Kind::fetch || request->kind == Request::Kind::list_offsets) {
     return acked_.on_reply(*request);
+  }
+  if (request->kind == Request::Kind::create_topic ||
+      request->kind == Request::Kind::publish_events) {
+    return system_events_.on_reply(std::move(request));
   }
   HR_CHECK(catalog_ != nullptr);
   catalog_->on_reply(std::move(request));
@@ -87,6 +94,8 @@ void ShardObjects::handle(RequestPtr request) {
       return purge_topic(cast<PurgeTopic>(std::move(request)));
     case Request::Kind::shard_stats:
       return shard_stats(cast<ShardStats>(std::move(request)));
+    case Request::Kind::read_audit:
+      return audit_.read(cast<ReadAudit>(std::move(request)));
     case Request::Kind::create_topic:
     case Request::Kind::delete_topic:
     case Request::Kind::ensure_group:
@@ -534,6 +543,7 @@ void ShardObjects::forget_closed() {
 void ShardObjects::drop(const Error& error) {
   ctx_->disarm(&housekeeping_);
   delayed_wake_.stop();
+  system_events_.stop();
   for (auto& [key, partition] : partitions_) {
     if (partition->state() != Partition::State::closed) partition->close(error);
   }

@@ -11,21 +11,24 @@
 #include <vector>
 
 #include "broker/core/acked_groups.h"
+#include "broker/core/audit.h"
 #include "broker/core/catalog_store.h"
 #include "broker/core/ctx.h"
 #include "broker/core/delayed_scans.h"
 #include "broker/core/group.h"
 #include "broker/core/partition.h"
+#include "broker/core/system_events.h"
 
 namespace headrace::core {
 
 class ShardObjects {
  public:
   ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us,
-               int64_t retention_max_pin_us);
+               int64_t retention_max_pin_us, int64_t system_events_delay_us);
   ~ShardObjects();
 
-  void start();  // the shard is ready
+  Audit& audit() { return audit_; }  // loaded by the shard
+  void start();                      // the shard is ready
   void handle(RequestPtr request);
   void on_reply(RequestPtr request);  // to something the objects asked another shard
   void seal();                        // the turn ends
@@ -77,6 +80,8 @@ class ShardObjects {
   // Publishes that wait for a partition to load. Those behind them on the same topic wait, too:
   // nobody overtakes one that goes to several partitions.
   std::unordered_map<TopicId, std::deque<RequestPtr>> held_;
+  Audit audit_;
+  SystemEvents system_events_;
   AckedGroups acked_;
   std::shared_ptr<CatalogStore> catalog_;  // meta shard only
   std::vector<Partition*> folding_;        // touched this turn by single events

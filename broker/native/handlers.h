@@ -10,7 +10,7 @@ namespace headrace::native {
 
 class Session;
 
-enum class Permission : uint8_t { none, publish, consume, describe, manage };
+enum class Permission : uint8_t { none, publish, consume, describe, manage, audit };
 
 struct Handler {
   void (*run)(Session& session, net::native::Frame&& frame);

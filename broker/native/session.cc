@@ -221,8 +221,7 @@ core::TopicPtr Session::topic(const std::string& name, core::Error* error) {
     cached_topic_ = catalog->topic(tenant_->tenant(), name);
   }
   if (cached_topic_ == nullptr) {
-    *error = core::check_name("topic", name);
-    if (!*error) *error = core::Error(core::ErrorCode::unknown_topic, "'" + name + "'");
+    *error = core::no_such_topic(name);
     return nullptr;
   }
   if (cached_topic_->state != core::Topic::State::active) {
@@ -230,6 +229,12 @@ core::TopicPtr Session::topic(const std::string& name, core::Error* error) {
     return nullptr;
   }
   return cached_topic_;
+}
+
+core::TopicPtr Session::publish_topic(const std::string& name, core::Error* error) {
+  if (name != core::kSystemTopic) return topic(name, error);
+  *error = {core::ErrorCode::invalid_request, "topic: only the broker publishes to '$sys'"};
+  return nullptr;
 }
 
 core::GroupPtr Session::group(const std::string& name, core::Error* error) {

@@ -55,6 +55,8 @@ class Session final : public net::FrameSink {
 
   // The tenant's topic, cached by name; nullptr and *error if it cannot be used.
   core::TopicPtr topic(const std::string& name, core::Error* error);
+  // One that clients publish to.
+  core::TopicPtr publish_topic(const std::string& name, core::Error* error);
   core::GroupPtr group(const std::string& name, core::Error* error);
   // Publishes only: not while draining, not when the disk is low.
   core::Error may_publish() const;

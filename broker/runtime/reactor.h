@@ -85,6 +85,7 @@ class Reactor final : public Services {
   uint32_t shards() const override { return options_.shards; }
   int64_t retention_interval_us() const override { return options_.retention_interval_us; }
   int64_t retention_max_pin_us() const override { return options_.retention_max_pin_us; }
+  int64_t system_events_delay_us() const override { return limits::kSystemEventsDelayUs; }
 
  private:
   void take(Letter&& letter);

@@ -32,7 +32,8 @@ class Services {
   virtual void mark_dirty(Shard* shard) = 0;                    // flush at the end of the turn
   virtual uint32_t shards() const = 0;                          // of the node
   virtual int64_t retention_interval_us() const = 0;
-  virtual int64_t retention_max_pin_us() const = 0;  // 0: one retention period
+  virtual int64_t retention_max_pin_us() const = 0;    // 0: one retention period
+  virtual int64_t system_events_delay_us() const = 0;  // below 0: none are published
 };
 
 }  // namespace headrace::runtime

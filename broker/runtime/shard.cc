@@ -6,6 +6,7 @@
 #include "metrics/big_endian.h"
 #include "metrics/counters.h"
 #include "metrics/log.h"
+#include "storage/byte_reader.h"
 
 namespace headrace::runtime {
 namespace {
@@ -31,9 +32,9 @@ Shard::Shard(ShardId id, Services* services) : id_(id), services_(services) {
 }
 
 void Shard::make_objects() {
-  objects_ = std::make_unique<core::ShardObjects>(id_, this, services_->shards(),
-                                                  services_->retention_interval_us(),
-                                                  services_->retention_max_pin_us());
+  objects_ = std::make_unique<core::ShardObjects>(
+      id_, this, services_->shards(), services_->retention_interval_us(),
+      services_->retention_max_pin_us(), services_->system_events_delay_us());
 }
 
 Shard::~Shard() = default;
@@ -51,21 +52,42 @@ void Shard::start() {
 }
 
 void Shard::on_loaded() {
-  if (load_.status != storage::Status::ok) {
-    // Reading one's own epoch is the first thing a shard does: without it nothing may be promised.
-    log::error("shard does not load; requests to it are refused",
-               {{"shard", id_.value()}, {"status", storage::to_string(load_.status)}});
-    for (auto& request : waiting_) {
-      request->error = core::Error(core::from_store(load_.status), "loading its shard");
-      services_->deliver_reply(std::move(request));
-    }
-    waiting_.clear();
-    state_ = State::stopped;
-    return;
-  }
+  if (load_.status != storage::Status::ok) return fail_load(load_.status);
   epoch_ = Epoch(integer_or_zero<uint32_t>(load_.items[0]) + 1);
   committed_sequence_ = integer_or_zero<uint64_t>(load_.items[1]);
   next_sequence_ = committed_sequence_ + 1;
+  audit_heads_.shard = this;
+  audit_heads_.sink = &services_->inbox();
+  audit_heads_.status = storage::Status::ok;
+  audit_heads_.rows.clear();
+  audit_heads_.more = false;
+  audit_heads_.place = kNodeState;
+  audit_heads_.from = storage::audit_head_prefix(id_);
+  audit_heads_.to = audit_heads_.from.after_prefix();
+  audit_heads_.max_rows = SIZE_MAX;  // one for a tenant
+  audit_heads_.max_bytes = SIZE_MAX;
+  services_->store().scan(&audit_heads_);
+}
+
+// Without its epoch nothing may be promised, without the heads no change be written down.
+void Shard::fail_load(storage::Status status) {
+  log::error("shard does not load; requests to it are refused",
+             {{"shard", id_.value()}, {"status", storage::to_string(status)}});
+  for (auto& request : waiting_) {
+    request->error = core::Error(core::from_store(status), "loading its shard");
+    services_->deliver_reply(std::move(request));
+  }
+  waiting_.clear();
+  state_ = State::stopped;
+}
+
+void Shard::on_audit_loaded() {
+  if (audit_heads_.status != storage::Status::ok) return fail_load(audit_heads_.status);
+  for (const auto& row : audit_heads_.rows) {
+    const auto head = storage::as_text(row.value.span());
+    if (!objects_->audit().load(row.key.view(), head)) return fail_load(storage::Status::corrupt);
+  }
+  audit_heads_.rows.clear();
   // The raised epoch is durable before anything is answered under it.
   state_ = State::ready;
   auto& set = writes(nullptr);

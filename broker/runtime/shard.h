@@ -45,6 +45,8 @@ class Shard final : public core::Ctx, public core::Requester {
     services_->wheel().arm(timer, deadline);
   }
   void disarm(core::Timer* timer) override { services_->wheel().disarm(timer); }
+  ShardId shard() const override { return id_; }
+  core::Audit& audit() override { return objects_->audit(); }
   core::Tail& tail() override { return services_->tail(); }
   std::optional<Month> writable_month(Month wanted) const override {
     return services_->writable_month(wanted);
@@ -84,9 +86,15 @@ class Shard final : public core::Ctx, public core::Requester {
     void run() override { shard->on_loaded(); }
     Shard* shard = nullptr;
   };
+  struct AuditHeads final : storage::Scan {
+    void run() override { shard->on_audit_loaded(); }
+    Shard* shard = nullptr;
+  };
 
   void make_objects();
   void on_loaded();
+  void on_audit_loaded();
+  void fail_load(storage::Status status);
   void become_ready();
   void on_written(InFlight& set);
   void on_synced(InFlight& set);
@@ -108,6 +116,7 @@ class Shard final : public core::Ctx, public core::Requester {
   std::unique_ptr<InFlight> spare_;
   std::deque<core::RequestPtr> waiting_;  // while loading
   Load load_;
+  AuditHeads audit_heads_;
   bool dirty_ = false;
 };
 

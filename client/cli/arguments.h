@@ -89,6 +89,14 @@ struct EventsArguments {
   bool attempts = false;  // get: with what every group made of it
 };
 
+struct AuditArguments {
+  std::string from;  // RFC 3339; empty: no bound
+  std::string to;
+  std::string action;  // "group.quarantined", or all that begin with it
+  std::string object;  // "group mail"
+  uint64_t count = 50;
+};
+
 struct ReplayArguments {
   std::string group;
   std::optional<int64_t> from_us, to_us;

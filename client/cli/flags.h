@@ -21,7 +21,7 @@ void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);
 void add_broker_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs);
 // groups, subscribe and dlq.
 void add_group_verbs(CLI::App& app, Invocation* invocation);
-// events and explain.
+// events, explain and audit.
 void add_event_verbs(CLI::App& app, Invocation* invocation);
 void add_replay(CLI::App& app, Invocation* invocation);
 void add_redrive(CLI::App* dlq, Invocation* invocation);

@@ -1,10 +1,33 @@
-// `events` and `explain`.
+// `events`, `explain` and `audit`.
 #include <memory>
 
 #include "client/cli/flags.h"
 #include "client/cli/verbs.h"
 
 namespace headrace::cli {
+
+namespace {
+
+void add_audit_verbs(CLI::App& app, Invocation* invocation) {
+  CLI::App* audit = app.add_subcommand("audit", "who changed what, and what the broker did itself");
+  audit->require_subcommand(1);
+  auto given = std::make_shared<AuditArguments>();
+  CLI::App* list = audit->add_subcommand("ls", "the entries, newest first");
+  list->add_option("--from", given->from, "written at this time or later");
+  list->add_option("--to", given->to, "written before this time");
+  list->add_option("--action", given->action, "only this, such as group.quarantined; or `group.`");
+  list->add_option("--object", given->object, "only of this, such as `group mail`");
+  list->add_option("--count", given->count, "at most so many [50]")->check(CLI::PositiveNumber);
+  list->callback([invocation, given] {
+    invocation->action = [invocation, given] { return list_audit(invocation->connect, *given); };
+  });
+  CLI::App* verify = audit->add_subcommand("verify", "that no entry was changed or left out");
+  verify->callback([invocation] {
+    invocation->action = [invocation] { return verify_audit(invocation->connect); };
+  });
+}
+
+}  // namespace
 
 void add_event_verbs(CLI::App& app, Invocation* invocation) {
   CLI::App* events = app.add_subcommand("events", "what is in the log");
@@ -43,6 +66,7 @@ void add_event_verbs(CLI::App& app, Invocation* invocation) {
   why->callback([invocation, given] {
     invocation->action = [invocation, given] { return explain(invocation->connect, *given); };
   });
+  add_audit_verbs(app, invocation);
 }
 
 }  // namespace headrace::cli

@@ -75,6 +75,21 @@ std::string values_of(const core::Fetch& fetch) {
   return text;
 }
 
+std::string audit_text(const core::ReadAudit& read) {
+  std::string text = "audit";
+  for (const auto& row : read.entries) {
+    records::AuditEntry entry;
+    HR_CHECK(entry.ParseFromString(row.bytes));
+    text += "\n  " + std::to_string(row.sequence) + " " + entry.action() + " of " + entry.object() +
+            " by " + entry.actor();
+    if (!entry.reason().empty()) text += ", " + entry.reason();
+    for (const auto& change : entry.changes()) {
+      text += "; " + change.field() + " " + change.before() + " > " + change.after();
+    }
+  }
+  return text;
+}
+
 std::string answer_text(core::Request& request) {
   using Kind = core::Request::Kind;
   switch (request.kind) {
@@ -104,6 +119,8 @@ std::string answer_text(core::Request& request) {
       return "fetched" + values_of(typed) + "; log " + std::to_string(typed.log_start.value()) +
              " to " + std::to_string(typed.visible_end.value());
     }
+    case Kind::read_audit:
+      return audit_text(core::as<core::ReadAudit>(request));
     case Kind::delete_topic:
       return "deleted " + core::as<core::DeleteTopic>(request).name;
     case Kind::publish_batch: {
@@ -293,6 +310,10 @@ void CoreStage::run(const std::string& command) {
     size_t keep = 0;
     words >> keep;
     crash(keep);
+  } else if (verb == "system_events") {
+    system_events_delay_us_ = limits::kSystemEventsDelayUs;
+  } else if (verb == "audit") {
+    ask(std::make_unique<core::ReadAudit>(core::Access::anonymous()), this);
   } else if (!acked_command(verb, words)) {
     group_command(verb, words);
   }

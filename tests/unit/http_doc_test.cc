@@ -25,7 +25,8 @@ std::vector<std::string> listed() {
 }
 
 std::string_view name_of(Permission permission) {
-  constexpr std::string_view kNames[] = {"open", "metrics", "describe", "consume", "manage"};
+  constexpr std::string_view kNames[] = {"open",    "metrics", "describe",
+                                         "consume", "manage",  "audit"};
   return kNames[static_cast<size_t>(permission)];
 }
 

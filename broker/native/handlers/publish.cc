@@ -164,7 +164,7 @@ void handle_publish(Session& session, net::native::Frame&& frame) {
   auto request = std::make_unique<core::PublishEvents>(session.tenant());
   core::Error error = due_of(*message, session.now().wall_us, &request->due_us);
   if (error) return refuse(error);
-  request->topic = session.topic(message->topic(), &error);
+  request->topic = session.publish_topic(message->topic(), &error);
   if (request->topic == nullptr) return refuse(error);
   request->payload = std::move(frame.payload);
   request->items.resize(static_cast<size_t>(message->events_size()));

@@ -73,7 +73,7 @@ void handle_publish_batch(Session& session, net::native::Frame&& frame) {
   if (core::Error error = session.may_publish()) return refuse(error);
   auto request = std::make_unique<core::PublishBatch>(session.tenant());
   core::Error error;
-  request->topic = session.topic(message.topic(), &error);
+  request->topic = session.publish_topic(message.topic(), &error);
   if (request->topic == nullptr) return refuse(error);
   const auto durability = from_proto(message.durability());
   if (!durability) return refuse({core::ErrorCode::invalid_request, "durability: unknown number"});
