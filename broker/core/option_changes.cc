@@ -5,10 +5,6 @@
 namespace headrace::core {
 namespace {
 
-std::string text_of(const std::string& text) {
-  return text;
-}
-
 std::string text_of(uint32_t number) {
   return std::to_string(number);
 }

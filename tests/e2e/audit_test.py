@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""The audit trail and system events: who did what, over restarts, and whether it is whole."""
+
+import json
+import unittest
+import urllib.request
+
+from broker import Broker, wait_until
+
+
+def make_history(broker):
+    broker.json("topics", "create", "orders")
+    broker.json("groups", "create", "mail", "--topic", "orders")
+    broker.json("groups", "update", "mail", "--ack-deadline", "90s")
+    broker.json("groups", "disable", "mail", "--reason", "maintenance")
+
+
+class Trail(unittest.TestCase):
+    def test_changes_are_listed_newest_first_and_survive_a_kill(self):
+        with Broker() as broker:
+            make_history(broker)
+            broker.kill()
+            broker.start()
+            entries = broker.json("audit", "ls", "--object", "group mail")
+            self.assertEqual([entry["action"] for entry in entries],
+                             ["group.disabled", "group.updated", "group.created"])
+            self.assertEqual({entry["actor"] for entry in entries}, {"anonymous"})
+            self.assertEqual(entries[0]["reason"], "maintenance")
+            self.assertEqual(entries[1]["changes"],
+                             [{"field": "ack_deadline", "before": "30s", "after": "90s"}])
+            self.assertEqual(broker.json("audit", "ls", "--count", "1", "--action", "topic.")[0]
+                             ["action"], "topic.created")
+            self.assertEqual(broker.json("audit", "ls", "--to", "2020-01-01T00:00:00Z"), [])
+
+    def test_it_verifies_and_is_there_over_http(self):
+        with Broker() as broker:
+            make_history(broker)
+            checks = broker.json("audit", "verify")
+            self.assertEqual({check["result"] for check in checks}, {"PASS"})
+            total = sum(check["entries"] for check in checks)
+            seen, cursor = [], ""
+            while cursor is not None:
+                with urllib.request.urlopen(
+                        f"{broker.http}/v1/audit?limit=1{cursor and '&cursor=' + cursor}") as reply:
+                    page = json.load(reply)
+                seen += page["entries"]
+                cursor = page["next_cursor"]
+            self.assertGreaterEqual(len(seen), total)
+            self.assertIn("group.disabled", [entry["action"] for entry in seen])
+
+    def test_bad_bounds_are_named(self):
+        with Broker() as broker:
+            refused = broker.cli("audit", "ls", "--from", "yesterday", check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("--from: 'yesterday'", refused.stderr)
+
+
+class SystemEvents(unittest.TestCase):
+    def test_what_happens_to_a_group_wakes_a_subscriber(self):
+        with Broker() as broker:
+            self.assertEqual(broker.cli("consume", "$sys", check=False).returncode, 1)
+            make_history(broker)
+            wait_until(lambda: any(topic["topic"] == "$sys" for topic in broker.json("topics", "ls")),
+                       "$sys")
+            events = broker.json("consume", "$sys", "--from", "earliest", "--count", "5")
+            disabled = [event for event in events if event["type"] == "headrace.group.disabled"]
+            self.assertEqual(len(disabled), 1)
+            self.assertEqual(disabled[0]["key"], "group mail")
+            self.assertEqual(json.loads(disabled[0]["data"])["reason"], "maintenance")
+            self.assertRegex(disabled[0]["id"], r"^audit-\d+-\d+$")
+            broker.json("groups", "create", "watch", "--topic", "$sys", "--filter",
+                        "headrace.group.*", "--from", "earliest")
+            told = broker.json("subscribe", "watch", "--count", "4")
+            self.assertIn("headrace.group.updated", [event["type"] for event in told])
+
+    def test_only_the_broker_publishes_to_it(self):
+        with Broker() as broker:
+            make_history(broker)
+            for args in [("publish", "$sys", "--data", "x"), ("topics", "delete", "$sys")]:
+                refused = broker.cli(*args, check=False)
+                self.assertEqual(refused.returncode, 1, refused.stdout)
+                self.assertIn("$sys", refused.stderr)
+            self.assertNotEqual(broker.cli("topics", "create", "$sys", check=False).returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
