@@ -54,6 +54,14 @@ constexpr int64_t kSystemEventsAgeUs = int64_t{31} * 24 * 3600 * 1'000'000;  // 
 constexpr int64_t kSystemEventsBytes = int64_t{256} << 20;                   // likewise
 constexpr int64_t kWarnAgainUs = 60'000'000;  // a group that comes and goes; then it is not told
 
+// ---- counts by type (one type more: it counts as unknown)
+constexpr size_t kRollupTypesPerTopic = 1'000;
+constexpr int64_t kRollupSlotUs = int64_t{5} * 60 * 1'000'000;
+constexpr int64_t kRollupWriteUs = 10'000'000;                     // a crash loses so much of them
+constexpr int64_t kRollupViewUs = int64_t{24} * 3600 * 1'000'000;  // if nobody says
+constexpr uint32_t kRollupSlotsKept = 2 * 288;                     // two days
+constexpr uint32_t kRollupSlotsPerTrim = 12;                       // older ones go once an hour
+
 // ---- recognising repeated events by their id (out of range: invalid_request)
 constexpr int64_t kDedupWindowUsDefault = int64_t{120} * 1'000'000;
 constexpr int64_t kDedupWindowUsMin = 1'000'000;

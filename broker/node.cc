@@ -191,12 +191,12 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   if (lane.io == nullptr) return false;
   runtime::ReactorOptions options;
   options.index = index;
-  options.shards = shards_;
+  options.shard.shards = shards_;
   options.tail_bytes = static_cast<size_t>(config_.storage.tail_cache_bytes);
   options.months = months_;
   options.dedicated_tenants = static_cast<size_t>(config_.storage.dedicated_tenants);
-  options.retention_interval_us = config_.storage.retention_check_us;
-  options.retention_max_pin_us = config_.storage.retention_max_pin_us;
+  options.shard.retention_interval_us = config_.storage.retention_check_us;
+  options.shard.retention_max_pin_us = config_.storage.retention_max_pin_us;
   lane.reactor =
       std::make_unique<runtime::Reactor>(options, lane.io.get(), store_.get(), fabric_.get());
   native::ServerOptions server;

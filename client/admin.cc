@@ -67,6 +67,10 @@ Result<proto::ExplainEventOk> explain_event(Client& client, const proto::Explain
   return client.call<proto::ExplainEventOk>(MessageType::explain_event, request, repeatable());
 }
 
+Result<proto::ListTypesOk> list_types(Client& client, const proto::ListTypes& request) {
+  return client.call<proto::ListTypesOk>(MessageType::list_types, request, repeatable());
+}
+
 Result<proto::ReadAuditOk> read_audit(Client& client, const proto::ReadAudit& request) {
   return client.call<proto::ReadAuditOk>(MessageType::read_audit, request, repeatable());
 }

@@ -27,6 +27,8 @@ Result<proto::ListEventsOk> list_events(Client& client, const proto::ListEvents&
 // What a group did, does or will do with one event; one answer: see its cursor.
 Result<proto::ExplainEventOk> explain_event(Client& client, const proto::ExplainEvent& request);
 
+// Counts of the topic's events by type, in the last 24 hours or as the request says.
+Result<proto::ListTypesOk> list_types(Client& client, const proto::ListTypes& request);
 // A page of the tenant's audit trail in one shard.
 Result<proto::ReadAuditOk> read_audit(Client& client, const proto::ReadAudit& request);
 

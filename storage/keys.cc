@@ -154,6 +154,16 @@ std::string dlq_text(std::string_view key) {
   return reader.finished() ? text : std::string();
 }
 
+std::string rollup_text(std::string_view key) {
+  KeyReader reader{key};
+  std::string text = "t" + std::to_string(reader.take<uint32_t>());
+  text += "/topic" + std::to_string(reader.take<uint32_t>());
+  text += "/s" + std::to_string(reader.take<uint16_t>());
+  text += " slot " + std::to_string(reader.take<uint32_t>());
+  text += " epoch " + std::to_string(reader.take<uint32_t>());
+  return reader.finished() ? text : std::string();
+}
+
 std::string delayed_text(const DelayedKeyParts& parts) {
   const std::string where = text_of(parts.partition);
   if (parts.kind == DelayedKind::totals) return "totals " + where;
@@ -427,6 +437,14 @@ std::optional<AuditKeyParts> parse_audit_key(std::string_view key) {
   return parts;
 }
 
+Key rollup_prefix(TenantId tenant, TopicId topic, SliceId slice) {
+  return tenant_prefix(tenant).append(topic).append(slice);
+}
+
+Key rollup_key(TenantId tenant, TopicId topic, SliceId slice, uint32_t slot, Epoch epoch) {
+  return rollup_prefix(tenant, topic, slice).append(slot).append(epoch);
+}
+
 Key health_prefix(TenantId tenant, TopicId topic, SliceId slice) {
   return state_prefix(tenant, StateKind::health).append(topic).append(slice);
 }
@@ -559,6 +577,9 @@ std::string to_text(Table table, std::string_view key) {
       return text + " t" + std::to_string(parts->tenant.value()) + " shard " +
              std::to_string(parts->shard.value()) + " " + std::to_string(parts->sequence);
     }
+  } else if (table == Table::rollup) {
+    const std::string known = rollup_text(key);
+    if (!known.empty()) return text + " " + known;
   } else if (table == Table::dlq) {
     const std::string known = dlq_text(key);
     if (!known.empty()) return text + " " + known;

@@ -172,6 +172,10 @@ struct AuditKeyParts {
 };
 std::optional<AuditKeyParts> parse_audit_key(std::string_view key);
 
+// rollup: tenant, topic, slice, slot (of five minutes since 1970), epoch
+Key rollup_prefix(TenantId tenant, TopicId topic, SliceId slice);
+Key rollup_key(TenantId tenant, TopicId topic, SliceId slice, uint32_t slot, Epoch epoch);
+
 // dedup: tenant, topic, slice, partition, append time µs, first offset of the batch
 Key dedup_prefix(TenantId tenant, TopicId topic, SliceId slice);
 Key dedup_prefix(const PartitionKey& partition);

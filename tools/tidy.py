@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "storage": ["storage/", "metrics/"],
     "net": ["net/", "metrics/"],
     "json": ["json/", "storage/", "metrics/"],
-    "broker/core": ["broker/core/", "broker/limits.h", "storage/", "metrics/"],
+    "broker/core": ["broker/core/", "broker/limits.h", "json/", "storage/", "metrics/"],
     "broker/runtime": ["broker/runtime/", "broker/core/", "broker/limits.h", "storage/", "net/",
                        "metrics/"],
     "broker/native": ["broker/native/", "broker/runtime/", "broker/core/", "broker/limits.h",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/core/cast.h"
+#include "broker/core/rollups.h"
 #include "broker/limits.h"
 #include "metrics/counters.h"
 #include "metrics/log.h"
@@ -16,6 +17,7 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher>
       topic_(std::move(topic)),
       ctx_(ctx),
       matcher_(std::move(matcher)),
+      rollup_(ctx->rollups().of(topic_)),
       dead_letters_(record_, topic_, ctx, this,
                     [this] {
                       mark_dirty();

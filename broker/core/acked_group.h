@@ -81,6 +81,7 @@ class AckedGroup final : public Committable,
   const FilterPtr& filter() const { return filter_; }
   bool wants_everything() const { return wants_everything_; }
   Matcher::Slot slot() const { return *slot_; }
+  const TypeRollupPtr& rollup() const { return rollup_; }
   const Health& health() const { return health_; }
   DeadLetters& dead_letters() { return dead_letters_; }
   const DeadLetters& dead_letters() const { return dead_letters_; }
@@ -167,6 +168,7 @@ class AckedGroup final : public Committable,
   FilterPtr filter_;
   bool wants_everything_ = true;
   const std::shared_ptr<Matcher> matcher_;  // of the topic
+  const TypeRollupPtr rollup_;              // likewise
   std::optional<Matcher::Slot> slot_;
   Health health_;
   DeadLetters dead_letters_;

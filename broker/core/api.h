@@ -79,6 +79,7 @@ struct Request {
     control_job,
     explain_event,
     read_audit,
+    list_types,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}

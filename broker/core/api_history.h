@@ -5,6 +5,7 @@
 
 #include "broker/core/api.h"
 #include "broker/core/event_query.h"
+#include "broker/core/type_rollup.h"
 
 namespace headrace::core {
 
@@ -29,6 +30,21 @@ struct FindEvents final : RequestOf<Request::Kind::find_events> {
   bool more = false;   // there is something below searched_to
   Offset log_start;    // of the partition, as of now; likewise
   Offset visible_end;
+};
+
+// What happened to a topic's events, by type, from one time to another; by slots of five minutes,
+// and as far as rows are kept. Counts of the last seconds may be missing after a crash.
+struct ListTypes final : RequestOf<Request::Kind::list_types> {
+  using RequestOf::RequestOf;
+  struct Row {
+    std::string type;
+    bool unknown = false;  // of those whose type nobody looked at
+    TypeCounts counts;
+  };
+  TopicPtr topic;
+  int64_t from_us = 0;     // 0: 24 hours before `to_us`
+  int64_t to_us = 0;       // 0: now
+  std::vector<Row> types;  // out
 };
 
 }  // namespace headrace::core

@@ -15,6 +15,7 @@
 namespace headrace::core {
 
 class Audit;
+class Rollups;
 class Tail;
 
 // Something of the shard that wants to know when the set it wrote into became durable.
@@ -66,6 +67,7 @@ class Ctx {
 
   virtual ShardId shard() const = 0;
   virtual Audit& audit() = 0;  // entries go into this turn's set
+  virtual Rollups& rollups() = 0;
   virtual Tail& tail() = 0;
   virtual const CatalogPtr& catalog() const = 0;          // the newest snapshot known here
   virtual void publish_catalog(CatalogPtr snapshot) = 0;  // meta shard: to every reactor

@@ -4,7 +4,6 @@
 
 #include "broker/core/acked_group.h"
 #include "broker/core/job.h"
-#include "broker/core/retry_policy.h"
 #include "broker/limits.h"
 
 namespace headrace::core {
@@ -95,6 +94,7 @@ bool Cursor::fill_again(Acquire* acquire, uint32_t most) {
       continue;
     }
     if (acquire->batches.empty()) acquire->batches.push_back(spot().stored);
+    if (range.types == nullptr) range.types = spot().types(*group_->rollup());
     HeldRange rest = range;
     range.last = std::min({range.last, spot().end() + -1,
                            first + (static_cast<int64_t>(most - acquire->events) - 1)});
@@ -126,6 +126,7 @@ bool Cursor::fill_retries(Acquire* acquire, uint32_t most) {
     range.last = offset;
     range.attempt = entry->attempt;
     range.retry = std::move(entry);
+    if (state == LogReader::State::ready) range.types = spot().type_at(offset, *group_->rollup());
     if (state == LogReader::State::gone) {
       expired(offset, range);
       continue;
@@ -239,10 +240,11 @@ bool Cursor::wants_everything() const {
   return group_->wants_everything() && (job_ == nullptr || job_->wants_everything());
 }
 
-void Cursor::take_log(Acquire* acquire, const BatchWalk& walk, Offset end) {
+void Cursor::take_log(Acquire* acquire, BatchWalk& walk, Offset end) {
   if (acquire->batches.empty()) acquire->batches.push_back(walk.stored);
   HeldRange range;
   range.last = end + -1;
+  range.types = walk.types(*group_->rollup());
   acquire_range(acquire, next_, std::move(range), 0);
   next_ = end;
 }
@@ -253,244 +255,6 @@ void Cursor::give_up(const BatchWalk& walk) {
   dying_.push_back(
       {next_, end, {}, FailureReason::undecodable, std::string(kUndecodable), nullptr, nullptr});
   next_ = end;
-}
-
-// ---- outcomes
-
-namespace {
-
-// Cuts what lies in [first, last] with this attempt out of the ranges that wait.
-std::vector<InFlight::Piece> cut_again(std::map<Offset, HeldRange>* again, Offset first,
-                                       Offset last, uint32_t attempt) {
-  std::vector<InFlight::Piece> cut;
-  auto at = again->upper_bound(first);
-  if (at != again->begin()) --at;
-  while (at != again->end() && at->first <= last) {
-    const Offset from = at->first;
-    HeldRange range = at->second;
-    if (range.last < first || range.attempt != attempt) {
-      ++at;
-      continue;
-    }
-    at = again->erase(at);
-    if (from < first) {
-      HeldRange before = range;
-      before.last = first + -1;
-      again->emplace(from, std::move(before));
-    }
-    if (range.last > last) {
-      HeldRange after = range;
-      after.last = range.last;
-      at = again->emplace(last + 1, std::move(after)).first;
-    }
-    range.last = std::min(range.last, last);
-    cut.emplace_back(std::max(from, first), std::move(range));
-  }
-  return cut;
-}
-
-}  // namespace
-
-std::vector<InFlight::Piece> Cursor::take(const Settle::Outcome& outcome) {
-  auto pieces = held_.take(outcome.first, outcome.last, outcome.attempt);
-  for (const auto& [first, range] : pieces) returned(first, range);
-  // Given back and not handed out again: whoever had it may still say how it ended.
-  for (auto& piece : cut_again(&again_, outcome.first, outcome.last, outcome.attempt)) {
-    again_events_ -= piece.second.events(piece.first);
-    pieces.push_back(std::move(piece));
-  }
-  return pieces;
-}
-
-int64_t Cursor::ack(const Settle::Outcome& outcome) {
-  int64_t events = 0;
-  for (const auto& [first, range] : take(outcome)) {
-    if (range.retry != nullptr) retries_.remove(*range.retry, group_);
-    settle(first, range.last + 1);
-    key_over(first);
-    events += range.events(first);
-    if (job_ != nullptr) job_->record.acked += range.events(first);
-    group_->on_acked(lane_, range, range.events(first));
-  }
-  rearm();
-  return events;
-}
-
-int64_t Cursor::extend(const Settle::Outcome& outcome) {
-  int64_t events = 0;
-  for (auto& [first, range] : held_.take(outcome.first, outcome.last, outcome.attempt)) {
-    events += range.events(first);
-    range.deadline_mono_us = ctx_->now().mono_us + group_->options().ack_deadline_us;
-    held_.hold(first, std::move(range));
-  }
-  rearm();
-  return events;
-}
-
-int64_t Cursor::release(const Settle::Outcome& outcome) {
-  int64_t events = 0;
-  for (auto& [first, range] : held_.take(outcome.first, outcome.last, outcome.attempt)) {
-    events += range.events(first);
-    returned(first, range);
-    give_back(first, std::move(range));
-  }
-  rearm();
-  return events;
-}
-
-int64_t Cursor::fail(const Settle::Outcome& outcome, const PendingSettlePtr& waiting) {
-  Failure failure;
-  failure.reason =
-      outcome.verdict == Verdict::reject ? FailureReason::rejected : FailureReason::nack;
-  failure.error = outcome.error.substr(0, limits::kErrorTextMax);
-  failure.delay_us = outcome.delay_us;
-  failure.final = outcome.verdict == Verdict::reject;
-  failure.waiting = waiting;
-  int64_t events = 0;
-  for (const auto& [first, range] : take(outcome)) {
-    events += range.events(first);
-    fail_piece(first, range, failure);
-  }
-  bury();
-  rearm();
-  return events;
-}
-
-void Cursor::release_member(uint64_t member) {
-  for (auto& [first, range] : held_.take_member(member)) give_back(first, std::move(range));
-  bury();
-  rearm();
-}
-
-// A delivery without an outcome. So often that the handler must be what ends its members: a
-// failure.
-void Cursor::give_back(Offset first, HeldRange range) {
-  group_->on_released(lane_, range, range.events(first));
-  if (++range.releases >= limits::kReleasesBeforeFailure) {
-    return fail_piece(first, range, {FailureReason::lost_members, "", -1, false, nullptr});
-  }
-  again_events_ += range.events(first);
-  again_.emplace(first, std::move(range));
-}
-
-void Cursor::fail_piece(Offset first, const HeldRange& range, const Failure& failure) {
-  const Time& now = ctx_->now();
-  for (Offset offset = first; offset <= range.last; offset = offset + 1) {
-    std::vector<AttemptRecord> attempts;
-    if (range.retry != nullptr) attempts = range.retry->attempts;
-    attempts.push_back({range.attempt, range.started_wall_us, now.wall_us,
-                        group_->member_name(range.member), failure.reason, failure.error});
-    group_->on_failed(lane_, partition_, offset, failure.reason, failure.error, range);
-    const bool final = failure.final || range.attempt > group_->options().retry.max_retries;
-    if (!final) {
-      park(offset, range, std::move(attempts), failure.delay_us);
-      continue;
-    }
-    if (failure.waiting != nullptr) ++failure.waiting->dying;
-    dying_.push_back({offset, offset + 1, std::move(attempts), failure.reason, failure.error,
-                      range.retry, failure.waiting});
-  }
-}
-
-void Cursor::park(Offset offset, const HeldRange& range, std::vector<AttemptRecord> attempts,
-                  int64_t delay_us) {
-  if (delay_us < 0) {
-    const uint64_t seed = static_cast<uint64_t>(offset.value()) << 20 ^ partition_.value();
-    delay_us = retry_delay_us(group_->options().retry, range.attempt, seed);
-  }
-  RetryEntry entry;
-  entry.due_us = ctx_->now().wall_us + delay_us;
-  entry.offset = offset;
-  entry.attempt = range.attempt + 1;
-  entry.attempts = std::move(attempts);
-  entry.letter = range.retry == nullptr ? 0 : range.retry->letter;
-  if (range.retry != nullptr) retries_.remove(*range.retry, group_);
-  if (keys_ != nullptr) entry.key = keys_->key_of(offset);
-  const uint64_t key = entry.key;
-  retries_.put(std::move(entry), group_);
-  settle(offset, offset + 1);
-  if (key == 0) return;
-  for (const Offset behind : keys_->park(offset)) put_behind(behind, key);
-}
-
-// ---- dead letters
-
-void Cursor::bury() {
-  while (!dying_.empty()) {
-    const bool full = keeps_quota(dying_.front()) && !group_->takes_letters();
-    const auto state =
-        full ? LogReader::State::ready : look(dying_.front().offset, dying_.front().retry);
-    if (state == LogReader::State::reading || state == LogReader::State::failed) return;
-    Dying dying = std::move(dying_.front());
-    dying_.pop_front();
-    if (full) {
-      block(&dying);
-      continue;
-    }
-    DeadLetter letter;
-    if (state == LogReader::State::ready) {
-      letter = extract(dying.offset, spot(), dying.attempts.empty());
-    }
-    if (bury(&dying, std::move(letter))) continue;
-    return dying_.push_front(std::move(dying));
-  }
-}
-
-DeadLetter Cursor::extract(Offset offset, BatchWalk& walk, bool undecodable) {
-  DeadLetter letter;
-  letter.append_time_us = walk.stored.append_time_us;
-  storage::RecordView record;
-  if (undecodable || walk.at(offset, &record) != storage::BatchError::ok) {
-    letter.event = walk.stored.bytes;
-    return letter;
-  }
-  letter.event = storage::batch_of_one(record, offset, Epoch(walk.header.leader_epoch));
-  return letter;
-}
-
-// Of expired events nothing else is left; lanes of jobs never block.
-bool Cursor::keeps_quota(const Dying& dying) const {
-  return job_ == nullptr && dying.reason != FailureReason::expired;
-}
-
-// False: the dead letters make room first, and then this is tried again.
-bool Cursor::bury(Dying* dying, DeadLetter letter) {
-  letter.lane = lane_;
-  letter.partition = partition_;
-  letter.offset = dying->offset;
-  letter.reason = dying->reason;
-  letter.error = dying->error;
-  letter.attempts = dying->attempts;
-  letter.dead_us = ctx_->now().wall_us;
-  if (dying->retry != nullptr) letter.redrive_of = dying->retry->letter;
-  const auto put =
-      group_->bury(std::move(letter),
-                   keeps_quota(*dying) ? AckedGroup::Quota::kept : AckedGroup::Quota::exceeded);
-  if (put == DeadLetters::Put::waiting) return false;
-  if (job_ != nullptr) ++job_->record.failed;
-  put == DeadLetters::Put::full ? block(dying) : settle(dying);
-  return true;
-}
-
-// The dead letters are full: the event waits beside them, and is settled.
-void Cursor::block(Dying* dying) {
-  blocked_.put(dying->offset, std::move(dying->attempts));
-  settle(dying);
-}
-
-void Cursor::settle(Dying* dying) {
-  if (const auto& retry = dying->retry; retry != nullptr) {
-    retry->due_us == RetryEntry::kNever ? blocked_.remove(*retry) : retries_.remove(*retry, group_);
-  }
-  settle(dying->offset, dying->end);
-  key_over(dying->offset);
-  if (dying->waiting != nullptr && --dying->waiting->dying == 0) group_->answer(*dying->waiting);
-}
-
-void Cursor::move_blocked() {
-  const int64_t before = blocked_.count();
-  blocked_.move();
-  if (blocked_.count() != before) dirty_ = true;  // the row counts them
 }
 
 // ---- bookkeeping

@@ -143,7 +143,7 @@ class Cursor final : public Timer {
   void fill_batch(Acquire* acquire, int64_t most);
   void pass(Offset to);
   Offset run_end(BatchWalk& walk, int64_t most);
-  void take_log(Acquire* acquire, const BatchWalk& walk, Offset end);
+  void take_log(Acquire* acquire, BatchWalk& walk, Offset end);
   void give_up(const BatchWalk& walk);
   bool wants(const EventView& event) const;
   bool wants_everything() const;
@@ -158,6 +158,7 @@ class Cursor final : public Timer {
   int64_t unsettled() const { return held_.events() + again_events_ + waiting(); }
   std::vector<InFlight::Piece> take(const Settle::Outcome& outcome);
   void acquire_range(Acquire* acquire, Offset first, HeldRange range, uint32_t batch);
+  void count_acked(Offset first, const HeldRange& range);
   void give_back(Offset first, HeldRange range);
   void fail_piece(Offset first, const HeldRange& range, const Failure& failure);
   void park(Offset offset, const HeldRange& range, std::vector<AttemptRecord> attempts,

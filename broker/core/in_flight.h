@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/core/retry_entry.h"
+#include "broker/core/type_rollup.h"
 #include "storage/types.h"
 
 namespace headrace::core {
@@ -25,6 +26,7 @@ struct HeldRange {
   int64_t started_mono_us = 0;
   int64_t started_wall_us = 0;
   RetryEntryPtr retry;  // the row it was taken from; then the range is one offset
+  BatchTypesPtr types;  // of its events
 
   int64_t events(Offset first) const { return last - first + 1; }
 };

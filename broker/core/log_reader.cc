@@ -1,6 +1,7 @@
 #include "broker/core/log_reader.h"
 
 #include "broker/core/api.h"
+#include "broker/core/filter.h"
 #include "broker/limits.h"
 
 namespace headrace::core {
@@ -36,6 +37,48 @@ storage::BatchError BatchWalk::at(Offset offset, storage::RecordView* record) {
   }
   reader.reset();
   return storage::BatchError::bad_record;
+}
+
+const BatchTypesPtr& BatchWalk::types(TypeRollup& rollup) {
+  if (types_ != nullptr) return types_;
+  auto types = std::make_shared<BatchTypes>();
+  types->first = first();
+  const bool compressed = header.codec() != storage::Codec::none && inflated.empty();
+  std::span<const std::byte> records;
+  if (!compressed && (reader || open() == storage::BatchError::ok)) {
+    records = inflated.empty() ? stored.bytes.span().subspan(storage::kBatchHeaderSize)
+                               : std::as_bytes(std::span(inflated));
+  }
+  storage::RecordReader all(records, header);
+  storage::RecordView record;
+  std::string_view last;
+  TypeRollup::TypeId id = TypeRollup::kUnknown;
+  bool one = true;
+  while (!records.empty() && all.next(&record)) {
+    std::string_view type;
+    if (!read_type(record, &type)) type = {};
+    if (types->ids.empty() || type != last) {
+      one = one && types->ids.empty();
+      last = type;
+      id = rollup.id_of(type);
+    }
+    types->ids.push_back(id);
+  }
+  const bool complete = types->ids.size() == static_cast<size_t>(header.record_count);
+  if (!complete) types->ids = {TypeRollup::kUnknown};
+  if (complete && one) types->ids.resize(1);
+  types_ = std::move(types);
+  return types_;
+}
+
+BatchTypesPtr BatchWalk::type_at(Offset offset, TypeRollup& rollup) {
+  auto types = std::make_shared<BatchTypes>();
+  storage::RecordView record;
+  std::string_view type;
+  const bool known = at(offset, &record) == storage::BatchError::ok && read_type(record, &type);
+  types->first = offset;
+  types->ids.push_back(known ? rollup.id_of(type) : TypeRollup::kUnknown);
+  return types;
 }
 
 LogReader::LogReader(Key key, Ctx* ctx) : key_(std::move(key)), ctx_(ctx), slot_(Fetch::kNoSlot) {}

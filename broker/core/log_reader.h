@@ -10,6 +10,7 @@
 #include <string>
 
 #include "broker/core/ctx.h"
+#include "broker/core/type_rollup.h"
 
 namespace headrace::core {
 
@@ -24,8 +25,13 @@ struct BatchWalk {
   Offset end() const { return first() + header.record_count; }
   // The record at `offset`, from where the walk is or from the start; `offset` is in the batch.
   storage::BatchError at(Offset offset, storage::RecordView* record);
+  // Of all its events, or of the one at `offset`. Statistics inflate nothing: of compressed batches
+  // that nobody looked into the types are unknown.
+  const BatchTypesPtr& types(TypeRollup& rollup);
+  BatchTypesPtr type_at(Offset offset, TypeRollup& rollup);
 
  private:
+  BatchTypesPtr types_;
   storage::BatchError open();
   Offset position_;  // what the reader yields next; current_ is the one before
   storage::RecordView current_;

@@ -9,19 +9,18 @@
 
 namespace headrace::core {
 
-ShardObjects::ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us,
-                           int64_t retention_max_pin_us, int64_t system_events_delay_us)
+ShardObjects::ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options)
     : id_(id),
       ctx_(ctx),
-      retention_interval_us_(retention_interval_us),
-      retention_max_pin_us_(retention_max_pin_us),
+      options_(options),
       audit_(id, ctx),
-      system_events_(&audit_, ctx, system_events_delay_us),
+      system_events_(&audit_, ctx, options.system_events_delay_us),
+      rollups_(ctx, options.rollup_interval_us),
       acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }),
       delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {
         if (!partitions_.contains(topic->partition(number))) open(topic, number);
       }) {
-  if (id == kMetaShard) catalog_ = std::make_shared<CatalogStore>(ctx, shards);
+  if (id == kMetaShard) catalog_ = std::make_shared<CatalogStore>(ctx, options.shards);
   housekeeping_.objects = this;
 }
 
@@ -31,7 +30,7 @@ ShardObjects::~ShardObjects() {
 
 void ShardObjects::start() {
   if (catalog_ != nullptr) catalog_->load();
-  ctx_->arm(&housekeeping_, ctx_->now().mono_us + retention_interval_us_);
+  ctx_->arm(&housekeeping_, ctx_->now().mono_us + options_.retention_interval_us);
   delayed_wake_.start();
   system_events_.start();
 }
@@ -94,6 +93,8 @@ void ShardObjects::handle(RequestPtr request) {
       return purge_topic(cast<PurgeTopic>(std::move(request)));
     case Request::Kind::shard_stats:
       return shard_stats(cast<ShardStats>(std::move(request)));
+    case Request::Kind::list_types:
+      return rollups_.list(cast<ListTypes>(std::move(request)));
     case Request::Kind::read_audit:
       return audit_.read(cast<ReadAudit>(std::move(request)));
     case Request::Kind::create_topic:
@@ -460,6 +461,7 @@ void ShardObjects::purge_topic(std::unique_ptr<PurgeTopic> typed) {
     at = groups_.erase(at);
   }
   acked_.purge_topic(topic);
+  rollups_.purge(topic);
   auto remove = [&](storage::Table table, const storage::Key& prefix) {
     ctx_->writes(nullptr).remove_range({table, Month(0), topic->tenant}, prefix,
                                        prefix.after_prefix());
@@ -492,7 +494,7 @@ void ShardObjects::shard_stats(std::unique_ptr<ShardStats> request) {
 // ---- housekeeping and the end
 
 void ShardObjects::keep_house() {
-  ctx_->arm(&housekeeping_, ctx_->now().mono_us + retention_interval_us_);
+  ctx_->arm(&housekeeping_, ctx_->now().mono_us + options_.retention_interval_us);
   for (const auto& [name, topic] : ctx_->catalog()->topics) {
     if (topic->shard != id_ || topic->state != Topic::State::active) continue;
     if (topic->retention.unlimited()) continue;
@@ -528,7 +530,7 @@ void ShardObjects::next_retention_pass() {
     retention_queue_.pop_back();
     if (partition == nullptr || partition->state() != Partition::State::ready) continue;
     retention_running_ = true;
-    return RetentionPass::begin(partition, &acked_, retention_max_pin_us_, ctx_,
+    return RetentionPass::begin(partition, &acked_, options_.retention_max_pin_us, ctx_,
                                 [this] { next_retention_pass(); });
   }
 }
@@ -544,6 +546,7 @@ void ShardObjects::drop(const Error& error) {
   ctx_->disarm(&housekeeping_);
   delayed_wake_.stop();
   system_events_.stop();
+  rollups_.stop();
   for (auto& [key, partition] : partitions_) {
     if (partition->state() != Partition::State::closed) partition->close(error);
   }

@@ -17,18 +17,28 @@
 #include "broker/core/delayed_scans.h"
 #include "broker/core/group.h"
 #include "broker/core/partition.h"
+#include "broker/core/rollups.h"
 #include "broker/core/system_events.h"
+#include "broker/limits.h"
 
 namespace headrace::core {
 
+struct ShardOptions {
+  uint32_t shards = 64;  // of the whole node
+  int64_t retention_interval_us = 60 * kMicrosPerSecond;
+  int64_t retention_max_pin_us = 0;                               // 0: one retention period
+  int64_t system_events_delay_us = limits::kSystemEventsDelayUs;  // below 0: none are published
+  int64_t rollup_interval_us = limits::kRollupWriteUs;            // below 0: none are written
+};
+
 class ShardObjects {
  public:
-  ShardObjects(ShardId id, Ctx* ctx, uint32_t shards, int64_t retention_interval_us,
-               int64_t retention_max_pin_us, int64_t system_events_delay_us);
+  ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options);
   ~ShardObjects();
 
   Audit& audit() { return audit_; }  // loaded by the shard
-  void start();                      // the shard is ready
+  Rollups& rollups() { return rollups_; }
+  void start();  // the shard is ready
   void handle(RequestPtr request);
   void on_reply(RequestPtr request);  // to something the objects asked another shard
   void seal();                        // the turn ends
@@ -69,8 +79,7 @@ class ShardObjects {
 
   const ShardId id_;
   Ctx* const ctx_;
-  const int64_t retention_interval_us_;
-  const int64_t retention_max_pin_us_;  // 0: one retention period
+  const ShardOptions options_;
   std::unordered_map<PartitionKey, std::shared_ptr<Partition>> partitions_;
   struct LoadingGroup {
     std::shared_ptr<Group> group;
@@ -82,6 +91,7 @@ class ShardObjects {
   std::unordered_map<TopicId, std::deque<RequestPtr>> held_;
   Audit audit_;
   SystemEvents system_events_;
+  Rollups rollups_;
   AckedGroups acked_;
   std::shared_ptr<CatalogStore> catalog_;  // meta shard only
   std::vector<Partition*> folding_;        // touched this turn by single events

@@ -5,6 +5,7 @@
 #include "broker/core/cold_read.h"
 #include "broker/core/event_search.h"
 #include "broker/core/partition_load.h"
+#include "broker/core/rollups.h"
 #include "broker/core/time_lookup.h"
 #include "metrics/counters.h"
 
@@ -26,6 +27,7 @@ Partition::Partition(TopicPtr topic, PartitionId number, std::shared_ptr<Matcher
       tail_(ctx->tail().open()),
       fetches_(ctx, [this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }),
       matcher_(std::move(matcher)),
+      rollup_(ctx->rollups().of(topic_)),
       event_ids_(index_.partition(), topic_->dedup),
       delayed_(index_.partition(), ctx, [this] { append_due(); }) {
   due_.partition = this;
@@ -70,6 +72,7 @@ void Partition::append(SharedBytes batch, storage::BatchHeader header,
                                        StoredBatch{std::move(batch), time_us}, ctx_->sequence()});
   uncommitted_.push_back({ctx_->sequence(), index_.next_offset(), {}});
   note_types(summary);
+  rollup_->published(summary, header.record_count);
   metrics::add(metrics::Counter::publish_batches);
   metrics::add(metrics::Counter::publish_events, static_cast<uint64_t>(header.record_count));
   metrics::add(metrics::Counter::publish_bytes, header.total_size());

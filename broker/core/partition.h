@@ -126,6 +126,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   Durability fold_durability_ = Durability::durable;
   FetchQueue fetches_;
   const std::shared_ptr<Matcher> matcher_;  // of the topic's acked groups
+  const TypeRollupPtr rollup_;
   std::vector<RequestPtr> waiting_;
   Offset visible_end_;
   struct Uncommitted {

@@ -99,7 +99,7 @@ bool Reactor::ready() const {
 
 void Reactor::submit(core::RequestPtr request) {
   if (request->home == core::kNoHome) request->home = options_.index;
-  HR_CHECK(request->shard.value() < options_.shards);
+  HR_CHECK(request->shard.value() < options_.shard.shards);
   const uint32_t owner = fabric_->owner(request->shard);
   if (owner == options_.index) {
     shard(request->shard).handle(std::move(request));

@@ -33,12 +33,10 @@ class FrontEnd {
 
 struct ReactorOptions {
   uint32_t index = 0;
-  uint32_t shards = 64;  // of the whole node
   size_t tail_bytes = 64u << 20;
-  std::vector<Month> months;  // whose families exist
-  int64_t retention_interval_us = 60 * kMicrosPerSecond;
-  int64_t retention_max_pin_us = 0;  // 0: one retention period
-  size_t dedicated_tenants = 16;     // with log families of their own
+  std::vector<Month> months;      // whose families exist
+  size_t dedicated_tenants = 16;  // with log families of their own
+  core::ShardOptions shard;
 };
 
 class Reactor final : public Services {
@@ -82,10 +80,8 @@ class Reactor final : public Services {
   void publish_catalog(core::CatalogPtr snapshot) override;
   void deliver_reply(core::RequestPtr request) override;
   void mark_dirty(Shard* shard) override { dirty_.push_back(shard); }
-  uint32_t shards() const override { return options_.shards; }
-  int64_t retention_interval_us() const override { return options_.retention_interval_us; }
-  int64_t retention_max_pin_us() const override { return options_.retention_max_pin_us; }
-  int64_t system_events_delay_us() const override { return limits::kSystemEventsDelayUs; }
+  const core::ShardOptions& shard_options() const override { return options_.shard; }
+  uint32_t shards() const { return options_.shard.shards; }
 
  private:
   void take(Letter&& letter);

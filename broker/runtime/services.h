@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "broker/core/ctx.h"
+#include "broker/core/objects.h"
 #include "broker/core/tail.h"
 #include "broker/runtime/inbox.h"
 #include "broker/runtime/timer_wheel.h"
@@ -30,10 +31,7 @@ class Services {
   virtual void submit(core::RequestPtr request) = 0;            // to the owner of request->shard
   virtual void deliver_reply(core::RequestPtr request) = 0;     // to its requester
   virtual void mark_dirty(Shard* shard) = 0;                    // flush at the end of the turn
-  virtual uint32_t shards() const = 0;                          // of the node
-  virtual int64_t retention_interval_us() const = 0;
-  virtual int64_t retention_max_pin_us() const = 0;    // 0: one retention period
-  virtual int64_t system_events_delay_us() const = 0;  // below 0: none are published
+  virtual const core::ShardOptions& shard_options() const = 0;
 };
 
 }  // namespace headrace::runtime

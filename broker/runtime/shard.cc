@@ -32,9 +32,7 @@ Shard::Shard(ShardId id, Services* services) : id_(id), services_(services) {
 }
 
 void Shard::make_objects() {
-  objects_ = std::make_unique<core::ShardObjects>(
-      id_, this, services_->shards(), services_->retention_interval_us(),
-      services_->retention_max_pin_us(), services_->system_events_delay_us());
+  objects_ = std::make_unique<core::ShardObjects>(id_, this, services_->shard_options());
 }
 
 Shard::~Shard() = default;

@@ -47,6 +47,7 @@ class Shard final : public core::Ctx, public core::Requester {
   void disarm(core::Timer* timer) override { services_->wheel().disarm(timer); }
   ShardId shard() const override { return id_; }
   core::Audit& audit() override { return objects_->audit(); }
+  core::Rollups& rollups() override { return objects_->rollups(); }
   core::Tail& tail() override { return services_->tail(); }
   std::optional<Month> writable_month(Month wanted) const override {
     return services_->writable_month(wanted);

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "client/admin.h"
+#include "client/cli/position.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 #include "metrics/quantity.h"
@@ -73,15 +74,6 @@ struct Chain {
   }
 };
 
-bool parse_bound(const char* flag, const std::string& text, int64_t otherwise, int64_t* bound_us) {
-  *bound_us = otherwise;
-  if (text.empty()) return true;
-  const auto parsed = parse_time_us(text);
-  if (parsed) *bound_us = *parsed;
-  if (!parsed) usage_error(std::string(flag) + ": '" + text + "' is not an RFC 3339 time");
-  return parsed.has_value();
-}
-
 std::string line_of(const Entry& one) {
   std::string text;
   JsonLine line(&text);
@@ -107,12 +99,11 @@ std::string changes_of(const records::AuditEntry& entry) {
 }  // namespace
 
 int list_audit(const ConnectArguments& connect, const AuditArguments& given) {
-  int64_t from_us = 0;
-  int64_t to_us = 0;
-  if (!parse_bound("--from", given.from, 0, &from_us) ||
-      !parse_bound("--to", given.to, INT64_MAX, &to_us)) {
-    return kUsage;
-  }
+  const auto from = parse_bound("--from", given.from);
+  if (!from.ok()) return report(from.error);
+  const auto to = parse_bound("--to", given.to);
+  if (!to.ok()) return report(to.error);
+  const int64_t to_us = to.value > 0 ? to.value : INT64_MAX;
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
   std::vector<Entry> found;
@@ -124,7 +115,7 @@ int list_audit(const ConnectArguments& connect, const AuditArguments& given) {
       return;
     }
     const int64_t at_us = one.entry.at_us();
-    if (at_us < from_us || at_us >= to_us) return;
+    if (at_us < from.value || at_us >= to_us) return;
     if (!one.entry.action().starts_with(given.action)) return;
     if (!given.object.empty() && one.entry.object() != given.object) return;
     found.push_back(std::move(one));

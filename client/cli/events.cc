@@ -4,6 +4,7 @@
 
 #include "client/cli/event_line.h"
 #include "client/cli/explanation.h"
+#include "client/cli/position.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 #include "metrics/quantity.h"
@@ -14,12 +15,6 @@ namespace {
 
 using client::Error;
 
-client::Result<int64_t> parse_time(const char* flag, const std::string& text) {
-  if (text.empty()) return int64_t{0};
-  if (const auto time_us = parse_time_us(text)) return *time_us;
-  return client::bad_argument(std::string(flag) + ": '" + text + "' is no RFC 3339 time");
-}
-
 client::Result<proto::ListEvents> request_of(const EventsArguments& given) {
   proto::ListEvents request;
   request.set_topic(given.topic);
@@ -28,10 +23,10 @@ client::Result<proto::ListEvents> request_of(const EventsArguments& given) {
   request.set_id(given.id);
   request.set_correlation_id(given.correlation_id);
   if (given.key) request.set_key(*given.key);
-  const auto from = parse_time("--from", given.from);
+  const auto from = parse_bound("--from", given.from);
   if (!from.ok()) return from.error;
   request.set_from_us(from.value);
-  const auto to = parse_time("--to", given.to);
+  const auto to = parse_bound("--to", given.to);
   if (!to.ok()) return to.error;
   request.set_to_us(to.value);
   return request;

@@ -1,4 +1,4 @@
-// `events`, `explain` and `audit`.
+// `events`, `explain`, `types` and `audit`.
 #include <memory>
 
 #include "client/cli/flags.h"
@@ -65,6 +65,15 @@ void add_event_verbs(CLI::App& app, Invocation* invocation) {
   why->add_option("--group", given->group, "an acked group")->required();
   why->callback([invocation, given] {
     invocation->action = [invocation, given] { return explain(invocation->connect, *given); };
+  });
+  CLI::App* types = app.add_subcommand("types", "event types");
+  types->require_subcommand(1);
+  CLI::App* list_of = types->add_subcommand("ls", "what happened to each type in 24 hours");
+  list_of->add_option("--topic", given->topic, "only this topic [all of them]");
+  list_of->add_option("--from", given->from, "since this time; two days are kept");
+  list_of->add_option("--to", given->to, "up to this time");
+  list_of->callback([invocation, given] {
+    invocation->action = [invocation, given] { return list_types(invocation->connect, *given); };
   });
   add_audit_verbs(app, invocation);
 }

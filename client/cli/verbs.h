@@ -34,6 +34,7 @@ int get_dead_letter(const ConnectArguments& connect, const DeadLetterArguments& 
 int list_events(const ConnectArguments& connect, const EventsArguments& given);
 int get_event(const ConnectArguments& connect, const EventsArguments& given);
 int explain(const ConnectArguments& connect, const EventsArguments& given);
+int list_types(const ConnectArguments& connect, const EventsArguments& given);
 int list_audit(const ConnectArguments& connect, const AuditArguments& given);
 int verify_audit(const ConnectArguments& connect);
 int start_replay(const ConnectArguments& connect, const ReplayArguments& given);

@@ -47,7 +47,7 @@ void World::start() {
     lane->io = network_.make_io({});
     runtime::ReactorOptions reactor;
     reactor.index = i;
-    reactor.shards = options_.shards;
+    reactor.shard.shards = options_.shards;
     reactor.tail_bytes = options_.tail_bytes;
     // As the node does: it knows of the month that it made.
     reactor.months = {storage::month_of(now().wall_us)};

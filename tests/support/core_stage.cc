@@ -90,6 +90,18 @@ std::string audit_text(const core::ReadAudit& read) {
   return text;
 }
 
+std::string types_text(const core::ListTypes& listed) {
+  std::string text = "types";
+  for (const auto& row : listed.types) {
+    text += "\n  " + (row.unknown ? "unknown" : "'" + row.type + "'") + " published " +
+            std::to_string(row.counts.published) + " acked " + std::to_string(row.counts.acked) +
+            " failed " + std::to_string(row.counts.failed) + " dead " +
+            std::to_string(row.counts.dead);
+    text += " p50 " + std::to_string(row.counts.durations.quantile_us(0.5) / 1000) + " ms";
+  }
+  return text;
+}
+
 std::string answer_text(core::Request& request) {
   using Kind = core::Request::Kind;
   switch (request.kind) {
@@ -119,6 +131,8 @@ std::string answer_text(core::Request& request) {
       return "fetched" + values_of(typed) + "; log " + std::to_string(typed.log_start.value()) +
              " to " + std::to_string(typed.visible_end.value());
     }
+    case Kind::list_types:
+      return types_text(core::as<core::ListTypes>(request));
     case Kind::read_audit:
       return audit_text(core::as<core::ReadAudit>(request));
     case Kind::delete_topic:
@@ -311,7 +325,15 @@ void CoreStage::run(const std::string& command) {
     words >> keep;
     crash(keep);
   } else if (verb == "system_events") {
-    system_events_delay_us_ = limits::kSystemEventsDelayUs;
+    shard_options_.system_events_delay_us = limits::kSystemEventsDelayUs;
+  } else if (verb == "rollups") {
+    shard_options_.rollup_interval_us = limits::kRollupWriteUs;
+  } else if (verb == "types") {
+    auto request = std::make_unique<core::ListTypes>(core::Access::anonymous());
+    std::string name;
+    words >> name;
+    request->topic = topic(name);
+    ask(std::move(request), this);
   } else if (verb == "audit") {
     ask(std::make_unique<core::ReadAudit>(core::Access::anonymous()), this);
   } else if (!acked_command(verb, words)) {

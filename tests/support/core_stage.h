@@ -1,6 +1,8 @@
 // One shard on a stage: production Shard and core on a MemStore, driven by text commands, a step at
 // a time. Everything it answers and everything it writes goes into a transcript.
 //
+//   types TOPIC                      what happened in 24 hours, by type
+//   rollups                          are written from the next restart on
 //   audit                            lists the trail
 //   system_events                    are published from the next restart on
 //   clock +SECONDS | +DAYSd          time passes, timers fire
@@ -90,10 +92,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void submit(core::RequestPtr request) override { shard_->handle(std::move(request)); }
   void deliver_reply(core::RequestPtr request) override;
   void mark_dirty(runtime::Shard*) override { dirty_ = true; }
-  uint32_t shards() const override { return 1; }
-  int64_t retention_interval_us() const override { return 60 * kMicrosPerSecond; }
-  int64_t retention_max_pin_us() const override { return 0; }
-  int64_t system_events_delay_us() const override { return system_events_delay_us_; }
+  const core::ShardOptions& shard_options() const override { return shard_options_; }
   // core::Requester
   void on_reply(core::RequestPtr request) override;
   // storage::Store: what passes through is written down
@@ -150,7 +149,8 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   Time now_{1'000'000, 1'701'300'000'000'000};  // 2023-11-29 23:20 UTC
   bool suspect_ = false;
   bool dirty_ = false;
-  int64_t system_events_delay_us_ = -1;
+  core::ShardOptions shard_options_{
+      .shards = 1, .system_events_delay_us = -1, .rollup_interval_us = -1};
   std::map<std::string, std::string> members_;  // this file's name → the broker's
   std::map<std::string, Epoch> epochs_;         // of the member's join
   std::map<uint32_t, std::string> joining_;     // by ticket

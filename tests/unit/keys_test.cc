@@ -97,6 +97,22 @@ RC_GTEST_PROP(Keys, DedupKeysParseBackAndSortByTime, ()) {
             (dedup_key(partition, other_us, Offset(0)) < key) == (other_us < time_us));
 }
 
+RC_GTEST_PROP(Keys, AuditKeysParseBackAndSortBySequence, ()) {
+  const auto tenant = TenantId(*rc::gen::arbitrary<uint32_t>());
+  const auto shard = ShardId(*rc::gen::arbitrary<uint16_t>());
+  const auto sequence = *rc::gen::arbitrary<uint64_t>();
+  const Key key = audit_key(tenant, shard, sequence);
+  const auto parts = parse_audit_key(key.view());
+  RC_ASSERT(parts.has_value());
+  RC_ASSERT(parts->tenant == tenant && parts->shard == shard && parts->sequence == sequence);
+  RC_ASSERT(key.view().starts_with(audit_prefix(tenant, shard).view()));
+  const auto other = *rc::gen::arbitrary<uint64_t>();
+  RC_ASSERT((audit_key(tenant, shard, other) <=> key) == (other <=> sequence));
+  const Key head = audit_head_key(shard, tenant);
+  RC_ASSERT(parse_audit_head_key(head.view()) == tenant);
+  RC_ASSERT(head.view().starts_with(audit_head_prefix(shard).view()));
+}
+
 RC_GTEST_PROP(Keys, StateKeysStayUnderTheirPrefixes, ()) {
   const PartitionKey partition = any_partition();
   const auto tenant = tenant_prefix(partition.tenant);
