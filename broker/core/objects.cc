@@ -60,27 +60,10 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::publish_batch:
     case Request::Kind::publish_events:
       return publish(std::move(request));
-    case Request::Kind::fetch: {
-      auto& typed = as<Fetch>(*request);
-      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
-        partition->fetch(cast<Fetch>(std::move(request)));
-      }
-      return;
-    }
-    case Request::Kind::list_offsets: {
-      auto& typed = as<ListOffsets>(*request);
-      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
-        partition->list_offsets(cast<ListOffsets>(std::move(request)));
-      }
-      return;
-    }
-    case Request::Kind::find_events: {
-      auto& typed = as<FindEvents>(*request);
-      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
-        partition->find(cast<FindEvents>(std::move(request)));
-      }
-      return;
-    }
+    case Request::Kind::fetch:
+    case Request::Kind::list_offsets:
+    case Request::Kind::find_events:
+      return read(std::move(request));
     case Request::Kind::cancel_delayed:
       return cancel_delayed(cast<CancelDelayed>(std::move(request)));
     case Request::Kind::list_delayed:
@@ -126,6 +109,35 @@ void ShardObjects::handle(RequestPtr request) {
       return acked_.handle(std::move(request));
   }
   HR_UNREACHABLE("a request of no kind");
+}
+
+// From one partition.
+void ShardObjects::read(RequestPtr request) {
+  switch (request->kind) {
+    case Request::Kind::fetch: {
+      auto& typed = as<Fetch>(*request);
+      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+        partition->fetch(cast<Fetch>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::list_offsets: {
+      auto& typed = as<ListOffsets>(*request);
+      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+        partition->list_offsets(cast<ListOffsets>(std::move(request)));
+      }
+      return;
+    }
+    case Request::Kind::find_events: {
+      auto& typed = as<FindEvents>(*request);
+      if (auto* partition = ready_partition(typed.topic, typed.partition, request)) {
+        partition->find(cast<FindEvents>(std::move(request)));
+      }
+      return;
+    }
+    default:
+      HR_UNREACHABLE("not a read of a partition");
+  }
 }
 
 void ShardObjects::handle_group(RequestPtr request) {

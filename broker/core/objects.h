@@ -58,6 +58,7 @@ class ShardObjects {
   Group* ready_group(const GroupPtr& record, const TopicPtr& topic, RequestPtr& request);
   std::shared_ptr<Partition> open(const TopicPtr& topic, PartitionId number);
   bool all_ready(const TopicPtr& topic, RequestPtr& request);
+  void read(RequestPtr request);
   void handle_group(RequestPtr request);
   void publish(RequestPtr request);
   void publish_now(RequestPtr request);

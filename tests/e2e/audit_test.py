@@ -41,10 +41,10 @@ class Trail(unittest.TestCase):
             seen, cursor = [], ""
             while cursor is not None:
                 with urllib.request.urlopen(
-                        f"{broker.http}/v1/audit?limit=1{cursor and '&cursor=' + cursor}") as reply:
+                        f"{broker.http}/v1/audit?limit=1" + cursor) as reply:
                     page = json.load(reply)
                 seen += page["entries"]
-                cursor = page["next_cursor"]
+                cursor = page["next_cursor"] and "&cursor=" + page["next_cursor"]
             self.assertGreaterEqual(len(seen), total)
             self.assertIn("group.disabled", [entry["action"] for entry in seen])
 
@@ -60,8 +60,8 @@ class SystemEvents(unittest.TestCase):
         with Broker() as broker:
             self.assertEqual(broker.cli("consume", "$sys", check=False).returncode, 1)
             make_history(broker)
-            wait_until(lambda: any(topic["topic"] == "$sys" for topic in broker.json("topics", "ls")),
-                       "$sys")
+            topics = lambda: [topic["topic"] for topic in broker.json("topics", "ls")]
+            wait_until(lambda: "$sys" in topics(), "$sys")
             events = broker.json("consume", "$sys", "--from", "earliest", "--count", "5")
             disabled = [event for event in events if event["type"] == "headrace.group.disabled"]
             self.assertEqual(len(disabled), 1)
