@@ -43,6 +43,8 @@ bool examine(const std::string& data_dir, std::vector<Check>* checks, std::strin
   checks->push_back(check_producers(*store, facts));
   checks->push_back(check_groups(*store, facts));
   checks->push_back(check_delivery(*store, facts));
+  checks->push_back(check_waiting(*store, facts));
+  checks->push_back(check_audit(*store));
   return true;
 }
 

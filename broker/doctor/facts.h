@@ -55,6 +55,8 @@ Check check_log(const storage::ReadOnlyStore& store, Facts* facts);
 Check check_producers(const storage::ReadOnlyStore& store, const Facts& facts);
 Check check_groups(const storage::ReadOnlyStore& store, const Facts& facts);
 Check check_delivery(const storage::ReadOnlyStore& store, const Facts& facts);
+Check check_waiting(const storage::ReadOnlyStore& store, const Facts& facts);
+Check check_audit(const storage::ReadOnlyStore& store);
 
 // Calls visit(key, value) for the rows of `state` of one kind, of all tenants. An unreadable part
 // is reported to `check`.

@@ -46,7 +46,8 @@ class Doctor(unittest.TestCase):
         code, rows, errors = doctor(data)
         self.assertEqual(code, 0, (rows, errors))
         self.assertEqual({row["check"] for row in rows},
-                         {"catalog", "months", "log", "producers", "groups", "delivery"})
+                         {"catalog", "months", "log", "producers", "groups", "delivery",
+                          "beside the log", "audit"})
         self.assertEqual({row["result"] for row in rows}, {"PASS"})
         self.assertEqual(files(data), before, "the doctor must not change anything")
 
@@ -98,7 +99,8 @@ class Doctor(unittest.TestCase):
             self.assertIn("Corruption", failed[0]["detail"])
             self.assertTrue(all(row["advice"] for row in failed))
             self.assertEqual({row["check"] for row in rows if row["result"] == "PASS"},
-                             {"catalog", "months", "producers", "groups", "delivery"})
+                             {"catalog", "months", "producers", "groups", "delivery",
+                              "beside the log", "audit"})
 
     def test_what_is_no_data_directory_is_said(self):
         code, _, errors = doctor("/proc/self")

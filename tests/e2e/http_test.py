@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from broker import Broker
+from broker import Broker, wait_until
 
 
 class Http(unittest.TestCase):
@@ -54,13 +54,14 @@ class Http(unittest.TestCase):
         with Broker() as broker:
             for i in range(5):
                 broker.cli("topics", "create", f"t{i}")
+            wait_until(lambda: "$sys" in broker.get("/v1/topics")[1], "the topic of system events")
             status, text, _ = broker.get("/v1/topics?limit=2")
             self.assertEqual(status, 200)
             page = json.loads(text)
-            self.assertEqual([row["topic"] for row in page["topics"]], ["default", "t0"])
+            self.assertEqual([row["topic"] for row in page["topics"]], ["$sys", "default"])
             _, text, _ = broker.get("/v1/topics?limit=100&cursor=" + page["next_cursor"])
             self.assertEqual([row["topic"] for row in json.loads(text)["topics"]],
-                             ["t1", "t2", "t3", "t4"])
+                             ["t0", "t1", "t2", "t3", "t4"])
             broker.cli("publish", "t0", stdin="a\nb\n")
             broker.json("consume", "t0", "--group", "g", "--from", "earliest", "--count", "1")
             group = json.loads(broker.get("/v1/groups")[1])["groups"][0]

@@ -5,15 +5,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
 
 #include "broker/core/catalog.h"
 #include "broker/core/catalog_rows.h"
+#include "broker/core/delayed_event.h"
 #include "broker/core/log_index.h"
 #include "broker/core/retry_entry.h"
 #include "records.pb.h"
+#include "storage/audit_chain.h"
 #include "storage/offset_row.h"
 #include "storage/producer_row.h"
 #include "storage/settled_row.h"
@@ -355,7 +358,9 @@ TEST_F(DeliveryDoctor, HasNothingToSayOfWhatIsRight) {
   for (const auto& check : checks) {
     EXPECT_TRUE(check.passed()) << check.name << ": " << check.findings.front().what;
   }
-  EXPECT_EQ(checks.back().covered, "2 parked events, 1 dead letters");
+  const auto delivery = std::ranges::find(checks, "delivery", &Check::name);
+  ASSERT_NE(delivery, checks.end());
+  EXPECT_EQ(delivery->covered, "2 parked events, 1 dead letters");
 }
 
 TEST_F(DeliveryDoctor, FindsALostRetryRow) {
@@ -394,6 +399,107 @@ TEST_F(DeliveryDoctor, CountsRedrivenLettersApart) {
   set.put(kDlq, letter_key(3), letter.SerializeAsString());
   commit(std::move(set));
   expect_finding("delivery", "counts 0 redriven dead letters, but there are 1");
+}
+
+// ---- beside the log
+
+constexpr Place kDelayed{Table::delayed, Month(0), kDefaultTenant};
+constexpr Place kDedup{Table::dedup, Month(0), kDefaultTenant};
+
+TEST_F(Doctor, FindsADelayedEventThatIsNotCounted) {
+  storage::WriteSet set;
+  core::DelayedRow row;
+  row.event = core::build_event({}, "id");
+  set.put(kDelayed, storage::delayed_entry_key(kPartition, kStartUs, 7), core::encode_delayed(row));
+  commit(std::move(set));
+  expect_finding("beside the log", "counts 0 delayed events of 0 bytes, but there are 1");
+}
+
+TEST_F(Doctor, FindsDelayedEventsOfNoTopic) {
+  storage::WriteSet set;
+  PartitionKey nowhere = kPartition;
+  nowhere.topic = TopicId(99);
+  set.put(kDelayed, storage::delayed_totals_key(nowhere), number(0) + number(0));
+  commit(std::move(set));
+  expect_finding("beside the log", "belongs to no topic");
+}
+
+TEST_F(Doctor, FindsEventIdsThatDoNotParse) {
+  storage::WriteSet set;
+  set.put(kDedup, storage::dedup_key(kPartition, kStartUs, Offset(0)), "x");
+  commit(std::move(set));
+  expect_finding("beside the log", "does not parse");
+}
+
+// ---- the audit trail
+
+constexpr Place kAudit{Table::audit, Month(0), kDefaultTenant};
+
+class AuditDoctor : public Doctor {
+ protected:
+  void SetUp() override {
+    Doctor::SetUp();
+    storage::WriteSet set;
+    for (int i = 0; i < 3; ++i) {
+      const auto key = storage::audit_key(kDefaultTenant, kShard, ++head_.last);
+      records::AuditEntry entry;
+      entry.set_at_us(kStartUs + i);
+      const std::string bytes = entry.SerializeAsString();
+      head_.hash = storage::audit_hash(head_.hash, key, bytes);
+      set.put(kAudit, key, storage::encode_audit_row(head_.hash, bytes));
+    }
+    put_head(&set);
+    commit(std::move(set));
+  }
+
+  void put_head(storage::WriteSet* set) {
+    set->put(kNodeState, storage::audit_head_key(kShard, kDefaultTenant), head_.encode());
+  }
+
+  static constexpr ShardId kShard{5};
+  storage::AuditHead head_;
+};
+
+TEST_F(AuditDoctor, HasNothingToSayOfAWholeChain) {
+  store_.reset();
+  std::vector<Check> checks;
+  std::string error;
+  ASSERT_TRUE(examine(directory_.path(), &checks, &error)) << error;
+  for (const auto& check : checks) {
+    EXPECT_TRUE(check.passed()) << check.name << ": " << check.findings.front().what;
+  }
+  EXPECT_EQ(checks.back().covered, "3 entries");
+}
+
+TEST_F(AuditDoctor, FindsAChangedEntry) {
+  storage::WriteSet set;
+  records::AuditEntry entry;
+  entry.set_actor("somebody else");
+  set.put(kAudit, storage::audit_key(kDefaultTenant, kShard, 2),
+          storage::encode_audit_row(sha256({"x"}), entry.SerializeAsString()));
+  commit(std::move(set));
+  expect_finding("audit", "its hash is not that of what it says");
+}
+
+TEST_F(AuditDoctor, FindsAMissingEntry) {
+  storage::WriteSet set;
+  set.remove(kAudit, storage::audit_key(kDefaultTenant, kShard, 2));
+  commit(std::move(set));
+  expect_finding("audit", "entry 2 is missing");
+}
+
+TEST_F(AuditDoctor, FindsAChainThatWasCutOff) {
+  storage::WriteSet set;
+  set.remove(kAudit, storage::audit_key(kDefaultTenant, kShard, 3));
+  commit(std::move(set));
+  expect_finding("audit", "names 3 entries, but there are 2");
+}
+
+TEST_F(AuditDoctor, FindsEntriesWithoutAHead) {
+  storage::WriteSet set;
+  set.remove(kNodeState, storage::audit_head_key(kShard, kDefaultTenant));
+  commit(std::move(set));
+  expect_finding("audit", "has entries and no head");
 }
 
 }  // namespace
