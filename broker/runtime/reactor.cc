@@ -33,12 +33,12 @@ Reactor::Reactor(const ReactorOptions& options, net::Io* io, storage::Store* sto
       wheel_(std::make_unique<TimerWheel>(now_.mono_us)),
       tail_(options.tail_bytes),
       catalog_(std::make_shared<core::CatalogSnapshot>()),
-      shards_(options.shards),
+      shards_(options.shard.shards),
       overflow_(fabric->reactors()),
       wake_(fabric->reactors(), false) {
   fabric->set_io(options.index, io);
   clock_guard_.observe(now_);
-  for (uint16_t i = 0; i < options.shards; ++i) {
+  for (uint16_t i = 0; i < options.shard.shards; ++i) {
     if (fabric->owner(ShardId(i)) != options.index) continue;
     shards_[i] = std::make_unique<Shard>(ShardId(i), this);
   }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "json/position.h"
+#include "metrics/quantity.h"
 
 namespace headrace::cli {
 
