@@ -168,7 +168,7 @@ TEST_F(Doctor, HasNothingToSayOfWhatIsRightAndChangesNothing) {
   const auto before = files();
   const auto checks = examine_now();
   EXPECT_EQ(files(), before);
-  ASSERT_EQ(checks.size(), 6u);
+  ASSERT_EQ(checks.size(), 8u);
   for (const auto& [name, check] : checks) {
     EXPECT_TRUE(check.passed()) << name << ": " << check.findings.front().where << ": "
                                 << check.findings.front().what;
