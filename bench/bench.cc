@@ -14,9 +14,9 @@
 #include "bench/sink.h"
 #include "bench/wire.h"
 #include "client/admin.h"
-#include "json/json_line.h"
 #include "client/cli/session.h"
 #include "client/names.h"
+#include "json/json_line.h"
 
 namespace headrace::bench {
 

@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "client/cli/cli.h"
-#include "json/group.h"
 #include "client/cli/group_options.h"
 #include "client/cli/position.h"
-#include "json/retention.h"
 #include "client/cli/session.h"
+#include "json/group.h"
+#include "json/retention.h"
 
 namespace headrace::cli {
 namespace {
