@@ -1,9 +1,9 @@
+#include "json/json_line.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-
-#include "json/json_line.h"
 
 namespace headrace {
 namespace {
