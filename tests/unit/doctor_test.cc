@@ -289,6 +289,18 @@ TEST_F(Doctor, FindsAProducerAheadOfTheLog) {
   expect_finding("producers", "but the log ends at 1200");
 }
 
+TEST_F(Doctor, KnowsThatDelayedPublishesHaveNoPlaceInTheLog) {
+  storage::WriteSet set;
+  storage::ProducerRow producer;
+  producer.push({0, 0, Offset(-1), kStartUs});
+  producer.push({1, 1, Offset(0), kStartUs});
+  producer.push({2, 2, Offset(-2), kStartUs});
+  set.put(kState, storage::producer_key(kPartition, ProducerId(7)), producer.encode());
+  commit(std::move(set));
+  const auto checks = examine_now();
+  EXPECT_TRUE(checks.at("producers").passed());
+}
+
 TEST_F(Doctor, FindsAGroupAheadOfTheLog) {
   storage::WriteSet set;
   set.put(kOffsets, storage::offsets_key(kPartition, GroupId(1), LaneId(0)),
