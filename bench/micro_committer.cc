@@ -26,7 +26,7 @@
 namespace headrace::storage {
 namespace {
 
-constexpr size_t kBatchBytes = 64u << 10;
+constexpr size_t kCommitBytes = 64u << 10;
 constexpr size_t kInFlight = 16;
 constexpr uint16_t kShards = 8;
 constexpr Month kMonth{202605};
@@ -163,7 +163,7 @@ void BM_StoreBatches(benchmark::State& state) {
   open.store.reset();
   report(state, payload, written_bytes() - before);
 }
-BENCHMARK(BM_StoreBatches)->Arg(kBatchBytes)->Arg(16 << 10)->UseRealTime()->MinTime(3);
+BENCHMARK(BM_StoreBatches)->Arg(kCommitBytes)->Arg(16 << 10)->UseRealTime()->MinTime(3);
 
 // One thread writes groups of what fits in flight, one calls SyncWAL for all written so far.
 class PlainWriter {
@@ -244,7 +244,7 @@ void BM_PlainRocksDbBatches(benchmark::State& state) {
   }
   report(state, payload, written_bytes() - before);
 }
-BENCHMARK(BM_PlainRocksDbBatches)->Arg(kBatchBytes)->Arg(16 << 10)->UseRealTime()->MinTime(3);
+BENCHMARK(BM_PlainRocksDbBatches)->Arg(kCommitBytes)->Arg(16 << 10)->UseRealTime()->MinTime(3);
 
 // One 1 KiB set at a time; the asking thread polls, as a reactor with parked replies does.
 void BM_StoreOneAtATime(benchmark::State& state) {

@@ -18,7 +18,7 @@ namespace headrace::bench {
 namespace native = net::native;
 
 namespace {
-constexpr size_t kReadSize = 256 * 1024;
+constexpr size_t kSinkReadSize = 256 * 1024;
 constexpr int kStopPollMs = 50;
 }  // namespace
 
@@ -29,7 +29,7 @@ struct Sink::Peer {
   size_t body_left = 0;
 };
 
-Sink::Sink() : buffer_(kReadSize) {
+Sink::Sink() : buffer_(kSinkReadSize) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;

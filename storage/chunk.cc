@@ -9,7 +9,7 @@
 namespace headrace::storage {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kChunkRowVersion = 1;
 constexpr uint8_t kTypesUnknown = 1;
 constexpr uint8_t kLookupsUnknown = 2;
 
@@ -99,7 +99,7 @@ bool Bloom::may_contain(uint64_t hash) const {
 std::string ChunkRow::encode() const {
   HR_CHECK(!batches.empty() && batches.size() <= kMaxBatches && types.size() <= kMaxTypes);
   std::string out;
-  append_be(&out, kVersion);
+  append_be(&out, kChunkRowVersion);
   append_be(&out, static_cast<uint8_t>((types_unknown ? kTypesUnknown : 0) |
                                        (lookups_unknown ? kLookupsUnknown : 0)));
   append_be(&out, first_append_us);
@@ -124,7 +124,7 @@ std::string ChunkRow::encode() const {
 std::optional<ChunkRow> ChunkRow::decode(std::string_view from) {
   ByteReader reader(from);
   ChunkRow row;
-  if (reader.take<uint8_t>() != kVersion) return std::nullopt;
+  if (reader.take<uint8_t>() != kChunkRowVersion) return std::nullopt;
   const auto flags = reader.take<uint8_t>();
   if (flags > (kTypesUnknown | kLookupsUnknown)) return std::nullopt;
   row.types_unknown = (flags & kTypesUnknown) != 0;

@@ -5,14 +5,14 @@
 namespace headrace::storage {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kDedupRowVersion = 1;
 constexpr size_t kEntrySize = 8 + 8 + 4;
 
 }  // namespace
 
 std::string DedupRow::encode() const {
   std::string out;
-  append_be(&out, kVersion);
+  append_be(&out, kDedupRowVersion);
   append_be(&out, epoch.value());
   append_be(&out, static_cast<uint32_t>(entries.size()));
   for (const Entry& entry : entries) {
@@ -26,7 +26,7 @@ std::string DedupRow::encode() const {
 std::optional<DedupRow> DedupRow::decode(std::string_view from) {
   ByteReader reader(from);
   DedupRow row;
-  if (reader.take<uint8_t>() != kVersion) return std::nullopt;
+  if (reader.take<uint8_t>() != kDedupRowVersion) return std::nullopt;
   row.epoch = Epoch(reader.take<uint32_t>());
   const auto count = reader.take<uint32_t>();
   if (!reader.ok() || reader.remaining() != uint64_t{count} * kEntrySize) return std::nullopt;

@@ -9,7 +9,7 @@
 namespace headrace::storage {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kMonthRowVersion = 1;
 constexpr uint8_t kSealed = 1;
 
 std::chrono::year_month calendar(Month month) {
@@ -66,7 +66,7 @@ void MonthRow::add(uint32_t batch_crc, size_t batch_bytes, uint32_t batch_events
 
 std::string MonthRow::encode() const {
   std::string out;
-  append_be(&out, kVersion);
+  append_be(&out, kMonthRowVersion);
   append_be(&out, static_cast<uint8_t>(sealed ? kSealed : 0));
   append_be(&out, month.value());
   append_be(&out, first_append_us);
@@ -89,7 +89,7 @@ std::optional<MonthRow> MonthRow::decode(std::string_view from) {
   row.bytes = reader.take<uint64_t>();
   row.events = reader.take<uint64_t>();
   row.digest = reader.take<uint32_t>();
-  if (!reader.finished() || version != kVersion || flags > kSealed) return std::nullopt;
+  if (!reader.finished() || version != kMonthRowVersion || flags > kSealed) return std::nullopt;
   return is_month(row.month) ? std::optional(row) : std::nullopt;
 }
 

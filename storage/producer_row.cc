@@ -6,7 +6,7 @@
 
 namespace headrace::storage {
 namespace {
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kProducerRowVersion = 1;
 }
 
 void ProducerRow::push(const Range& range) {
@@ -28,7 +28,7 @@ const ProducerRow::Range* ProducerRow::find(int32_t first_sequence, int32_t last
 
 std::string ProducerRow::encode() const {
   std::string out;
-  append_be(&out, kVersion);
+  append_be(&out, kProducerRowVersion);
   append_be(&out, epoch);
   append_be(&out, last_used_us);
   append_be(&out, range_count);
@@ -45,7 +45,7 @@ std::string ProducerRow::encode() const {
 std::optional<ProducerRow> ProducerRow::decode(std::string_view from) {
   ByteReader reader(from);
   ProducerRow row;
-  if (reader.take<uint8_t>() != kVersion) return std::nullopt;
+  if (reader.take<uint8_t>() != kProducerRowVersion) return std::nullopt;
   row.epoch = reader.take<int16_t>();
   row.last_used_us = reader.take<int64_t>();
   row.range_count = reader.take<uint8_t>();

@@ -29,6 +29,10 @@ struct Place {
   auto operator<=>(const Place&) const = default;
 };
 
+inline Place state_place(TenantId tenant) {
+  return {Table::state, Month(0), tenant};
+}
+
 // Fixed numbers: serialised.
 enum class Op : uint8_t {
   put = 1,        // value = `value`

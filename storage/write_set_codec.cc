@@ -7,7 +7,7 @@
 namespace headrace::storage {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kWriteSetVersion = 1;
 constexpr size_t kChecksumSize = 4;
 constexpr size_t kMinMutationSize = 12;  // op, table, month, tenant, key length, a byte of key
 
@@ -93,7 +93,7 @@ void take_mutation(ByteReader& reader, Mutation* mutation) {
 std::string WriteSet::serialize() const {
   std::string out;
   out.reserve(32 + bytes_ + mutations_.size() * 32);
-  append_be(&out, kVersion);
+  append_be(&out, kWriteSetVersion);
   append_be(&out, static_cast<uint8_t>(durability));
   append_be(&out, shard.value());
   append_be(&out, epoch.value());
@@ -109,7 +109,7 @@ std::optional<WriteSet> WriteSet::parse(std::span<const std::byte> from) {
   const auto body = from.first(from.size() - kChecksumSize);
   if (crc32c(body) != load_be<uint32_t>(body.data() + body.size())) return std::nullopt;
   ByteReader reader(as_text(body));
-  if (reader.take<uint8_t>() != kVersion) return std::nullopt;
+  if (reader.take<uint8_t>() != kWriteSetVersion) return std::nullopt;
   WriteSet set;
   const auto durability = reader.take<uint8_t>();
   if (durability > static_cast<uint8_t>(Durability::durable)) return std::nullopt;

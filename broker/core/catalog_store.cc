@@ -9,13 +9,7 @@
 #include "records.pb.h"
 
 namespace headrace::core {
-namespace {
-
-storage::Place state_place(TenantId tenant) {
-  return {storage::Table::state, Month(0), tenant};
-}
-
-}  // namespace
+namespace {}  // namespace
 
 // ---- loading: id blocks, tenants, then each tenant's topics and groups
 
@@ -68,7 +62,8 @@ void CatalogStore::load() {
   read->owner = weak_from_this();
   read->sink = ctx_->sink();
   for (uint8_t kind : kIdKinds) {
-    read->items.push_back({state_place(kNodeTenant), storage::id_block_key(kind), {}, false});
+    read->items.push_back(
+        {storage::state_place(kNodeTenant), storage::id_block_key(kind), {}, false});
   }
   ctx_->store().read(read);
 }
@@ -76,7 +71,7 @@ void CatalogStore::load() {
 void CatalogStore::load_tenants() {
   auto* scan = new LoadTenants;
   scan->owner = weak_from_this();
-  scan->place = state_place(kNodeTenant);
+  scan->place = storage::state_place(kNodeTenant);
   scan->from = storage::state_prefix(kNodeTenant, storage::StateKind::catalog);
   scan->to = scan->from.after_prefix();
   scan->max_rows = 100'000;
@@ -103,7 +98,7 @@ void CatalogStore::load_next_tenant() {
   if (to_load_.empty()) return become_ready();
   auto* scan = new LoadEntities;
   scan->owner = weak_from_this();
-  scan->place = state_place(to_load_.front());
+  scan->place = storage::state_place(to_load_.front());
   to_load_.pop_front();
   scan->from = storage::state_prefix(scan->place.tenant, storage::StateKind::catalog);
   scan->to = scan->from.after_prefix();
@@ -160,7 +155,7 @@ void CatalogStore::bootstrap() {
   row.set_name("default");
   row.set_created_us(ctx_->now().wall_us);
   row.set_dedicated(true);
-  ctx_->writes(this).put(state_place(kNodeTenant),
+  ctx_->writes(this).put(storage::state_place(kNodeTenant),
                          storage::catalog_key(kNodeTenant, kTenantEntity, kDefaultTenant.value()),
                          row.SerializeAsString());
   catalog.tenants["default"] = kDefaultTenant;
@@ -246,13 +241,14 @@ int64_t CatalogStore::take_ids(uint8_t id_kind, int64_t count) {
   next += count;
   std::string row(sizeof(next), '\0');
   store_be(reinterpret_cast<std::byte*>(row.data()), next);
-  ctx_->writes(this).put(state_place(kNodeTenant), storage::id_block_key(id_kind), std::move(row));
+  ctx_->writes(this).put(storage::state_place(kNodeTenant), storage::id_block_key(id_kind),
+                         std::move(row));
   return first;
 }
 
 void CatalogStore::put_topic(const TopicPtr& topic) {
   auto& catalog = stage();
-  ctx_->writes(this).put(state_place(topic->tenant),
+  ctx_->writes(this).put(storage::state_place(topic->tenant),
                          storage::catalog_key(topic->tenant, kTopicEntity, topic->id.value()),
                          encode(*topic));
   catalog.topics[{topic->tenant, topic->name}] = topic;
@@ -262,7 +258,7 @@ void CatalogStore::put_topic(const TopicPtr& topic) {
 void CatalogStore::remove_topic(const Topic& topic) {
   auto& catalog = stage();
   auto& writes = ctx_->writes(this);
-  writes.remove(state_place(topic.tenant),
+  writes.remove(storage::state_place(topic.tenant),
                 storage::catalog_key(topic.tenant, kTopicEntity, topic.id.value()));
   for (auto at = catalog.groups.begin(); at != catalog.groups.end();) {
     const GroupRecord& group = *at->second;
@@ -270,7 +266,7 @@ void CatalogStore::remove_topic(const Topic& topic) {
       ++at;
       continue;
     }
-    writes.remove(state_place(group.tenant),
+    writes.remove(storage::state_place(group.tenant),
                   storage::catalog_key(group.tenant, kGroupEntity, group.id.value()));
     at = catalog.groups.erase(at);
   }
@@ -280,7 +276,7 @@ void CatalogStore::remove_topic(const Topic& topic) {
 
 void CatalogStore::put_group(const GroupPtr& group) {
   auto& catalog = stage();
-  ctx_->writes(this).put(state_place(group->tenant),
+  ctx_->writes(this).put(storage::state_place(group->tenant),
                          storage::catalog_key(group->tenant, kGroupEntity, group->id.value()),
                          encode(*group));
   catalog.groups[{group->tenant, group->name}] = group;
@@ -288,7 +284,7 @@ void CatalogStore::put_group(const GroupPtr& group) {
 
 void CatalogStore::remove_group(const GroupRecord& group) {
   auto& catalog = stage();
-  ctx_->writes(this).remove(state_place(group.tenant),
+  ctx_->writes(this).remove(storage::state_place(group.tenant),
                             storage::catalog_key(group.tenant, kGroupEntity, group.id.value()));
   catalog.groups.erase({group.tenant, group.name});
 }

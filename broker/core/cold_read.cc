@@ -10,7 +10,7 @@ namespace headrace::core {
 namespace {
 
 // What both steps share; owned by whichever of the two is on its way.
-struct Job {
+struct ColdJob {
   std::unique_ptr<Fetch> request;
   PartitionKey partition;
   storage::Place place;
@@ -52,11 +52,11 @@ struct ReadBatches final : storage::Read {
     metrics::add(metrics::Counter::fetch_bytes, bytes);
     job.ctx->reply(std::move(job.request));
   }
-  Job job;
+  ColdJob job;
 };
 
 // Reads of `row`'s batches from the wanted offset on, as many as the request takes.
-void read_batches(Job job, const storage::ChunkRow& row, Offset base) {
+void read_batches(ColdJob job, const storage::ChunkRow& row, Offset base) {
   auto* read = new ReadBatches;
   size_t bytes = 0;
   for (const auto& batch : row.batches) {
@@ -81,7 +81,7 @@ void read_batches(Job job, const storage::ChunkRow& row, Offset base) {
 // The chunks after one in which nothing matches, until one in which something may. Ends with what
 // it has skipped at the month's end, too: where to go on from there is for the next request.
 struct SkipChunks final : storage::Scan {
-  static void begin(Job job) {
+  static void begin(ColdJob job) {
     auto* scan = new SkipChunks;
     scan->place = job.place;
     scan->from = storage::log_key(storage::LogKind::chunk, job.partition, job.from);
@@ -107,7 +107,7 @@ struct SkipChunks final : storage::Scan {
     }
     job.ctx->reply(std::move(job.request));
   }
-  Job job;
+  ColdJob job;
 };
 
 struct FindChunk final : storage::Scan {
@@ -128,7 +128,7 @@ struct FindChunk final : storage::Scan {
     }
     read_batches(std::move(job), *row, key->base_offset);
   }
-  Job job;
+  ColdJob job;
 };
 
 }  // namespace
@@ -136,7 +136,7 @@ struct FindChunk final : storage::Scan {
 void ColdRead::begin(std::unique_ptr<Fetch> request, const LogIndex& index, Offset visible_end,
                      Ctx* ctx) {
   const Offset from = std::max(request->offset, request->skipped_to);
-  Job job{std::move(request), index.partition(), {}, visible_end, ctx, from};
+  ColdJob job{std::move(request), index.partition(), {}, visible_end, ctx, from};
   const auto* month = index.month_of(from);
   if (month == nullptr) return job.fail(storage::Status::gone);
   job.place = index.log_place(month->row.month);

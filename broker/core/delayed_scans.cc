@@ -9,7 +9,7 @@ namespace headrace::core {
 namespace {
 
 constexpr int64_t kCatalogLookUs = 10'000;
-constexpr int64_t kReadAgainUs = 1'000'000;
+constexpr int64_t kScanAgainUs = 1'000'000;
 
 storage::Place delayed_place(const TopicPtr& topic) {
   return {storage::Table::delayed, Month(0), topic->tenant};
@@ -208,7 +208,7 @@ void DelayedWake::on_totals(const Totals& totals) {
   if (totals.status != storage::Status::ok) {
     log::error("looking for delayed events failed; it is tried again",
                {{"shard", shard_.value()}, {"status", storage::to_string(totals.status)}});
-    return ctx_->arm(this, ctx_->now().mono_us + kReadAgainUs);
+    return ctx_->arm(this, ctx_->now().mono_us + kScanAgainUs);
   }
   const TopicPtr topic = topics_.back();
   topics_.pop_back();

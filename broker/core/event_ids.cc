@@ -8,7 +8,7 @@
 namespace headrace::core {
 namespace {
 
-storage::Place place_of(const PartitionKey& partition) {
+storage::Place dedup_place(const PartitionKey& partition) {
   return {storage::Table::dedup, Month(0), partition.tenant};
 }
 
@@ -97,7 +97,7 @@ void EventIds::write(Offset base, int64_t append_time_us, storage::WriteSet* wri
     row.entries.push_back({id, static_cast<uint32_t>(original.offset - base)});
   }
   unwritten_.clear();
-  writes->put(place_of(partition_), storage::dedup_key(partition_, append_time_us, base),
+  writes->put(dedup_place(partition_), storage::dedup_key(partition_, append_time_us, base),
               row.encode());
   if (oldest_row_us_ < 0) oldest_row_us_ = append_time_us;
 }
@@ -110,7 +110,7 @@ bool EventIds::anything_to_expire(int64_t now_us) const {
 void EventIds::expire(int64_t now_us, storage::WriteSet* writes) {
   const storage::Key from = storage::dedup_prefix(partition_);
   const storage::Key to = load_from(now_us);
-  writes->remove_range(place_of(partition_), from, to);
+  writes->remove_range(dedup_place(partition_), from, to);
   forget(now_us);
   oldest_row_us_ = by_time_.empty() ? -1 : by_time_.front().first;
 }

@@ -7,7 +7,6 @@
 namespace headrace::core {
 namespace {
 
-using Verdict = Filter::Verdict;
 using Outcome = Filter::Outcome;
 
 static_assert(limits::kConditionsPerGroup <= 32, "one bit each, below");
@@ -71,7 +70,7 @@ Error Filter::compile(const FilterSpec& spec, Filter* filter) {
   return {};
 }
 
-Verdict Filter::check(const EventView& event) const {
+Filter::Verdict Filter::check(const EventView& event) const {
   if (!matches_type(event.type)) return {Outcome::wrong_type};
   return check_conditions(event.record);
 }
@@ -82,7 +81,7 @@ bool Filter::matches_type(std::string_view type) const {
 }
 
 // One pass over the headers for all conditions; it ends with the first that does not hold.
-Verdict Filter::check_conditions(const storage::RecordView& record) const {
+Filter::Verdict Filter::check_conditions(const storage::RecordView& record) const {
   uint32_t open = 0;  // bit i: condition i has not met its value yet
   for (uint32_t i = 0; i < tests_.size(); ++i) {
     if (tests_[i].source() != ConditionTest::Source::key) {

@@ -14,13 +14,6 @@ namespace {
 
 constexpr int64_t kStepAgainUs = 1'000'000;  // after the store failed to read
 
-// A step's read: owns itself until it is there; the group may be gone by then.
-struct StepOf {
-  std::weak_ptr<AckedGroup> group;
-  LaneId lane;
-  uint32_t step = 0;
-};
-
 // That a handler can be given; expired letters have none, and some are batches that do not parse.
 bool has_event(const DeadLetter& letter) {
   const auto header = storage::read_header(letter.event.span());

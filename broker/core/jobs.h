@@ -50,6 +50,12 @@ class Jobs final : public Timer {
     bool from_known = false;
   };
   struct CheckLetters;
+  // A step's read: owns itself until it is there; the group may be gone by then.
+  struct StepOf {
+    std::weak_ptr<AckedGroup> group;
+    LaneId lane;
+    uint32_t step = 0;
+  };
   struct LetterScan;
   struct LetterRead;
   struct ParkedScan;

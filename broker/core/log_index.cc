@@ -5,10 +5,6 @@
 namespace headrace::core {
 namespace {
 
-storage::Place state_place(TenantId tenant) {
-  return {storage::Table::state, Month(0), tenant};
-}
-
 std::string log_start_row(Offset log_start, int64_t trimmed_bytes) {
   std::string row(2 * sizeof(int64_t), '\0');
   auto* at = reinterpret_cast<std::byte*>(row.data());
@@ -27,8 +23,8 @@ const LogIndex::MonthSpan* LogIndex::month_of(Offset offset) const {
 }
 
 void LogIndex::put_month(const MonthSpan& span, storage::WriteSet* writes) const {
-  writes->put(state_place(partition_.tenant), storage::months_key(partition_, span.first_offset),
-              span.row.encode());
+  writes->put(storage::state_place(partition_.tenant),
+              storage::months_key(partition_, span.first_offset), span.row.encode());
 }
 
 void LogIndex::append(SharedBytes batch, const storage::BatchHeader& header,
@@ -103,14 +99,14 @@ void LogIndex::trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes
   }
   bool same_month = true;
   while (months_.size() > 1 && months_[1].first_offset <= to) {
-    writes->remove(state_place(partition_.tenant),
+    writes->remove(storage::state_place(partition_.tenant),
                    storage::months_key(partition_, months_.front().first_offset));
     months_.erase(months_.begin());
     same_month = false;
   }
   trimmed_bytes_ = bytes_in_month + (same_month ? trimmed_bytes_ : 0);
   log_start_ = to;
-  writes->put(state_place(partition_.tenant), storage::log_start_key(partition_),
+  writes->put(storage::state_place(partition_.tenant), storage::log_start_key(partition_),
               log_start_row(log_start_, trimmed_bytes_));
 }
 

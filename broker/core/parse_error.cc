@@ -8,10 +8,6 @@ namespace {
 constexpr size_t kShownBefore = 60;
 constexpr size_t kShownAfter = 20;
 
-bool is_control(char c) {
-  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-}
-
 // Moves back to where a UTF-8 sequence begins, so that an excerpt stays text.
 size_t boundary(std::string_view text, size_t at) {
   while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) --at;
@@ -19,6 +15,10 @@ size_t boundary(std::string_view text, size_t at) {
 }
 
 }  // namespace
+
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
 
 std::string quoted(std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";

@@ -12,6 +12,9 @@
 
 namespace headrace::core {
 
+// Of ASCII; bytes above it are part of a longer character.
+bool is_control(char c);
+
 // In double quotes; quotes, backslashes and control characters as \" \\ \xNN.
 std::string quoted(std::string_view text);
 

@@ -8,10 +8,6 @@
 namespace headrace::core {
 namespace {
 
-storage::Place place_of(const PartitionKey& partition) {
-  return {storage::Table::state, Month(0), partition.tenant};
-}
-
 // Sequences count up and wrap from 2^31 - 1 to 0, as Kafka's do.
 int32_t sequence_after(int32_t sequence, int32_t count) {
   return static_cast<int32_t>((int64_t{sequence} + count) & INT32_MAX);
@@ -88,7 +84,7 @@ void Producers::record(const ProducerStamp& stamp, const Appended& appended,
   producer.row.push({stamp.first_sequence, sequence_after(stamp.first_sequence, stamp.count - 1),
                      appended.base_offset, appended.append_time_us, appended.epoch});
   producer.write_sequence = appended.write_sequence;
-  writes->put(place_of(partition), storage::producer_key(partition, stamp.id),
+  writes->put(storage::state_place(partition.tenant), storage::producer_key(partition, stamp.id),
               producer.row.encode());
 }
 
@@ -96,7 +92,8 @@ void Producers::forget_idlest(const PartitionKey& partition, storage::WriteSet* 
   auto idlest = std::min_element(producers_.begin(), producers_.end(), [](auto& a, auto& b) {
     return a.second.row.last_used_us < b.second.row.last_used_us;
   });
-  writes->remove(place_of(partition), storage::producer_key(partition, idlest->first));
+  writes->remove(storage::state_place(partition.tenant),
+                 storage::producer_key(partition, idlest->first));
   producers_.erase(idlest);
 }
 
@@ -113,7 +110,8 @@ void Producers::expire(int64_t now_wall_us, const PartitionKey& partition,
       ++at;
       continue;
     }
-    writes->remove(place_of(partition), storage::producer_key(partition, at->first));
+    writes->remove(storage::state_place(partition.tenant),
+                   storage::producer_key(partition, at->first));
     at = producers_.erase(at);
   }
 }

@@ -32,10 +32,10 @@ void answer(std::unique_ptr<ListOffsets> request, std::optional<Hit> hit, Offset
 
 // Invariant: chunks that end at or below `low` were appended before the time; `best` is the
 // earliest hit so far and begins at or above `high`.
-struct Search final : storage::Scan {
+struct TimeSearch final : storage::Scan {
   void step() {
     if (low >= high) {
-      auto self = std::unique_ptr<Search>(this);
+      auto self = std::unique_ptr<TimeSearch>(this);
       return answer(std::move(request), best, visible_end, log_start, ctx);
     }
     const Offset middle = low + (high - low) / 2;
@@ -46,7 +46,7 @@ struct Search final : storage::Scan {
   }
   void run() override {
     if (status != storage::Status::ok) {
-      auto self = std::unique_ptr<Search>(this);
+      auto self = std::unique_ptr<TimeSearch>(this);
       request->error = Error(from_store(status), "looking up a time in " + request->topic->name);
       return ctx->reply(std::move(request));
     }
@@ -102,7 +102,7 @@ void TimeLookup::begin(std::unique_ptr<ListOffsets> request, const LogIndex& ind
   } else {
     best = Hit{std::next(span)->first_offset, std::next(span)->row.first_append_us};
   }
-  auto* search = new Search;
+  auto* search = new TimeSearch;
   search->place = index.log_place(span->row.month);
   search->reverse = true;
   search->max_rows = 1;

@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kDeleteGroup =
     "ask for help, or delete the group and make it again; the log itself is not affected";
 
-struct Rows {
+struct DeliveryRows {
   uint64_t parked = 0;
   uint64_t blocked = 0;
   bool has_position = false;
@@ -113,7 +113,8 @@ class DeliveryCheck {
     if (!parts || !entry) return find(where, "is no parked event");
     const GroupKey group{parts->partition.tenant, parts->group};
     if (!is_acked(group)) return find(where, "belongs to a group that the catalog does not know");
-    Rows& rows = cursors_[{group.first, group.second, parts->lane, parts->partition.partition}];
+    DeliveryRows& rows =
+        cursors_[{group.first, group.second, parts->lane, parts->partition.partition}];
     ++rows.parked;
     if (entry->due_us == core::RetryEntry::kNever) ++rows.blocked;
   }
@@ -124,7 +125,7 @@ class DeliveryCheck {
     const auto where = storage::to_text(storage::Table::offsets, key);
     const auto row = storage::SettledRow::decode(value);
     if (!row) return find(where, "is no position of an acked group");
-    Rows& rows =
+    DeliveryRows& rows =
         cursors_[{parts->partition.tenant, parts->group, parts->lane, parts->partition.partition}];
     rows.has_position = true;
     if (row->parked != rows.parked) {
@@ -226,7 +227,7 @@ class DeliveryCheck {
   const storage::ReadOnlyStore& store_;
   const Facts& facts_;
   Check check_{"delivery", {}, {}, 0};
-  std::map<CursorKey, Rows> cursors_;
+  std::map<CursorKey, DeliveryRows> cursors_;
   std::map<GroupKey, Letters> letters_;
   std::set<LaneKey> ends_;  // whose jobs were cancelled
   uint64_t retries_ = 0;

@@ -10,7 +10,7 @@ namespace headrace::native {
 namespace {
 
 // A frame of decoded events is closed at one of these; a single event may exceed the second.
-constexpr size_t kDecodedMessageBytes = net::native::kMaxMessageSize / 2;
+constexpr size_t kDecodedFrameBytes = net::native::kMaxMessageSize / 2;
 constexpr size_t kDecodedPayloadBytes = 1u << 20;
 
 // Upper bound of what the event adds to the message, which its value is no part of.
@@ -43,7 +43,7 @@ class Builder {
   void add_event(const storage::RecordView& record, Offset offset, uint32_t attempt, Epoch epoch,
                  int64_t append_time_us) {
     const size_t size = message_size(record);
-    if (!open_ || !decoded_ || message_bytes_ + size > kDecodedMessageBytes ||
+    if (!open_ || !decoded_ || message_bytes_ + size > kDecodedFrameBytes ||
         values_.size() >= kDecodedPayloadBytes) {
       open(true);
     }
@@ -136,7 +136,7 @@ void add_batch(const core::StoredBatch& batch, const std::vector<core::AcquiredR
     return;
   }
   const auto too_large = [](const Picked& one) {
-    return message_size(one.record) > kDecodedMessageBytes;
+    return message_size(one.record) > kDecodedFrameBytes;
   };
   if (!decoded && std::ranges::any_of(picked, too_large)) return builder->add_whole(batch, ranges);
   const Epoch epoch(static_cast<uint32_t>(header->leader_epoch));

@@ -11,9 +11,6 @@ namespace headrace::cli {
 
 namespace {
 
-constexpr int64_t kPollMs = 100;  // how soon an interrupt is seen
-constexpr size_t kPrintBytes = 256 * 1024;
-
 // Prints a batch, at most `limit` events. Handled is only what was printed.
 client::Error print_batch(const ConnectArguments& connect, client::Consumer* consumer,
                           const client::ReceivedBatch& batch, uint64_t limit, uint64_t* printed,
@@ -45,11 +42,11 @@ client::Error run(const ConnectArguments& connect, const ConsumeArguments& argum
   while (printed < limit && !interrupted() && !*broken) {
     // Joining a group may take its time; the wait is for events.
     if (!consumer->assigned()) quiet_since_us = client::Loop::now_us();
-    int64_t wait_ms = kPollMs;
+    int64_t wait_ms = kInterruptPollMs;
     if (arguments.wait_ms >= 0) {
       const int64_t quiet_ms = (client::Loop::now_us() - quiet_since_us) / 1000;
       if (quiet_ms >= arguments.wait_ms && quiet_ms > 0) return {};
-      wait_ms = std::clamp<int64_t>(arguments.wait_ms - quiet_ms, 1, kPollMs);
+      wait_ms = std::clamp<int64_t>(arguments.wait_ms - quiet_ms, 1, kInterruptPollMs);
     }
     auto polled = consumer->poll(wait_ms);
     if (!polled.ok()) return polled.error;

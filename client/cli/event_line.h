@@ -10,6 +10,9 @@
 
 namespace headrace::cli {
 
+constexpr int64_t kInterruptPollMs = 100;   // how soon an interrupt is seen while none comes
+constexpr size_t kPrintBytes = 256 * 1024;  // lines are printed together up to so much
+
 void append_event(std::string* out, const proto::Topic& topic, const client::ReceivedEvent& event,
                   bool json);
 void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event);

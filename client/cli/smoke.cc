@@ -18,12 +18,7 @@ namespace headrace::cli {
 
 namespace {
 
-constexpr int64_t kWaitMs = 10'000;
 using client::Error;
-
-Error mismatch(std::string what) {
-  return {client::kCodeBadReply, "mismatch", std::move(what)};
-}
 
 std::string unique_name() {
   std::random_device random;
@@ -94,7 +89,7 @@ Error consume(client::Client& client, const std::string& topic, const std::strin
   auto consumer = client::Consumer::open(client, options);
   if (!consumer.ok()) return consumer.error;
   size_t index = 0;
-  const int64_t deadline_us = client::Loop::now_us() + kWaitMs * 1000;
+  const int64_t deadline_us = client::Loop::now_us() + kSmokeWaitMs * 1000;
   while (index < events.size()) {
     const int64_t left_ms = (deadline_us - client::Loop::now_us()) / 1000;
     if (left_ms <= 0) return mismatch("only " + std::to_string(index) + " events came back");

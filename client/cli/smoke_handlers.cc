@@ -9,13 +9,8 @@ namespace {
 
 using client::Error;
 
-constexpr int64_t kWaitMs = 10'000;
 constexpr int64_t kLookAgainMs = 10;
 constexpr const char* kReason = "smoke: rejected on purpose";
-
-Error mismatch(std::string what) {
-  return {client::kCodeBadReply, "mismatch", std::move(what)};
-}
 
 std::string at(const client::Delivered& delivered) {
   return "the event at offset " + std::to_string(delivered.event.offset);
@@ -44,7 +39,7 @@ Error SmokeHandlers::declare() {
 }
 
 client::Result<client::Delivered> SmokeHandlers::next() {
-  auto polled = subscriber_->poll(kWaitMs);
+  auto polled = subscriber_->poll(kSmokeWaitMs);
   if (!polled.ok()) return polled.error;
   if (!polled.value) return mismatch("no delivery came within 10 s");
   return std::move(*polled.value);
@@ -108,7 +103,7 @@ Error SmokeHandlers::redrive() {
 }
 
 Error SmokeHandlers::wait_for_job(const std::string& id) {
-  const int64_t deadline_us = client::Loop::now_us() + kWaitMs * 1000;
+  const int64_t deadline_us = client::Loop::now_us() + kSmokeWaitMs * 1000;
   while (true) {
     const auto job = client::get_job(*client_, id);
     if (!job.ok()) return job.error;

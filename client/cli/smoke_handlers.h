@@ -9,6 +9,13 @@
 
 namespace headrace::cli {
 
+constexpr int64_t kSmokeWaitMs = 10'000;
+
+// What came back is not what was sent.
+inline client::Error mismatch(std::string what) {
+  return {client::kCodeBadReply, "mismatch", std::move(what)};
+}
+
 class SmokeHandlers {
  public:
   // `topic` holds `events` events, in one partition; the group is this run's own.

@@ -13,8 +13,6 @@ namespace headrace::cli {
 
 namespace {
 
-constexpr int64_t kPollMs = 100;  // how soon an interrupt is seen
-constexpr size_t kPrintBytes = 256 * 1024;
 constexpr uint32_t kWindowDefault = 500;
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
@@ -168,8 +166,8 @@ client::Error Handling::run(client::Subscriber* subscriber) {
         quiet_since_us = client::Loop::now_us();
       }
       const int64_t quiet_ms = (client::Loop::now_us() - quiet_since_us) / 1000;
-      const int64_t left_ms = given_.wait_ms < 0 ? kPollMs : given_.wait_ms - quiet_ms;
-      polled = subscriber->poll(std::clamp<int64_t>(left_ms, 1, kPollMs));
+      const int64_t left_ms = given_.wait_ms < 0 ? kInterruptPollMs : given_.wait_ms - quiet_ms;
+      polled = subscriber->poll(std::clamp<int64_t>(left_ms, 1, kInterruptPollMs));
       if (polled.ok() && !polled.value && left_ms <= 0) return {};
     }
     if (!polled.ok()) return polled.error;

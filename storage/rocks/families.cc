@@ -7,6 +7,7 @@
 #include "metrics/check.h"
 #include "metrics/log.h"
 #include "storage/rocks/data_directory.h"
+#include "storage/rocks/slice.h"
 
 namespace headrace::storage {
 namespace {
@@ -18,10 +19,6 @@ std::optional<uint32_t> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
   return value;
-}
-
-rocksdb::Slice slice(const Key& key) {
-  return {key.view().data(), key.size()};
 }
 
 }  // namespace

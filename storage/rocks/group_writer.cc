@@ -7,6 +7,7 @@
 #include "metrics/big_endian.h"
 #include "metrics/check.h"
 #include "metrics/crc32c.h"
+#include "storage/rocks/slice.h"
 
 namespace headrace::storage {
 namespace {
@@ -18,9 +19,6 @@ constexpr size_t kLogDataSize = 25;
 // RocksDB's batch header: sequence number and count, both filled in by the write itself.
 constexpr size_t kBatchHeader = 12;
 
-rocksdb::Slice slice(const Key& key) {
-  return {key.view().data(), key.size()};
-}
 rocksdb::Slice slice(std::string_view bytes) {
   return {bytes.data(), bytes.size()};
 }

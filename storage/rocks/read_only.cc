@@ -7,6 +7,7 @@
 #include "storage/rocks/data_directory.h"
 #include "storage/rocks/families.h"
 #include "storage/rocks/options.h"
+#include "storage/rocks/slice.h"
 
 namespace headrace::storage {
 namespace {
@@ -17,10 +18,6 @@ class NoLog final : public rocksdb::Logger {
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
 };
-
-rocksdb::Slice slice(const Key& key) {
-  return {key.view().data(), key.size()};
-}
 
 class RowCursor final : public ReadOnlyStore::Cursor {
  public:

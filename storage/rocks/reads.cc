@@ -4,16 +4,13 @@
 #include <vector>
 
 #include "metrics/log.h"
+#include "storage/rocks/slice.h"
 
 namespace headrace::storage {
 namespace {
 
 // Auto-readahead and the block cache serve neighbours; scans of whole ranges must not evict them.
 constexpr size_t kCachedScanBytes = 256u << 10;
-
-rocksdb::Slice slice(const Key& key) {
-  return {key.view().data(), key.size()};
-}
 
 SharedBytes copy(const rocksdb::Slice& bytes) {
   return SharedBytes::copy_of(std::string_view(bytes.data(), bytes.size()));

@@ -4,13 +4,10 @@
 
 #include "metrics/check.h"
 #include "metrics/log.h"
+#include "storage/rocks/slice.h"
 
 namespace headrace::storage {
 namespace {
-
-rocksdb::Slice slice(const Key& key) {
-  return {key.view().data(), key.size()};
-}
 
 void complete(Maintenance* work, Status status) {
   work->status = status;

@@ -8,9 +8,9 @@
 namespace headrace::sim {
 namespace {
 
-constexpr int64_t kPauseUs = 200 * kMicrosPerMilli;
+constexpr int64_t kDelayerPauseUs = 200 * kMicrosPerMilli;
 constexpr int64_t kLongestUs = 90 * kMicrosPerSecond;
-constexpr size_t kOutstanding = 4;
+constexpr size_t kDelayerOutstanding = 4;
 
 }  // namespace
 
@@ -43,7 +43,7 @@ void Delayer::send_one(const SimTopic& topic) {
 
 void Delayer::on_published(Waiting sent, const Reply& reply) {
   if (!reply.ok()) {
-    pause_until_us_ = scene_.now_us() + kPauseUs;
+    pause_until_us_ = scene_.now_us() + kDelayerPauseUs;
     // The wall clock may have been set back on the way.
     const bool far = sent.due_us > scene_.world.now().wall_us + limits::kDelayUsMax;
     if (reply.kind == Reply::Kind::refused && !is_expected(reply.error.code()) && !far) {
@@ -99,7 +99,8 @@ void Delayer::cancel_one() {
 void Delayer::step() {
   wire_.step();
   if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
-  if (scene_.now_us() < pause_until_us_ || wire_.outstanding() >= kOutstanding || !wire_.ready()) {
+  if (scene_.now_us() < pause_until_us_ || wire_.outstanding() >= kDelayerOutstanding ||
+      !wire_.ready()) {
     return;
   }
   if (!cancellable_.empty() && scene_.prng().chance(0.5)) {
@@ -111,7 +112,8 @@ void Delayer::step() {
     cancel_one();
   }
   if (scene_.prng().chance(0.3)) {
-    pause_until_us_ = scene_.now_us() + static_cast<int64_t>(scene_.prng().below(5 * kPauseUs));
+    pause_until_us_ =
+        scene_.now_us() + static_cast<int64_t>(scene_.prng().below(5 * kDelayerPauseUs));
   }
 }
 
@@ -123,7 +125,8 @@ bool Delayer::finished() const {
 }
 
 int64_t Delayer::next_us() const {
-  const bool can = (left_ > 0 || !cancellable_.empty()) && wire_.outstanding() < kOutstanding;
+  const bool can =
+      (left_ > 0 || !cancellable_.empty()) && wire_.outstanding() < kDelayerOutstanding;
   const int64_t mine_us = can ? std::max(pause_until_us_, scene_.now_us() + kMicrosPerMilli)
                           : finished() ? INT64_MAX
                                        : scene_.now_us() + kMicrosPerSecond;

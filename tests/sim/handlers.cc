@@ -7,7 +7,7 @@
 namespace headrace::sim {
 namespace {
 
-constexpr int64_t kPauseUs = 100 * kMicrosPerMilli;
+constexpr int64_t kHandlerPauseUs = 100 * kMicrosPerMilli;
 constexpr uint64_t kPoison = 19;  // one event in so many
 
 // GROUP/NUMBER; 0: none
@@ -15,10 +15,6 @@ uint32_t number_of(const std::string& job) {
   const size_t slash = job.rfind('/');
   if (slash == std::string::npos) return 0;
   return static_cast<uint32_t>(std::stoul(job.substr(slash + 1)));
-}
-
-bool is(const Reply& reply, core::ErrorCode error) {
-  return reply.kind == Reply::Kind::refused && reply.error.code() == static_cast<uint32_t>(error);
 }
 
 }  // namespace
@@ -42,7 +38,7 @@ void Handler::start_again() {
   asked_ = false;
   drained_ = false;
   todo_.clear();
-  again_us_ = scene_.now_us() + kPauseUs;
+  again_us_ = scene_.now_us() + kHandlerPauseUs;
 }
 
 void Handler::step() {
@@ -84,7 +80,7 @@ void Handler::declare() {
   wire_.ask(MessageType::create_group, message, {}, [this](const Reply& reply) {
     asked_ = false;
     declared_ = reply.ok();
-    if (!reply.ok()) again_us_ = scene_.now_us() + kPauseUs;
+    if (!reply.ok()) again_us_ = scene_.now_us() + kHandlerPauseUs;
     if (reply.kind == Reply::Kind::refused && !reply.error.retryable() && !gone()) {
       scene_.judge.complain(group_ + " was refused: " + reply.error.message());
     }
@@ -101,7 +97,7 @@ void Handler::subscribe() {
   wire_.ask(MessageType::subscribe_group, message, {}, [this](const Reply& reply) {
     asked_ = false;
     subscribed_ = reply.ok();
-    if (!reply.ok()) again_us_ = scene_.now_us() + kPauseUs;
+    if (!reply.ok()) again_us_ = scene_.now_us() + kHandlerPauseUs;
   });
 }
 
@@ -204,7 +200,7 @@ bool Handler::settle_some() {
   wire_.ask(MessageType::settle, message, {}, [this, message, tell](const Reply& reply) {
     asked_ = false;
     if (!reply.ok()) {
-      again_us_ = scene_.now_us() + kPauseUs;
+      again_us_ = scene_.now_us() + kHandlerPauseUs;
       return;
     }
     const auto ok = reply.as<proto::SettleOk>();
@@ -301,7 +297,7 @@ void Handler::list(const std::string& cursor, std::function<void()> then) {
   wire_.ask(MessageType::list_dead_letters, message, {}, [this, then](const Reply& reply) {
     asked_ = false;
     if (!reply.ok()) {
-      if (is(reply, core::ErrorCode::unknown_group)) collected_ = true;
+      if (reply.refused(core::ErrorCode::unknown_group)) collected_ = true;
       return;
     }
     const auto ok = reply.as<proto::ListDeadLettersOk>();

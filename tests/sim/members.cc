@@ -7,11 +7,7 @@
 namespace headrace::sim {
 namespace {
 
-constexpr int64_t kPauseUs = 100 * kMicrosPerMilli;
-
-bool is(const Reply& reply, core::ErrorCode error) {
-  return reply.kind == Reply::Kind::refused && reply.error.code() == static_cast<uint32_t>(error);
-}
+constexpr int64_t kMemberPauseUs = 100 * kMicrosPerMilli;
 
 }  // namespace
 
@@ -41,7 +37,7 @@ void Member::step() {
   if (now_us >= heartbeat_us_) return heartbeat();
   if (commit_one()) return;
   if (leaving_) return leave();
-  if (!fetch_one()) again_us_ = now_us + kPauseUs;
+  if (!fetch_one()) again_us_ = now_us + kMemberPauseUs;
 }
 
 // ---- membership
@@ -146,11 +142,12 @@ void Member::leave() {
 }
 
 void Member::on_refused(const Reply& reply) {
-  again_us_ = scene_.now_us() + kPauseUs;
-  if (is(reply, core::ErrorCode::unknown_member) || is(reply, core::ErrorCode::unknown_group)) {
+  again_us_ = scene_.now_us() + kMemberPauseUs;
+  if (reply.refused(core::ErrorCode::unknown_member) ||
+      reply.refused(core::ErrorCode::unknown_group)) {
     joined_ = false;
     name_.clear();
-  } else if (is(reply, core::ErrorCode::stale_generation)) {
+  } else if (reply.refused(core::ErrorCode::stale_generation)) {
     heartbeat_us_ = scene_.now_us();
   } else if (reply.kind == Reply::Kind::refused && !reply.error.retryable() &&
              !scene_.gone({topic_.name, 0})) {
@@ -179,7 +176,7 @@ void Member::fetch(uint32_t partition) {
   message.set_max_bytes(static_cast<uint32_t>(scene_.prng().between(1, 3'000)));
   wire_.ask(MessageType::fetch, message, {}, [this, partition](const Reply& reply) {
     asked_ = false;
-    if (is(reply, core::ErrorCode::offset_out_of_range)) return seek_start(partition);
+    if (reply.refused(core::ErrorCode::offset_out_of_range)) return seek_start(partition);
     if (!reply.ok()) return on_refused(reply);
     const auto ok = reply.as<proto::FetchOk>();
     Place& place = places_[partition];

@@ -7,7 +7,7 @@
 namespace headrace::sim {
 namespace {
 
-constexpr int64_t kPauseUs = 50 * kMicrosPerMilli;
+constexpr int64_t kPublisherPauseUs = 50 * kMicrosPerMilli;
 
 bool is(uint32_t code, core::ErrorCode error) {
   return code == static_cast<uint32_t>(error);
@@ -45,7 +45,8 @@ void Publisher::step() {
   if (topic == nullptr || !wire_.ready()) return;
   send(wire_, next(*topic), [this](const Outcome& outcome) { on_outcome(outcome); });
   if (scene_.prng().chance(0.2)) {
-    pause_until_us_ = scene_.now_us() + static_cast<int64_t>(scene_.prng().below(kPauseUs));
+    pause_until_us_ =
+        scene_.now_us() + static_cast<int64_t>(scene_.prng().below(kPublisherPauseUs));
   }
 }
 
@@ -54,7 +55,7 @@ void Publisher::on_outcome(const Outcome& outcome) {
     if (!is_expected(outcome.error_code)) {
       scene_.judge.complain("publish was refused: " + outcome.error);
     }
-    pause_until_us_ = scene_.now_us() + kPauseUs;
+    pause_until_us_ = scene_.now_us() + kPublisherPauseUs;
   }
   for (const Published& published : outcome.events) {
     scene_.judge.tell(&Checker::on_published, published);
@@ -92,7 +93,7 @@ void IdempotentPublisher::ask_for_id() {
   asking_ = true;
   wire_.ask(MessageType::init_producer, proto::InitProducer(), {}, [this](const Reply& reply) {
     asking_ = false;
-    pause_until_us_ = scene_.now_us() + (reply.ok() ? 0 : kPauseUs);
+    pause_until_us_ = scene_.now_us() + (reply.ok() ? 0 : kPublisherPauseUs);
     if (!reply.ok()) return;
     const auto given = reply.as<proto::InitProducerOk>();
     id_ = given.producer_id();
@@ -157,7 +158,7 @@ void IdempotentPublisher::on_outcome(int32_t sequence, const Outcome& outcome) {
     return;
   }
   again_ = true;
-  pause_until_us_ = scene_.now_us() + kPauseUs;
+  pause_until_us_ = scene_.now_us() + kPublisherPauseUs;
   if (outcome.kind == Reply::Kind::lost ||
       is(outcome.error_code, core::ErrorCode::outcome_unknown)) {
     at->maybe_there = true;

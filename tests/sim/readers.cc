@@ -7,7 +7,7 @@
 namespace headrace::sim {
 namespace {
 
-constexpr int64_t kPauseUs = 100 * kMicrosPerMilli;
+constexpr int64_t kReaderPauseUs = 100 * kMicrosPerMilli;
 
 bool out_of_range(const Reply& reply) {
   return reply.error.code() == static_cast<uint32_t>(core::ErrorCode::offset_out_of_range);
@@ -68,7 +68,7 @@ void Reader::ask_start(uint32_t partition) {
   wire_.ask(MessageType::list_offsets, message, {}, [this, partition](const Reply& reply) {
     Place& place = places_[partition];
     place.asked = false;
-    place.again_us = scene_.now_us() + (reply.ok() ? 0 : kPauseUs);
+    place.again_us = scene_.now_us() + (reply.ok() ? 0 : kReaderPauseUs);
     if (reply.ok()) place.offset = reply.as<proto::ListOffsetsOk>().offset();
   });
 }
@@ -90,7 +90,7 @@ void Reader::on_fetched(uint32_t partition, const Reply& reply) {
   Place& place = places_[partition];
   place.asked = false;
   if (!reply.ok()) {
-    place.again_us = scene_.now_us() + kPauseUs;
+    place.again_us = scene_.now_us() + kReaderPauseUs;
     if (reply.kind == Reply::Kind::refused && out_of_range(reply)) {
       if (!topic_.retention) {
         scene_.judge.complain("a reader of " + topic_.name +
@@ -135,7 +135,7 @@ void Subscriber::unsubscribe_all() {
   for (auto& [partition, place] : places_) {
     place.subscription = 0;
     place.asked = false;
-    place.again_us = scene_.now_us() + kPauseUs;
+    place.again_us = scene_.now_us() + kReaderPauseUs;
   }
 }
 
@@ -173,7 +173,7 @@ void Subscriber::subscribe(uint32_t partition) {
     at.asked = false;
     if (!reply.ok()) {
       at.subscription = 0;
-      at.again_us = scene_.now_us() + kPauseUs;
+      at.again_us = scene_.now_us() + kReaderPauseUs;
       return;
     }
     const int64_t start = reply.as<proto::SubscribeOk>().start_offset();

@@ -5,8 +5,8 @@
 namespace headrace::sim {
 namespace {
 
-constexpr int64_t kPauseUs = 200 * kMicrosPerMilli;
-constexpr size_t kOutstanding = 4;
+constexpr int64_t kRepeaterPauseUs = 200 * kMicrosPerMilli;
+constexpr size_t kRepeaterOutstanding = 4;
 // Nobody repeats later than this: well within the window.
 constexpr int64_t kPatienceUs = kDedupWindowMs * kMicrosPerMilli / 2;
 
@@ -48,7 +48,7 @@ void Repeater::on_reply(Event event, const Reply& reply) {
     if (!is_expected(reply.error.code())) {
       scene_.judge.complain("a repeated publish was refused: " + reply.error.message());
     }
-    pause_until_us_ = scene_.now_us() + kPauseUs;
+    pause_until_us_ = scene_.now_us() + kRepeaterPauseUs;
   }
   if (reply.ok()) {
     const auto ok = reply.as<proto::PublishOk>();
@@ -73,7 +73,7 @@ void Repeater::step() {
     pending_.clear();
     return;
   }
-  if (scene_.now_us() < pause_until_us_ || wire_.outstanding() >= kOutstanding) return;
+  if (scene_.now_us() < pause_until_us_ || wire_.outstanding() >= kRepeaterOutstanding) return;
   if (!topic_.created || !wire_.ready()) return;
   if (pending_.empty() && left_ > 0) plan();
   if (pending_.empty()) return;
@@ -88,12 +88,12 @@ void Repeater::step() {
     send(event);
   }
   if (scene_.prng().chance(0.3)) {
-    pause_until_us_ = scene_.now_us() + static_cast<int64_t>(scene_.prng().below(kPauseUs));
+    pause_until_us_ = scene_.now_us() + static_cast<int64_t>(scene_.prng().below(kRepeaterPauseUs));
   }
 }
 
 int64_t Repeater::next_us() const {
-  const bool can = (left_ > 0 || !pending_.empty()) && wire_.outstanding() < kOutstanding;
+  const bool can = (left_ > 0 || !pending_.empty()) && wire_.outstanding() < kRepeaterOutstanding;
   const int64_t mine_us =
       can ? std::max(pause_until_us_, scene_.now_us() + kMicrosPerMilli) : INT64_MAX;
   return std::min(mine_us, wire_.next_us());

@@ -6,7 +6,7 @@
 
 namespace headrace::sim {
 namespace {
-constexpr int64_t kPauseUs = 50 * kMicrosPerMilli;
+constexpr int64_t kTopicPauseUs = 50 * kMicrosPerMilli;
 }
 
 TopicClient::TopicClient(Scene* scene)
@@ -44,7 +44,7 @@ void TopicClient::create(SimTopic& topic) {
   if (topic.retention) message.mutable_retention()->set_events(20);
   wire_.ask(MessageType::create_topic, message, {}, [this, &topic](const Reply& reply) {
     asked_ = false;
-    again_us_ = scene_.now_us() + (reply.ok() ? 0 : kPauseUs);
+    again_us_ = scene_.now_us() + (reply.ok() ? 0 : kTopicPauseUs);
     topic.created = reply.ok();
     if (reply.kind == Reply::Kind::refused && !reply.error.retryable()) {
       scene_.judge.complain("create topic: " + reply.error.message());
@@ -70,7 +70,7 @@ void TopicClient::remove(SimTopic& topic) {
   message.set_name(topic.name);
   wire_.ask(MessageType::delete_topic, message, {}, [this](const Reply& reply) {
     asked_ = false;
-    again_us_ = scene_.now_us() + kPauseUs;
+    again_us_ = scene_.now_us() + kTopicPauseUs;
     if (reply.kind == Reply::Kind::lost) return;
     const bool gone = reply.error.code() == static_cast<uint32_t>(core::ErrorCode::unknown_topic);
     if (reply.ok() || gone) {
@@ -102,7 +102,7 @@ void TopicClient::read_on() {
     message.mutable_at()->set_earliest(true);
     wire_.ask(MessageType::list_offsets, message, {}, [this, lane](const Reply& reply) {
       asked_ = false;
-      again_us_ = scene_.now_us() + (reply.ok() ? 0 : kPauseUs);
+      again_us_ = scene_.now_us() + (reply.ok() ? 0 : kTopicPauseUs);
       if (!reply.ok()) return;
       reading_ = true;
       logs_.push_back({lane, reply.as<proto::ListOffsetsOk>().offset(), {}});
@@ -119,7 +119,7 @@ void TopicClient::read_on() {
 void TopicClient::on_fetched(const Reply& reply) {
   asked_ = false;
   if (!reply.ok()) {
-    again_us_ = scene_.now_us() + kPauseUs;
+    again_us_ = scene_.now_us() + kTopicPauseUs;
     reading_ = reply.kind == Reply::Kind::lost && reading_;  // retention came: from its start again
     if (!reading_) logs_.pop_back();
     return;

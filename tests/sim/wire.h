@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "broker/core/error.h"
 #include "headrace.pb.h"
 #include "net/native/frame.h"
 #include "tests/sim/world.h"
@@ -23,6 +24,9 @@ struct Reply {
   std::string payload;
 
   bool ok() const { return kind == Kind::ok; }
+  bool refused(core::ErrorCode code) const {
+    return kind == Kind::refused && error.code() == static_cast<uint32_t>(code);
+  }
   template <class Message>
   Message as() const {
     Message parsed;

@@ -13,13 +13,13 @@ constexpr Codec kAll[] = {Codec::none, Codec::gzip, Codec::snappy, Codec::lz4, C
 constexpr Codec kReal[] = {Codec::gzip, Codec::snappy, Codec::lz4, Codec::zstd};
 constexpr size_t kLarge = 64u << 20;
 
-std::span<const std::byte> bytes_of(std::string_view text) {
+std::span<const std::byte> codec_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
 std::string compressed(Codec codec, std::string_view text) {
   std::string out;
-  compress(codec, bytes_of(text), &out);
+  compress(codec, codec_bytes(text), &out);
   return out;
 }
 
@@ -28,14 +28,14 @@ RC_GTEST_PROP(Codec, InflatesWhatItCompressed, ()) {
       *rc::gen::element(Codec::none, Codec::gzip, Codec::snappy, Codec::lz4, Codec::zstd);
   const auto text = *rc::gen::container<std::string>(rc::gen::element('a', 'b', '\0', '\xff'));
   std::string out = "what was here before";
-  RC_ASSERT(inflate(codec, bytes_of(compressed(codec, text)), kLarge, &out) == BatchError::ok);
+  RC_ASSERT(inflate(codec, codec_bytes(compressed(codec, text)), kLarge, &out) == BatchError::ok);
   RC_ASSERT(out == text);
 }
 
 TEST(Codec, CompressAppends) {
   for (const Codec codec : kAll) {
     std::string out = "before";
-    compress(codec, bytes_of("text"), &out);
+    compress(codec, codec_bytes("text"), &out);
     EXPECT_EQ(out.substr(0, 6), "before");
     EXPECT_EQ(out.substr(6), compressed(codec, "text"));
   }
@@ -46,10 +46,11 @@ TEST(Codec, TheLimitIsExact) {
   for (const Codec codec : kAll) {
     const std::string small = compressed(codec, text);
     std::string out;
-    EXPECT_EQ(inflate(codec, bytes_of(small), text.size(), &out), BatchError::ok)
+    EXPECT_EQ(inflate(codec, codec_bytes(small), text.size(), &out), BatchError::ok)
         << to_string(codec);
     EXPECT_EQ(out, text);
-    EXPECT_EQ(inflate(codec, bytes_of(small), text.size() - 1, &out), BatchError::inflate_too_large)
+    EXPECT_EQ(inflate(codec, codec_bytes(small), text.size() - 1, &out),
+              BatchError::inflate_too_large)
         << to_string(codec);
     EXPECT_LE(out.size(), text.size());
   }
@@ -60,7 +61,7 @@ TEST(Codec, ABombStopsAtTheLimit) {
   for (const Codec codec : kReal) {
     const std::string bomb = compressed(codec, zeros);
     std::string out;
-    EXPECT_EQ(inflate(codec, bytes_of(bomb), 1u << 20, &out), BatchError::inflate_too_large);
+    EXPECT_EQ(inflate(codec, codec_bytes(bomb), 1u << 20, &out), BatchError::inflate_too_large);
     EXPECT_LE(out.capacity(), 4u << 20) << to_string(codec);
   }
 }
@@ -85,7 +86,7 @@ TEST(Codec, EveryTruncationFails) {
     const std::string whole = compressed(codec, text);
     for (size_t size = 0; size < whole.size(); ++size) {
       std::string out;
-      EXPECT_EQ(inflate(codec, bytes_of(whole).first(size), kLarge, &out),
+      EXPECT_EQ(inflate(codec, codec_bytes(whole).first(size), kLarge, &out),
                 BatchError::inflate_failed)
           << to_string(codec) << " cut to " << size;
     }
@@ -96,7 +97,7 @@ TEST(Codec, TrailingBytesFail) {
   for (const Codec codec : kReal) {
     const std::string longer = compressed(codec, "some text") + "xyz";
     std::string out;
-    EXPECT_EQ(inflate(codec, bytes_of(longer), kLarge, &out), BatchError::inflate_failed)
+    EXPECT_EQ(inflate(codec, codec_bytes(longer), kLarge, &out), BatchError::inflate_failed)
         << to_string(codec);
   }
 }
@@ -121,11 +122,11 @@ std::string xerial(std::initializer_list<std::string> blocks) {
 TEST(Snappy, ReadsTheJavaFraming) {
   const std::string framed = xerial({"first block,", " second block", ""});
   std::string out;
-  ASSERT_EQ(inflate(Codec::snappy, bytes_of(framed), kLarge, &out), BatchError::ok);
+  ASSERT_EQ(inflate(Codec::snappy, codec_bytes(framed), kLarge, &out), BatchError::ok);
   EXPECT_EQ(out, "first block, second block");
-  EXPECT_EQ(inflate(Codec::snappy, bytes_of(framed), 24, &out), BatchError::inflate_too_large);
+  EXPECT_EQ(inflate(Codec::snappy, codec_bytes(framed), 24, &out), BatchError::inflate_too_large);
   for (const size_t cut : {8, 15, 17, 19, 24}) {
-    EXPECT_EQ(inflate(Codec::snappy, bytes_of(framed).first(cut), kLarge, &out),
+    EXPECT_EQ(inflate(Codec::snappy, codec_bytes(framed).first(cut), kLarge, &out),
               BatchError::inflate_failed)
         << cut;
   }
@@ -134,8 +135,9 @@ TEST(Snappy, ReadsTheJavaFraming) {
 TEST(Snappy, AStatedLengthIsNotBelieved) {
   const std::string liar("\xff\xff\xff\x7f\x00", 5);  // "I am 256 MiB"
   std::string out;
-  EXPECT_EQ(inflate(Codec::snappy, bytes_of(liar), 1u << 30, &out), BatchError::inflate_failed);
-  EXPECT_EQ(inflate(Codec::snappy, bytes_of(liar), 1u << 20, &out), BatchError::inflate_too_large);
+  EXPECT_EQ(inflate(Codec::snappy, codec_bytes(liar), 1u << 30, &out), BatchError::inflate_failed);
+  EXPECT_EQ(inflate(Codec::snappy, codec_bytes(liar), 1u << 20, &out),
+            BatchError::inflate_too_large);
 }
 
 }  // namespace

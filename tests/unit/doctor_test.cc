@@ -28,14 +28,14 @@ namespace {
 using storage::Place;
 using storage::Table;
 
-constexpr Month kMonth{202611};
+constexpr Month kDoctorMonth{202611};
 constexpr int64_t kStartUs = 1'795'000'000'000'000;  // in that month
 constexpr int kBatches = 600;                        // two closed chunks and an open one
-constexpr PartitionKey kPartition{kDefaultTenant, TopicId(1), SliceId(0), PartitionId(0)};
-constexpr Place kState{Table::state, Month(0), kDefaultTenant};
+constexpr PartitionKey kDoctorPartition{kDefaultTenant, TopicId(1), SliceId(0), PartitionId(0)};
+constexpr Place kDoctorState{Table::state, Month(0), kDefaultTenant};
 constexpr Place kNodeState{Table::state, Month(0), kNodeTenant};
-constexpr Place kOffsets{Table::offsets, Month(0), kDefaultTenant};
-constexpr Place kLog{Table::log, kMonth, kDefaultTenant};
+constexpr Place kDoctorOffsets{Table::offsets, Month(0), kDefaultTenant};
+constexpr Place kDoctorLog{Table::log, kDoctorMonth, kDefaultTenant};
 
 std::string number(int64_t value) {
   std::string row(sizeof(value), '\0');
@@ -56,14 +56,16 @@ class Doctor : public testing::Test {
  protected:
   void SetUp() override {
     reopen();
-    ASSERT_EQ(test::create_month(*store_, sink_, kMonth, {kDefaultTenant}), storage::Status::ok);
+    ASSERT_EQ(test::create_month(*store_, sink_, kDoctorMonth, {kDefaultTenant}),
+              storage::Status::ok);
     write_catalog();
     write_log();
     storage::WriteSet set;
     storage::ProducerRow producer;
     producer.push({0, 1, Offset(0), kStartUs});
-    set.put(kState, storage::producer_key(kPartition, ProducerId(7)), producer.encode());
-    set.put(kOffsets, storage::offsets_key(kPartition, GroupId(1), LaneId(0)),
+    set.put(kDoctorState, storage::producer_key(kDoctorPartition, ProducerId(7)),
+            producer.encode());
+    set.put(kDoctorOffsets, storage::offsets_key(kDoctorPartition, GroupId(1), LaneId(0)),
             position(2 * kBatches));
     commit(std::move(set));
   }
@@ -92,12 +94,12 @@ class Doctor : public testing::Test {
             tenant.SerializeAsString());
     core::Topic topic;
     topic.name = "orders";
-    set.put(kState, storage::catalog_key(kDefaultTenant, core::kTopicEntity, 1),
+    set.put(kDoctorState, storage::catalog_key(kDefaultTenant, core::kTopicEntity, 1),
             core::encode(topic));
     core::GroupRecord group;
     group.name = "readers";
     group.topic = TopicId(1);
-    set.put(kState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 1),
+    set.put(kDoctorState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 1),
             core::encode(group));
     for (const uint8_t kind : core::kIdKinds)
       set.put(kNodeState, storage::id_block_key(kind), number(100));
@@ -112,7 +114,7 @@ class Doctor : public testing::Test {
       storage::Summary summary;
       ASSERT_EQ(storage::walk(batch.span().subspan(storage::kBatchHeaderSize), header, &summary),
                 storage::BatchError::ok);
-      index_.append(std::move(batch), header, summary, kStartUs + i, kMonth, &set);
+      index_.append(std::move(batch), header, summary, kStartUs + i, kDoctorMonth, &set);
     }
     commit(std::move(set));
   }
@@ -160,7 +162,7 @@ class Doctor : public testing::Test {
   test::TestSink sink_;
   std::unique_ptr<storage::RocksStore> store_;
   uint64_t sequence_ = 0;
-  core::LogIndex index_{kPartition};
+  core::LogIndex index_{kDoctorPartition};
 };
 
 TEST_F(Doctor, HasNothingToSayOfWhatIsRightAndChangesNothing) {
@@ -201,7 +203,7 @@ TEST_F(Doctor, RefusesWhatIsNoDataDirectory) {
 
 TEST_F(Doctor, FindsAMissingBatch) {
   storage::WriteSet set;
-  set.remove(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)));
+  set.remove(kDoctorLog, storage::log_key(storage::LogKind::batch, kDoctorPartition, Offset(100)));
   commit(std::move(set));
   expect_finding("log", "@102: follows offset 100");
 }
@@ -210,7 +212,8 @@ TEST_F(Doctor, FindsADamagedBatch) {
   SharedBytes batch = batch_at(Offset(100), "50");
   batch.mutable_data()[batch.size() - 1] ^= std::byte{1};
   storage::WriteSet set;
-  set.put_batch(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)), {},
+  set.put_batch(kDoctorLog,
+                storage::log_key(storage::LogKind::batch, kDoctorPartition, Offset(100)), {},
                 std::move(batch));
   commit(std::move(set));
   expect_finding("log", "@100: batch checksum");
@@ -220,7 +223,8 @@ TEST_F(Doctor, FindsAnExchangedBatch) {
   storage::Envelope envelope;
   envelope.append_time_us = kStartUs + 50;
   storage::WriteSet set;
-  set.put_batch(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)), envelope,
+  set.put_batch(kDoctorLog,
+                storage::log_key(storage::LogKind::batch, kDoctorPartition, Offset(100)), envelope,
                 batch_at(Offset(100), "other"));
   commit(std::move(set));
   expect_finding("log", "describes batch 100 otherwise");
@@ -230,7 +234,8 @@ TEST_F(Doctor, FindsAChunkRowWithOtherLookups) {
   storage::WriteSet set;
   storage::Envelope envelope;
   envelope.append_time_us = kStartUs + 50;
-  set.put_batch(kLog, storage::log_key(storage::LogKind::batch, kPartition, Offset(100)), envelope,
+  set.put_batch(kDoctorLog,
+                storage::log_key(storage::LogKind::batch, kDoctorPartition, Offset(100)), envelope,
                 batch_at(Offset(100), "xx"));  // of the same size
   commit(std::move(set));
   expect_finding("log", "types or look-ups");
@@ -238,27 +243,27 @@ TEST_F(Doctor, FindsAChunkRowWithOtherLookups) {
 
 TEST_F(Doctor, FindsAMissingChunkRow) {
   storage::WriteSet set;
-  set.remove(kLog, storage::log_key(storage::LogKind::chunk, kPartition, Offset(0)));
+  set.remove(kDoctorLog, storage::log_key(storage::LogKind::chunk, kDoctorPartition, Offset(0)));
   commit(std::move(set));
   expect_finding("log", "@0: no chunk row describes it");
 }
 
 TEST_F(Doctor, FindsAMonthThatCountsWrongly) {
   storage::WriteSet set;
-  const auto key = storage::months_key(kPartition, Offset(0));
-  const auto stored = test::read(*store_, sink_, kState, key);
+  const auto key = storage::months_key(kDoctorPartition, Offset(0));
+  const auto stored = test::read(*store_, sink_, kDoctorState, key);
   auto month = *storage::MonthRow::decode(stored.value);
   month.bytes += 1;
-  set.put(kState, key, month.encode());
+  set.put(kDoctorState, key, month.encode());
   commit(std::move(set));
   expect_finding("log", "bytes, the log has");
 }
 
 TEST_F(Doctor, FindsRowsOfAnUnknownTopic) {
-  PartitionKey other = kPartition;
+  PartitionKey other = kDoctorPartition;
   other.topic = TopicId(9);
   storage::WriteSet set;
-  set.put(kState, storage::log_start_key(other), number(0) + number(0));
+  set.put(kDoctorState, storage::log_start_key(other), number(0) + number(0));
   commit(std::move(set));
   expect_finding("months", "topic that the catalog does not know");
 }
@@ -268,7 +273,8 @@ TEST_F(Doctor, FindsAGroupWithoutTopic) {
   group.name = "lost";
   group.topic = TopicId(9);
   storage::WriteSet set;
-  set.put(kState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 2), core::encode(group));
+  set.put(kDoctorState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 2),
+          core::encode(group));
   commit(std::move(set));
   expect_finding("catalog", "group 'lost': reads topic 9");
 }
@@ -284,7 +290,7 @@ TEST_F(Doctor, FindsAProducerAheadOfTheLog) {
   storage::ProducerRow producer;
   producer.push({0, 1, Offset(2 * kBatches), kStartUs});
   storage::WriteSet set;
-  set.put(kState, storage::producer_key(kPartition, ProducerId(7)), producer.encode());
+  set.put(kDoctorState, storage::producer_key(kDoctorPartition, ProducerId(7)), producer.encode());
   commit(std::move(set));
   expect_finding("producers", "but the log ends at 1200");
 }
@@ -295,7 +301,7 @@ TEST_F(Doctor, KnowsThatDelayedPublishesHaveNoPlaceInTheLog) {
   producer.push({0, 0, Offset(-1), kStartUs});
   producer.push({1, 1, Offset(0), kStartUs});
   producer.push({2, 2, Offset(-2), kStartUs});
-  set.put(kState, storage::producer_key(kPartition, ProducerId(7)), producer.encode());
+  set.put(kDoctorState, storage::producer_key(kDoctorPartition, ProducerId(7)), producer.encode());
   commit(std::move(set));
   const auto checks = examine_now();
   EXPECT_TRUE(checks.at("producers").passed());
@@ -303,7 +309,7 @@ TEST_F(Doctor, KnowsThatDelayedPublishesHaveNoPlaceInTheLog) {
 
 TEST_F(Doctor, FindsAGroupAheadOfTheLog) {
   storage::WriteSet set;
-  set.put(kOffsets, storage::offsets_key(kPartition, GroupId(1), LaneId(0)),
+  set.put(kDoctorOffsets, storage::offsets_key(kDoctorPartition, GroupId(1), LaneId(0)),
           position(2 * kBatches + 1));
   commit(std::move(set));
   expect_finding("groups", "committed 1201, but the log ends at 1200");
@@ -311,7 +317,8 @@ TEST_F(Doctor, FindsAGroupAheadOfTheLog) {
 
 TEST_F(Doctor, FindsAPositionOfAnUnknownGroup) {
   storage::WriteSet set;
-  set.put(kOffsets, storage::offsets_key(kPartition, GroupId(5), LaneId(0)), position(1));
+  set.put(kDoctorOffsets, storage::offsets_key(kDoctorPartition, GroupId(5), LaneId(0)),
+          position(1));
   commit(std::move(set));
   expect_finding("groups", "group that the catalog does not know");
 }
@@ -332,25 +339,27 @@ class DeliveryDoctor : public Doctor {
     group.name = "mail";
     group.topic = TopicId(1);
     group.kind = core::GroupRecord::Kind::acked;
-    set.put(kState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 2),
+    set.put(kDoctorState, storage::catalog_key(kDefaultTenant, core::kGroupEntity, 2),
             core::encode(group));
     storage::SettledRow position{Offset(3), {}, 2};
-    set.put(kOffsets, storage::offsets_key(kPartition, kAcked, LaneId(0)), position.encode());
+    set.put(kDoctorOffsets, storage::offsets_key(kDoctorPartition, kAcked, LaneId(0)),
+            position.encode());
     set.put(kRetry, retry_key(kStartUs, 1), core::RetryEntry{}.encode());
     set.put(kRetry, retry_key(INT64_MAX, 2), core::RetryEntry{INT64_MAX}.encode());
     const std::string letter = records::DeadLetter().SerializeAsString();
     set.put(kDlq, letter_key(4), letter);
-    set.put(kDlq, storage::dlq_origin_key(kPartition, kAcked, LaneId(0), Offset(0)), number(4));
+    set.put(kDlq, storage::dlq_origin_key(kDoctorPartition, kAcked, LaneId(0), Offset(0)),
+            number(4));
     counts_.set_letters(1);
     counts_.set_next_letter(5);
     counts_.set_letter_bytes(static_cast<int64_t>(letter.size()));
     counts_.add_blocked()->set_events(1);
-    set.put(kState, health_key(), counts_.SerializeAsString());
+    set.put(kDoctorState, health_key(), counts_.SerializeAsString());
     commit(std::move(set));
   }
 
   static storage::Key retry_key(int64_t due_us, int64_t offset) {
-    return storage::retry_key(kPartition, kAcked, LaneId(0), due_us, Offset(offset), 2);
+    return storage::retry_key(kDoctorPartition, kAcked, LaneId(0), due_us, Offset(offset), 2);
   }
   static storage::Key letter_key(uint64_t sequence) {
     return storage::dlq_letter_key(kDefaultTenant, TopicId(1), SliceId(0), kAcked, sequence);
@@ -385,7 +394,7 @@ TEST_F(DeliveryDoctor, FindsALostRetryRow) {
 TEST_F(DeliveryDoctor, FindsABlockedEventThatIsNotCounted) {
   storage::WriteSet set;
   counts_.clear_blocked();
-  set.put(kState, health_key(), counts_.SerializeAsString());
+  set.put(kDoctorState, health_key(), counts_.SerializeAsString());
   commit(std::move(set));
   expect_finding("delivery", "counts 0 blocked events");
 }
@@ -422,14 +431,15 @@ TEST_F(Doctor, FindsADelayedEventThatIsNotCounted) {
   storage::WriteSet set;
   core::DelayedRow row;
   row.event = core::build_event({}, "id");
-  set.put(kDelayed, storage::delayed_entry_key(kPartition, kStartUs, 7), core::encode_delayed(row));
+  set.put(kDelayed, storage::delayed_entry_key(kDoctorPartition, kStartUs, 7),
+          core::encode_delayed(row));
   commit(std::move(set));
   expect_finding("beside the log", "counts 0 delayed events of 0 bytes, but there are 1");
 }
 
 TEST_F(Doctor, FindsDelayedEventsOfNoTopic) {
   storage::WriteSet set;
-  PartitionKey nowhere = kPartition;
+  PartitionKey nowhere = kDoctorPartition;
   nowhere.topic = TopicId(99);
   set.put(kDelayed, storage::delayed_totals_key(nowhere), number(0) + number(0));
   commit(std::move(set));
@@ -438,7 +448,7 @@ TEST_F(Doctor, FindsDelayedEventsOfNoTopic) {
 
 TEST_F(Doctor, FindsEventIdsThatDoNotParse) {
   storage::WriteSet set;
-  set.put(kDedup, storage::dedup_key(kPartition, kStartUs, Offset(0)), "x");
+  set.put(kDedup, storage::dedup_key(kDoctorPartition, kStartUs, Offset(0)), "x");
   commit(std::move(set));
   expect_finding("beside the log", "does not parse");
 }

@@ -8,7 +8,7 @@
 namespace headrace::core {
 namespace {
 
-const PartitionKey kPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(3)};
+const PartitionKey kDedupPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(3)};
 using Kind = EventIds::Verdict::Kind;
 
 IdHash hash(const std::string& id) {
@@ -29,7 +29,7 @@ class EventIdsTest : public testing::Test {
     return ids_.check(present, ids.size(), now_us);
   }
 
-  EventIds ids_{kPartition, {.window_us = 100, .max_ids = 3}};
+  EventIds ids_{kDedupPartition, {.window_us = 100, .max_ids = 3}};
 };
 
 TEST_F(EventIdsTest, TheWindowIsOpenAtItsEnd) {
@@ -80,7 +80,7 @@ TEST_F(EventIdsTest, RowsAreReadBack) {
   ids_.write(Offset(7), 10, &set);  // nothing new: no row
   ASSERT_EQ(set.mutations().size(), 1u);
   const auto& row = set.mutations().front();
-  EventIds again(kPartition, {.window_us = 100, .max_ids = 3});
+  EventIds again(kDedupPartition, {.window_us = 100, .max_ids = 3});
   ASSERT_TRUE(again.load(row.key.view(), row.value));
   EXPECT_EQ(again.find(hash("b"), 50)->offset, Offset(6));
   EXPECT_FALSE(again.load(row.key.view(), row.value + "x"));
@@ -103,13 +103,13 @@ TEST_F(EventIdsTest, RowsGoByRangeNowAndThen) {
   ids_.expire(135, &expiry);
   ASSERT_EQ(expiry.mutations().size(), 1u);
   EXPECT_EQ(expiry.mutations().front().op, storage::Op::remove_range);
-  EXPECT_EQ(expiry.mutations().front().end, storage::dedup_key(kPartition, 35, Offset(0)));
+  EXPECT_EQ(expiry.mutations().front().end, storage::dedup_key(kDedupPartition, 35, Offset(0)));
   EXPECT_FALSE(ids_.anything_to_expire(135));
   EXPECT_EQ(ids_.size(), 2u);
 }
 
 TEST(EventIds, OffUnlessThereIsAWindow) {
-  EXPECT_FALSE(EventIds(kPartition, {}).on());
+  EXPECT_FALSE(EventIds(kDedupPartition, {}).on());
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Filter filter_of(std::vector<std::string> patterns, const std::vector<std::strin
 }
 
 // One record in a batch; the views point into the batch.
-struct Event {
+struct FilteredEvent {
   SharedBytes batch;
   storage::RecordView record;
   std::string_view type;
@@ -37,12 +37,12 @@ struct Event {
   EventView view() const { return {type, record}; }
 };
 
-Event event_of(const Headers& headers) {
+FilteredEvent event_of(const Headers& headers) {
   std::vector<storage::HeaderField> fields;
   for (const auto& [name, value] : headers) fields.push_back({name, value});
   storage::BatchBuilder builder;
   builder.add({.headers = fields});
-  Event event;
+  FilteredEvent event;
   event.batch = builder.finish();
   const auto header = storage::read_header(event.batch.span());
   storage::RecordReader reader(event.batch.span().subspan(storage::kBatchHeaderSize), *header);
@@ -79,7 +79,7 @@ TEST(Filter, TwoConditionsOnOneHeader) {
 
 TEST(Filter, DamagedHeadersAreNeitherYesNorNo) {
   const Filter filter = filter_of({}, {"grade >= 80"});
-  Event event = event_of({{"ce_type", "a"}, {"grade", "90"}});
+  FilteredEvent event = event_of({{"ce_type", "a"}, {"grade", "90"}});
   event.record.headers_raw.remove_suffix(1);
   EXPECT_EQ(filter.check(event.view()).outcome, Outcome::damaged_headers);
   std::string_view type;

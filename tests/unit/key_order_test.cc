@@ -17,14 +17,14 @@ RetryEntryPtr row_of(Offset offset, uint64_t key) {
   return std::make_shared<const RetryEntry>(std::move(entry));
 }
 
-struct Event {
+struct KeyedEvent {
   uint64_t key = 0;
   bool row = false;  // parked, or waiting as a row
   bool over = false;
 };
 
 // Drives a KeyOrder as a cursor does, and remembers what there must be.
-class Model {
+class KeyModel {
  public:
   void arrive(uint64_t key) {
     const Offset offset(static_cast<int64_t>(events_.size()));
@@ -61,7 +61,7 @@ class Model {
     const std::set<Offset> heads = expected();
     for (size_t i = events_.size(); i > 0; --i) {  // in any order
       const Offset offset(static_cast<int64_t>(i - 1));
-      const Event& event = at(offset);
+      const KeyedEvent& event = at(offset);
       if (event.over || !event.row) continue;
       if (heads.contains(offset) && !was_waiting_.contains(offset)) {
         order_.restore_parked(offset, event.key);
@@ -89,7 +89,7 @@ class Model {
   }
 
  private:
-  Event& at(Offset offset) { return events_.at(static_cast<size_t>(offset.value())); }
+  KeyedEvent& at(Offset offset) { return events_.at(static_cast<size_t>(offset.value())); }
 
   void enter(Offset offset) {
     const auto arrival = order_.arrive(offset, at(offset).key);
@@ -123,13 +123,13 @@ class Model {
   }
 
   KeyOrder order_;
-  std::vector<Event> events_;
+  std::vector<KeyedEvent> events_;
   std::set<Offset> out_;          // heads, and events without a key
   std::set<Offset> was_waiting_;  // rows that say "behind its key"
 };
 
 RC_GTEST_PROP(KeyOrder, TheEarliestOfEachKeyIsOut, ()) {
-  Model model;
+  KeyModel model;
   const auto steps = *rc::gen::container<std::vector<std::pair<uint32_t, uint32_t>>>(
       rc::gen::pair(rc::gen::inRange(0u, 20u), rc::gen::inRange(0u, 100u)));
   for (const auto& [what, pick] : steps) {

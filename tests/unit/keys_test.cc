@@ -17,7 +17,7 @@ Offset any_offset() {
   return Offset(*rc::gen::nonNegative<int64_t>());
 }
 
-const PartitionKey kPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(3)};
+const PartitionKey kKeyedPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(3)};
 
 RC_GTEST_PROP(Keys, LogKeysParseBack, ()) {
   const PartitionKey partition = any_partition();
@@ -136,7 +136,7 @@ RC_GTEST_PROP(Keys, AfterPrefixIsTheLeastUpperBound, ()) {
 }
 
 TEST(Keys, ForeignKeysDoNotParse) {
-  const Key key = log_key(LogKind::batch, kPartition, Offset(42));
+  const Key key = log_key(LogKind::batch, kKeyedPartition, Offset(42));
   for (size_t size = 0; size < key.size(); ++size) {
     EXPECT_FALSE(parse_log_key(key.view().substr(0, size))) << size;
   }
@@ -148,23 +148,23 @@ TEST(Keys, ForeignKeysDoNotParse) {
   negative[15] = '\x80';
   EXPECT_FALSE(parse_log_key(negative));
   EXPECT_FALSE(parse_offsets_key(key.view()));
-  EXPECT_FALSE(parse_trailing_i64(log_start_key(kPartition).view()));
+  EXPECT_FALSE(parse_trailing_i64(log_start_key(kKeyedPartition).view()));
 }
 
 TEST(Keys, TextNamesWhatTheyAre) {
-  EXPECT_EQ(to_text(Table::log, log_key(LogKind::batch, kPartition, Offset(42)).view()),
+  EXPECT_EQ(to_text(Table::log, log_key(LogKind::batch, kKeyedPartition, Offset(42)).view()),
             "log batch t1/topic2/s0/p3@42");
-  EXPECT_EQ(to_text(Table::log, log_key(LogKind::chunk, kPartition, Offset(0)).view()),
+  EXPECT_EQ(to_text(Table::log, log_key(LogKind::chunk, kKeyedPartition, Offset(0)).view()),
             "log chunk t1/topic2/s0/p3@0");
-  EXPECT_EQ(to_text(Table::offsets, offsets_key(kPartition, GroupId(7), LaneId(0)).view()),
+  EXPECT_EQ(to_text(Table::offsets, offsets_key(kKeyedPartition, GroupId(7), LaneId(0)).view()),
             "offsets t1/topic2/s0/p3 group 7 lane 0");
-  EXPECT_EQ(to_text(Table::state, months_key(kPartition, Offset(9)).view()),
+  EXPECT_EQ(to_text(Table::state, months_key(kKeyedPartition, Offset(9)).view()),
             "state months t1/topic2/s0/p3@9");
-  EXPECT_EQ(to_text(Table::state, producer_key(kPartition, ProducerId(5)).view()),
+  EXPECT_EQ(to_text(Table::state, producer_key(kKeyedPartition, ProducerId(5)).view()),
             "state producers t1/topic2/s0/p3 producer 5");
-  EXPECT_EQ(to_text(Table::state, log_start_key(kPartition).view()),
+  EXPECT_EQ(to_text(Table::state, log_start_key(kKeyedPartition).view()),
             "state log_start t1/topic2/s0/p3");
-  EXPECT_EQ(to_text(Table::state, epoch_start_key(kPartition, Epoch(4)).view()),
+  EXPECT_EQ(to_text(Table::state, epoch_start_key(kKeyedPartition, Epoch(4)).view()),
             "state epoch_start t1/topic2/s0/p3 epoch 4");
   EXPECT_EQ(to_text(Table::state, catalog_key(TenantId(1), 2, 3).view()),
             "state catalog t1 entity 2 id 3");
@@ -186,7 +186,7 @@ TEST(Keys, TablesHaveNames) {
 }
 
 TEST(KeysDeathTest, NegativeNumbersAndLongKeysAreBugs) {
-  EXPECT_DEATH(log_key(LogKind::batch, kPartition, Offset(-1)), "check failed");
+  EXPECT_DEATH(log_key(LogKind::batch, kKeyedPartition, Offset(-1)), "check failed");
   EXPECT_DEATH(Key(std::string(48, 'k')), "check failed");
   Key full(std::string(47, 'k'));
   EXPECT_DEATH(full.append(uint8_t{1}), "check failed");

@@ -14,7 +14,7 @@
 namespace headrace::core {
 namespace {
 
-constexpr int64_t kDayUs = int64_t{24} * 3'600 * kMicrosPerSecond;
+constexpr int64_t kLogDayUs = int64_t{24} * 3'600 * kMicrosPerSecond;
 
 struct Chunk {
   Offset base;
@@ -287,7 +287,7 @@ TEST_P(LogOverMonths, OffsetsByTimeAndReading) {
 
 TEST_P(LogOverMonths, RetentionByAge) {
   Retention retention;
-  retention.age_us = prng_.between(1, 20) * kDayUs;
+  retention.age_us = prng_.between(1, 20) * kLogDayUs;
   live_with(retention);
 }
 
@@ -311,7 +311,7 @@ TEST_P(LogOverMonths, RetentionByMonths) {
 
 TEST_P(LogOverMonths, RetentionByWhicheverComesFirst) {
   Retention retention;
-  retention.age_us = 30 * kDayUs;
+  retention.age_us = 30 * kLogDayUs;
   retention.bytes = 700'000;
   retention.events = 900;
   retention.months = 1;

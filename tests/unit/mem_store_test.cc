@@ -8,7 +8,7 @@
 namespace headrace::storage {
 namespace {
 
-const Place kState{.table = Table::state};
+const Place kStatePlace{.table = Table::state};
 
 class QueueSink final : public CompletionSink {
  public:
@@ -43,7 +43,7 @@ class MemStoreTest : public ::testing::Test {
     auto commit = std::make_unique<CountedCommit>();
     commit->set.shard = ShardId(shard);
     commit->set.sequence = sequence;
-    commit->set.put(kState, Key("k" + std::to_string(shard)), std::move(value));
+    commit->set.put(kStatePlace, Key("k" + std::to_string(shard)), std::move(value));
     commit->sink = &sink_;
     commit->written = &commit->on_written;
     store_->commit(commit.get());
@@ -51,7 +51,7 @@ class MemStoreTest : public ::testing::Test {
   }
   std::optional<std::string> get(const Key& key) {
     CountedRead read;
-    read.items.push_back({kState, key, {}, false});
+    read.items.push_back({kStatePlace, key, {}, false});
     read.sink = &sink_;
     store_->read(&read);
     store_->answer_reads();

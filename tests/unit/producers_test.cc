@@ -10,7 +10,7 @@ namespace {
 
 using Kind = Producers::Verdict::Kind;
 
-const PartitionKey kPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(0)};
+const PartitionKey kProducerPartition{TenantId(1), TopicId(2), SliceId(0), PartitionId(0)};
 
 ProducerStamp stamp(int32_t first, int32_t count, int16_t epoch = 0, int64_t id = 7) {
   return {ProducerId(id), epoch, first, count};
@@ -19,8 +19,8 @@ ProducerStamp stamp(int32_t first, int32_t count, int16_t epoch = 0, int64_t id 
 class ProducersTest : public testing::Test {
  protected:
   void record(const ProducerStamp& what, int64_t offset, int64_t time_us = 1'000) {
-    producers_.record(what, {Offset(offset), time_us, Epoch(3), ++sequence_, time_us}, kPartition,
-                      &writes_);
+    producers_.record(what, {Offset(offset), time_us, Epoch(3), ++sequence_, time_us},
+                      kProducerPartition, &writes_);
   }
   Kind check(const ProducerStamp& what) { return producers_.check(what).kind; }
   ErrorCode refusal(const ProducerStamp& what) { return producers_.check(what).error.code; }
@@ -100,13 +100,13 @@ TEST_F(ProducersTest, TheIdleAreForgotten) {
   EXPECT_FALSE(producers_.anything_to_expire(1'000 + limits::kProducerIdleUs));
   EXPECT_TRUE(producers_.anything_to_expire(1'001 + limits::kProducerIdleUs));
   writes_.clear();
-  producers_.expire(1'001 + limits::kProducerIdleUs, kPartition, &writes_);
+  producers_.expire(1'001 + limits::kProducerIdleUs, kProducerPartition, &writes_);
   EXPECT_EQ(producers_.size(), 1u);
   EXPECT_EQ(refusal(stamp(1, 1, 0, 1)), ErrorCode::unknown_producer);
   EXPECT_EQ(check(stamp(0, 1, 1, 1)), Kind::fresh) << "begins anew";
   ASSERT_EQ(writes_.mutations().size(), 1u);
   EXPECT_EQ(writes_.mutations()[0].op, storage::Op::remove);
-  EXPECT_EQ(writes_.mutations()[0].key, storage::producer_key(kPartition, ProducerId(1)));
+  EXPECT_EQ(writes_.mutations()[0].key, storage::producer_key(kProducerPartition, ProducerId(1)));
 }
 
 TEST_F(ProducersTest, TheLongestIdleGoesWhenThereAreTooMany) {

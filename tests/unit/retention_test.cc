@@ -64,7 +64,7 @@ TEST(MayGo, WholeMonthsBesideTheCurrentOne) {
 
 // ---- held for acked groups
 
-constexpr int64_t kDayUs = int64_t{24} * 3600 * 1'000'000;
+constexpr int64_t kRetentionDayUs = int64_t{24} * 3600 * 1'000'000;
 
 TEST(HeldLongEnough, OneMorePeriodThanTheAge) {
   Retention retention;
@@ -81,9 +81,9 @@ TEST(HeldLongEnough, OneMorePeriodThanTheAge) {
 
 TEST(HeldLongEnough, AtMostAMonthBeyondALongAge) {
   Retention retention;
-  retention.age_us = 365 * kDayUs;
+  retention.age_us = 365 * kRetentionDayUs;
   RetentionQuestion asked;
-  asked.now_us = (365 + 31) * kDayUs - 1;
+  asked.now_us = (365 + 31) * kRetentionDayUs - 1;
   EXPECT_FALSE(held_long_enough(retention, asked, 0));
   asked.now_us += 1;
   EXPECT_TRUE(held_long_enough(retention, asked, 0));
@@ -95,7 +95,7 @@ TEST(HeldLongEnough, SinceTheEndOfTheLastMonthThatIsKept) {
   RetentionQuestion asked;
   asked.chunk_month = Month(202311);
   const int64_t goes_us = int64_t{1'704'067'200} * 1'000'000;  // 2024-01-01
-  asked.now_us = goes_us + 31 * kDayUs - 1;
+  asked.now_us = goes_us + 31 * kRetentionDayUs - 1;
   EXPECT_FALSE(held_long_enough(retention, asked, 0));
   asked.now_us += 1;
   EXPECT_TRUE(held_long_enough(retention, asked, 0));
@@ -104,14 +104,14 @@ TEST(HeldLongEnough, SinceTheEndOfTheLastMonthThatIsKept) {
 TEST(HeldLongEnough, SinceItWasAppendedWhereOnlyTheSizeIsBounded) {
   Retention retention;
   retention.bytes = 10;
-  retention.age_us = 365 * kDayUs;  // not reached
+  retention.age_us = 365 * kRetentionDayUs;  // not reached
   RetentionQuestion asked;
-  asked.chunk_last_append_us = kDayUs;
-  asked.now_us = 32 * kDayUs - 1;
+  asked.chunk_last_append_us = kRetentionDayUs;
+  asked.now_us = 32 * kRetentionDayUs - 1;
   EXPECT_FALSE(held_long_enough(retention, asked, 0));
   asked.now_us += 1;
   EXPECT_TRUE(held_long_enough(retention, asked, 0));
-  EXPECT_TRUE(held_long_enough(retention, asked, kDayUs));
+  EXPECT_TRUE(held_long_enough(retention, asked, kRetentionDayUs));
 }
 
 }  // namespace

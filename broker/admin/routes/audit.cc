@@ -14,12 +14,12 @@ namespace headrace::admin {
 namespace {
 
 // "SHARD.SEQUENCE" of the entry that comes next.
-struct Place {
+struct AuditPlace {
   uint32_t shard = 0;
   uint64_t sequence = 1;
 };
 
-bool parse(std::string_view text, Place* at) {
+bool parse(std::string_view text, AuditPlace* at) {
   const char* const end = text.data() + text.size();
   auto parsed = std::from_chars(text.data(), end, at->shard);
   if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '.') return false;
@@ -38,7 +38,7 @@ void entry_json(JsonLine* line, ShardId shard, const core::ReadAudit::Entry& row
 }
 
 // The first shard that has something answers; an empty one costs a message.
-void read(const CallPtr& call, Place at, uint32_t limit) {
+void read(const CallPtr& call, AuditPlace at, uint32_t limit) {
   auto question = std::make_unique<core::ReadAudit>(call->tenant());
   question->shard = ShardId(static_cast<uint16_t>(at.shard));
   question->from = at.sequence;
@@ -69,7 +69,7 @@ void read(const CallPtr& call, Place at, uint32_t limit) {
 void get_audit(const CallPtr& call) {
   Query query(call->request());
   const uint32_t limit = query.limit();
-  Place at;
+  AuditPlace at;
   const auto cursor = query.text("cursor");
   if (const core::Error error = query.finish()) return call->fail(error);
   const uint32_t shards = call->admin().reactors().front()->shards();

@@ -22,12 +22,12 @@ std::string letter_json(const core::ListDeadLetters& listed, const core::DeadLet
   proto::DeadLetter message;
   std::string value;
   native::to_proto(*listed.group, *listed.topic, letter, &message, &value);
-  std::string json;
-  JsonLine line(&json);
+  std::string text;
+  JsonLine line(&text);
   letter_fields(&line, message, event);
   line.end();
-  json.pop_back();  // the line's end
-  return json;
+  text.pop_back();  // the line's end
+  return text;
 }
 
 void answer_list(const CallPtr& call, const core::ListDeadLetters& listed) {
@@ -35,12 +35,12 @@ void answer_list(const CallPtr& call, const core::ListDeadLetters& listed) {
   uint64_t last = listed.last;
   bool more = listed.more;
   for (const auto& letter : listed.letters) {
-    const std::string json = letter_json(listed, letter);
-    if (!rows.empty() && rows.size_bytes() + json.size() > kPageBytes) {
+    const std::string text = letter_json(listed, letter);
+    if (!rows.empty() && rows.size_bytes() + text.size() > kPageBytes) {
       more = true;
       break;
     }
-    rows.add_object(json);
+    rows.add_object(text);
     last = letter.sequence;
   }
   if (rows.empty() || !more) last = listed.last;

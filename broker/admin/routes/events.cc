@@ -118,16 +118,16 @@ void find_by_id(const CallPtr& call, const core::TopicPtr& topic, const std::str
   });
 }
 
-struct Place {
+struct ComputedId {
   uint32_t topic = 0;
   uint32_t partition = 0;
   int64_t offset = 0;
 };
 
 // tTOPIC-PARTITION-OFFSET[@EPOCH]: the id of an event that was published without one.
-std::optional<Place> parse_computed_id(std::string_view id) {
+std::optional<ComputedId> parse_computed_id(std::string_view id) {
   if (!id.starts_with('t')) return std::nullopt;
-  Place place;
+  ComputedId place;
   const char* at = id.data() + 1;
   const char* const end = id.data() + id.size();
   const auto number = [&](auto* value, char separator) {
@@ -144,7 +144,7 @@ std::optional<Place> parse_computed_id(std::string_view id) {
 
 // The event at the place that a computed id names, if it has that id: the newest one before the
 // next offset. Otherwise somebody may have given this id to an event.
-void find_at(const CallPtr& call, const core::TopicPtr& topic, const Place& place) {
+void find_at(const CallPtr& call, const core::TopicPtr& topic, const ComputedId& place) {
   EventSearch one;
   if (core::Error error = native::from_proto({}, {topic}, &one)) return call->refuse(error);
   one.page_size = 1;

@@ -37,7 +37,7 @@ void add_group(JsonRows* rows, const core::DescribeGroup& described) {
   });
 }
 
-void answer_list(const CallPtr& call, const std::vector<core::RequestPtr>& answers, bool more) {
+void answer_groups(const CallPtr& call, const std::vector<core::RequestPtr>& answers, bool more) {
   JsonRows rows;
   std::optional<std::string> last;
   for (const auto& one : answers) {
@@ -71,7 +71,7 @@ void get_groups(const CallPtr& call) {
     }
     const bool more = in_tenant();
     call->admin().ask(std::move(questions), [call, more](std::vector<core::RequestPtr> answers) {
-      answer_list(call, answers, more);
+      answer_groups(call, answers, more);
     });
   });
 }

@@ -28,7 +28,7 @@ void topic_json(JsonLine* line, const core::DescribeTopic& described) {
   }
 }
 
-void answer_list(const CallPtr& call, const std::vector<core::RequestPtr>& answers, bool more) {
+void answer_topics(const CallPtr& call, const std::vector<core::RequestPtr>& answers, bool more) {
   JsonRows rows;
   std::optional<std::string> last;
   for (const auto& one : answers) {
@@ -82,7 +82,7 @@ void get_topics(const CallPtr& call) {
     }
     const bool more = in_tenant();
     call->admin().ask(std::move(questions), [call, more](std::vector<core::RequestPtr> answers) {
-      answer_list(call, answers, more);
+      answer_topics(call, answers, more);
     });
   });
 }

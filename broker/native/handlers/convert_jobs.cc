@@ -43,7 +43,7 @@ void to_proto(const core::GroupRecord& group, const core::JobStats& job, proto::
 
 namespace {
 
-core::Error invalid(std::string_view field, std::string_view why) {
+core::Error invalid_field(std::string_view field, std::string_view why) {
   return {core::ErrorCode::invalid_request, std::string(field) + ": " + std::string(why)};
 }
 
@@ -59,12 +59,12 @@ core::Error from_proto(const proto::StartReplay& message, core::StartJob* reques
   if (message.has_to_us()) request->to_time = core::AppendedAt(message.to_us());
   if (message.has_partition()) request->partition = PartitionId(message.partition());
   if (message.has_from_offset()) {
-    if (message.from_offset() < 0) return invalid("from_offset", "must not be negative");
+    if (message.from_offset() < 0) return invalid_field("from_offset", "must not be negative");
     request->from_offset = Offset(message.from_offset());
   }
   if (message.has_to_offset()) {
     if (message.to_offset() < 0 || message.to_offset() == INT64_MAX) {
-      return invalid("to_offset", "must not be negative");
+      return invalid_field("to_offset", "must not be negative");
     }
     request->to_offset = Offset(message.to_offset() + 1);  // inclusive on the wire
   }
@@ -78,16 +78,17 @@ core::Error from_proto(const proto::Redrive& message, core::StartJob* request) {
   request->all = message.all();
   request->conditions.assign(message.conditions().begin(), message.conditions().end());
   if (static_cast<size_t>(message.ids_size()) > limits::kJobLetters) {
-    return invalid("ids", "at most " + std::to_string(limits::kJobLetters));
+    return invalid_field("ids", "at most " + std::to_string(limits::kJobLetters));
   }
   for (int i = 0; i < message.ids_size(); ++i) {
     const std::string field = "ids[" + std::to_string(i) + "]";
     std::string group;
     uint64_t sequence = 0;
     if (!parse_dead_letter_id(message.ids(i), &group, &sequence)) {
-      return invalid(field, "'" + message.ids(i) + "' is not GROUP@NUMBER");
+      return invalid_field(field, "'" + message.ids(i) + "' is not GROUP@NUMBER");
     }
-    if (group != message.group()) return invalid(field, "is a letter of group '" + group + "'");
+    if (group != message.group())
+      return invalid_field(field, "is a letter of group '" + group + "'");
     request->letters.push_back(sequence);
   }
   return {};

@@ -16,7 +16,7 @@ std::unique_ptr<core::DescribeGroup> describe(Session& session, const core::Grou
 }
 
 // What is still missing of a list that several shards answer.
-struct Gathering {
+struct GroupsGathering {
   proto::ListGroupsOk ok;
   size_t missing = 0;
 };
@@ -41,7 +41,7 @@ void handle_describe_group(Session& session, net::native::Frame&& frame) {
 void handle_list_groups(Session& session, net::native::Frame&& frame) {
   const auto header = frame.header;
   const auto catalog = session.reactor().catalog();
-  auto gathering = std::make_shared<Gathering>();
+  auto gathering = std::make_shared<GroupsGathering>();
   std::vector<std::unique_ptr<core::DescribeGroup>> questions;
   for (const auto& [name, group] : catalog->groups) {
     if (name.first != session.tenant().tenant()) continue;

@@ -7,7 +7,7 @@ namespace headrace::native {
 namespace {
 
 template <class Request>
-std::unique_ptr<Request> make_request(Session& session, const FoundGroup& found) {
+std::unique_ptr<Request> job_request(Session& session, const FoundGroup& found) {
   auto request = std::make_unique<Request>(session.tenant());
   request->group = found.group;
   request->topic = found.topic;
@@ -19,7 +19,7 @@ template <class Ok, class Message>
 void start(Session& session, const net::native::FrameHeader& header, const Message& message) {
   const auto found = find_group(session, header, message.group(), core::GroupRecord::Kind::acked);
   if (!found) return;
-  auto request = make_request<core::StartJob>(session, *found);
+  auto request = job_request<core::StartJob>(session, *found);
   if (core::Error error = from_proto(message, request.get())) return session.fail(header, error);
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {
     const auto& started = core::as<core::StartJob>(*reply);
@@ -42,7 +42,7 @@ std::optional<FoundGroup> find_job(Session& session, const net::native::FrameHea
   return find_group(session, header, group, core::GroupRecord::Kind::acked);
 }
 
-std::optional<core::ControlJob::Action> action_of(const std::string& word) {
+std::optional<core::ControlJob::Action> job_action_of(const std::string& word) {
   using Action = core::ControlJob::Action;
   if (word == "pause") return Action::pause;
   if (word == "resume") return Action::resume;
@@ -51,7 +51,7 @@ std::optional<core::ControlJob::Action> action_of(const std::string& word) {
 }
 
 // What is still missing of a list that several groups answer.
-struct Gathering {
+struct JobsGathering {
   proto::ListJobsOk ok;
   size_t missing = 0;
 };
@@ -82,7 +82,7 @@ void handle_list_jobs(Session& session, net::native::Frame&& frame) {
   if (!message.group().empty()) {
     const auto found = find_group(session, header, message.group(), core::GroupRecord::Kind::acked);
     if (!found) return;
-    questions.push_back(make_request<core::ListJobs>(session, *found));
+    questions.push_back(job_request<core::ListJobs>(session, *found));
   } else {
     const auto catalog = session.reactor().catalog();
     for (const auto& [name, group] : catalog->groups) {
@@ -90,10 +90,10 @@ void handle_list_jobs(Session& session, net::native::Frame&& frame) {
       if (group->kind != core::GroupRecord::Kind::acked) continue;
       auto topic = catalog->topic(group->tenant, group->topic);
       if (topic == nullptr || topic->state != core::Topic::State::active) continue;
-      questions.push_back(make_request<core::ListJobs>(session, {group, topic}));
+      questions.push_back(job_request<core::ListJobs>(session, {group, topic}));
     }
   }
-  auto gathering = std::make_shared<Gathering>();
+  auto gathering = std::make_shared<JobsGathering>();
   gathering->missing = questions.size();
   const bool one = !message.group().empty();
   if (questions.empty()) return session.reply(header, gathering->ok);
@@ -115,7 +115,7 @@ void handle_get_job(Session& session, net::native::Frame&& frame) {
   LaneId lane;
   const auto found = find_job(session, header, message.id(), &lane);
   if (!found) return;
-  auto request = make_request<core::ListJobs>(session, *found);
+  auto request = job_request<core::ListJobs>(session, *found);
   request->only = lane;
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {
     const auto& listed = core::as<core::ListJobs>(*reply);
@@ -133,13 +133,13 @@ void handle_control_job(Session& session, net::native::Frame&& frame) {
   LaneId lane;
   const auto found = find_job(session, header, message.id(), &lane);
   if (!found) return;
-  const auto action = action_of(message.action());
+  const auto action = job_action_of(message.action());
   if (!action) {
     return session.fail(header,
                         {core::ErrorCode::invalid_request,
                          "action: pause, resume or cancel, got '" + message.action() + "'"});
   }
-  auto request = make_request<core::ControlJob>(session, *found);
+  auto request = job_request<core::ControlJob>(session, *found);
   request->lane = lane;
   request->action = *action;
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {

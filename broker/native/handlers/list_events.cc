@@ -8,7 +8,7 @@
 namespace headrace::native {
 namespace {
 
-struct Gathering {
+struct EventsGathering {
   net::native::FrameHeader header;
   EventSearch search;
   size_t missing = 0;
@@ -31,7 +31,7 @@ core::Error topics_of(Session& session, const std::string& wanted,
   return {};
 }
 
-core::Error to_proto(const SearchPart& part, const core::FoundEvent& found, proto::FoundEvent* row,
+core::Error fill_row(const SearchPart& part, const core::FoundEvent& found, proto::FoundEvent* row,
                      std::string* value) {
   std::string scratch;
   row->set_topic(part.topic->name);
@@ -45,14 +45,14 @@ core::Error to_proto(const SearchPart& part, const core::FoundEvent& found, prot
 }
 
 // The newest of all partitions, as many as the page and a frame hold.
-void answer(Session& to, Gathering& gathering) {
+void answer(Session& to, EventsGathering& gathering) {
   proto::ListEventsOk ok;
   std::string values;
   size_t message_bytes = 0;
   const auto take = [&](const SearchPart& part, const core::FoundEvent& found, Taken* taken) {
     proto::FoundEvent row;
     std::string value;
-    if (core::Error error = to_proto(part, found, &row, &value)) return error;
+    if (core::Error error = fill_row(part, found, &row, &value)) return error;
     const size_t size = row.ByteSizeLong();
     const bool full = message_bytes + size > net::native::kMaxMessageSize / 2 ||
                       values.size() + value.size() > limits::kPageBytes;
@@ -80,7 +80,7 @@ void handle_list_events(Session& session, net::native::Frame&& frame) {
   const auto header = frame.header;
   proto::ListEvents message;
   if (!session.parse(frame, &message)) return;
-  auto gathering = std::make_shared<Gathering>();
+  auto gathering = std::make_shared<EventsGathering>();
   gathering->header = header;
   std::vector<core::TopicPtr> topics;
   core::Error error = topics_of(session, message.topic(), &topics);
