@@ -9,7 +9,6 @@
 #include "records.pb.h"
 
 namespace headrace::core {
-namespace {}  // namespace
 
 // ---- loading: id blocks, tenants, then each tenant's topics and groups
 

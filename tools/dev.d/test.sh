@@ -67,6 +67,7 @@ planted_bug() {
 }
 
 verb_test() {
+  local checker targets
   install_packages
   check_style
 
@@ -74,7 +75,7 @@ verb_test() {
   build_preset dev:coverage -DHEADRACE_COVERAGE=ON -- \
     unit_tests golden_tests conformance_tests sim_tests
   find "$build/coverage" -name '*.gcda' -delete
-  HEADRACE_SIM_SEEDS=2 run_suite dev suite_ctest coverage
+  HEADRACE_SIM_SEEDS=2 run_suite dev suite_ctest coverage -j "$jobs"
   run_suite coverage check_coverage
 
   say "build release"
@@ -86,7 +87,6 @@ verb_test() {
 
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
-  local checker
   for checker in loss deliveries duplicates keys; do
     HEADRACE_SIM_CHECKER=$checker HEADRACE_SIM_SEEDS=40 run_suite "planted-$checker" \
       planted_bug sim_tests --gtest_filter=Simulation.Seeds
@@ -96,6 +96,11 @@ verb_test() {
   build_preset tsan tsan_tests
   TSAN_OPTIONS="suppressions=$root/tests/support/tsan.supp halt_on_error=1" \
     run_suite tsan suite_ctest tsan -R '^tsan$'
+
+  say "build fuzz"
+  mapfile -t targets < <(fuzz_targets)
+  build_preset fuzz "${targets[@]}"
+  run_suite fuzz suite_ctest fuzz -R '_fuzz$' -j "$jobs"
 
   say "all suites passed"
 }
