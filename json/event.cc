@@ -87,6 +87,7 @@ void event_fields(JsonLine* line, const EventView& event) {
   line->text("correlation_id", attributes.correlation_id.empty() ? id : attributes.correlation_id)
       .raw("headers", headers_json(attributes.others));
   bytes_field(line, "data", event.record.value);
+  if (!event.status.empty()) line->text("status", event.status);
 }
 
 }  // namespace headrace

@@ -18,6 +18,7 @@ struct EventView {
   int64_t offset = 0;
   int64_t append_time_us = 0;  // 0: not known
   uint32_t epoch = 0;          // of the shard that appended it: part of computed ids
+  std::string_view status;     // in a group; empty: left out
   const storage::RecordView& record;
 };
 

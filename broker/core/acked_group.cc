@@ -26,6 +26,7 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher>
                     }),
       jobs_(this, ctx),
       explainer_(this, ctx),
+      search_(this, ctx),
       changed_(changed) {
   adopt(record_);
 }
@@ -77,6 +78,8 @@ void AckedGroup::handle(RequestPtr request) {
       return jobs_.control(cast<ControlJob>(std::move(request)));
     case Request::Kind::explain_event:
       return explainer_.explain(cast<ExplainEvent>(std::move(request)));
+    case Request::Kind::search_group:
+      return search_.begin(cast<SearchGroup>(std::move(request)));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }
@@ -337,6 +340,7 @@ void AckedGroup::advance_jobs() {
 void AckedGroup::on_committed(Ctx&, uint64_t) {
   dead_letters_.on_committed();
   explainer_.on_committed();
+  search_.on_committed();
   pump();  // retries may be handed out now
   advance_jobs();
 }
@@ -355,6 +359,7 @@ void AckedGroup::close(const Error& error) {
   dead_letters_.close(error);
   jobs_.close(error);
   explainer_.close(error);
+  search_.close(error);
   while (!waiting_.empty()) {
     waiting_.front().request->error = error;
     expire(&waiting_.front());

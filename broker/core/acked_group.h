@@ -23,6 +23,7 @@
 #include "broker/core/dead_letters.h"
 #include "broker/core/explainer.h"
 #include "broker/core/filter.h"
+#include "broker/core/group_search.h"
 #include "broker/core/handler_stats.h"
 #include "broker/core/health.h"
 #include "broker/core/jobs.h"
@@ -48,6 +49,7 @@ class AckedGroup final : public Committable,
   void handle(RequestPtr request);     // ready
   void adopt(const GroupPtr& record);  // newer options
   void on_fetched(Fetch& fetch);
+  void on_found(FindEvents& found) { search_.on_found(found); }
   void on_position(ListOffsets& found);  // while loading: where a new group starts
   void seal();                           // the turn ends: changed rows are written
   void close(const Error& error);        // answers whoever waits; nothing happens afterwards
@@ -66,11 +68,14 @@ class AckedGroup final : public Committable,
   void on_committed(Ctx& ctx, uint64_t sequence) override;
   void on_timer(Time now) override;  // the cool-down is over
 
-  // ---- for explain, ready (explainer.cc)
+  // ---- for explain and searches, ready (explainer.cc)
 
   const Cursor& live_cursor(PartitionId partition) const { return *cursors_.at(partition.value()); }
   // The group's state, and what holds events that are where `request` says.
   void tell_state(ExplainEvent* request) const;
+  // What is told of an event that is settled or waits: whether it was any of the group's business.
+  EventStatus status_told(EventStatus status, Offset offset, std::optional<int64_t> append_time_us,
+                          bool mismatch) const;
   void explain_jobs(ExplainEvent* request) const { jobs_.explain(request); }
 
   // ---- for its cursors
@@ -177,6 +182,7 @@ class AckedGroup final : public Committable,
   size_t next_cursor_ = 0;                        // round robin
   Jobs jobs_;                                     // the lanes above 0
   Explainer explainer_;
+  GroupSearch search_;
   std::map<uint64_t, Member> members_;
   uint64_t members_named_ = 0;
   std::list<Waiting> waiting_;  // acquires, in the order they came

@@ -35,6 +35,8 @@ Addressed address_of(Request& request) {
       return of(as<ControlJob>(request));
     case Request::Kind::explain_event:
       return of(as<ExplainEvent>(request));
+    case Request::Kind::search_group:
+      return of(as<SearchGroup>(request));
     default:
       HR_UNREACHABLE("not a request of an acked group");
   }
@@ -117,6 +119,8 @@ void AckedGroups::on_reply(Request& reply) {
   if (group->fetch_origin() != reply.origin) return;
   if (reply.kind == Request::Kind::fetch) {
     group->on_fetched(as<Fetch>(reply));
+  } else if (reply.kind == Request::Kind::find_events) {
+    group->on_found(as<FindEvents>(reply));
   } else {
     group->on_position(as<ListOffsets>(reply));
   }

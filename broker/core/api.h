@@ -80,6 +80,7 @@ struct Request {
     explain_event,
     read_audit,
     list_types,
+    search_group,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/core/api_acked.h"
+#include "broker/core/api_history.h"
 #include "broker/core/job_record.h"
 
 namespace headrace::core {
@@ -26,6 +27,8 @@ enum class EventStatus : uint8_t {
   unknown,       // settled or retry: not all parked rows were looked at, the cursor goes on
 };
 std::string_view to_string(EventStatus status);
+std::optional<EventStatus> event_status(std::string_view word);
+std::string event_statuses();  // all words, for a message
 
 // Where an event is in one lane. What does not belong to the status has its default.
 struct EventPlace {
@@ -72,6 +75,18 @@ struct ExplainEvent final : RequestOf<Request::Kind::explain_event> {
   int64_t cooldown_ends_us = 0;
   std::optional<DeadLetter> letter;  // without the event
   std::vector<JobPlace> jobs;        // open ones whose part has the event
+};
+
+// A search through the history of one partition as a group sees it: only events with one of the
+// statuses. `find` says what to look for, and answers as if it had been asked alone.
+struct SearchGroup final : RequestOf<Request::Kind::search_group> {
+  using RequestOf::RequestOf;
+  TopicPtr topic;
+  GroupPtr group;
+  PartitionId partition;
+  std::vector<EventStatus> wanted;  // none: whatever it is
+  std::unique_ptr<FindEvents> find;
+  std::vector<EventStatus> statuses;  // out: of find->events, in lane 0
 };
 
 }  // namespace headrace::core

@@ -1,6 +1,7 @@
 // Requests about what is in the log. As api.h.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "broker/core/api.h"
@@ -8,6 +9,8 @@
 #include "broker/core/type_rollup.h"
 
 namespace headrace::core {
+
+using OffsetsPtr = std::shared_ptr<const std::vector<Offset>>;  // ascending
 
 struct FoundEvent {
   Offset offset;
@@ -24,6 +27,7 @@ struct FindEvents final : RequestOf<Request::Kind::find_events> {
   EventQueryPtr query;
   Offset before{INT64_MAX};  // only below it
   uint32_t page_size = 50;
+  OffsetsPtr only;  // of these alone; nullptr: of all
   // out
   std::vector<FoundEvent> events;
   Offset searched_to;  // everything from here to `before` is found

@@ -70,11 +70,13 @@ class Cursor final : public Timer {
   bool finished() const;  // of a job: nothing is left to do
   void touch();           // its row is written, and the job looked at, when the turn ends
 
-  // ---- for explain (explainer.cc)
+  // ---- for explain and searches (explainer.cc, group_search.cc)
 
   // Where an event of the log is, as far as memory knows; nullopt: it is settled, and may have a
   // row: from unread_from() on if it is parked (nullopt: none is).
   std::optional<EventPlace> place_of(Offset offset) const;
+  // Offsets that memory knows to have one of the rare statuses; in no order.
+  void list_in_memory(EventStatus status, std::vector<Offset>* to) const;
   std::optional<storage::Key> unread_from() const { return retries_.unread_from(); }
   int64_t window_offsets() const { return next_ - settled_.floor(); }
 

@@ -30,6 +30,22 @@ struct Search {
   Ctx* ctx = nullptr;
 
   const EventQuery& query() const { return *request->query; }
+  // One of the offsets that were asked for, if not all were.
+  bool wants(Offset first, Offset to) const {
+    if (request->only == nullptr) return true;
+    const auto at = std::lower_bound(request->only->begin(), request->only->end(), first);
+    return at != request->only->end() && *at < to;
+  }
+  bool may_match(const storage::ChunkRow& row, Offset base) const {
+    return wants(base, base + row.last_offset_delta + 1) && query().may_match(row);
+  }
+  // Nothing is looked for between the last offset that is wanted and `below`.
+  void skip_unwanted() {
+    if (request->only == nullptr) return;
+    const auto after = std::lower_bound(request->only->begin(), request->only->end(), below);
+    below = after == request->only->begin() ? log_start : std::min(below, *std::prev(after) + 1);
+    below = std::max(below, log_start);
+  }
   bool page_full() const { return request->events.size() >= request->page_size; }
   void answer() {
     const bool at_start = chunks.empty() && below <= log_start;
@@ -63,7 +79,7 @@ struct DecodeRows final : storage::Work {
         search->below = search->log_start;  // append times do not go back
         return;
       }
-      if (key->base_offset < search->end && search->query().may_match(*row)) {
+      if (key->base_offset < search->end && search->may_match(*row, key->base_offset)) {
         search->chunks.push_back({std::move(*row), key->base_offset, place});
       }
     }
@@ -101,6 +117,8 @@ struct ScanRows final : storage::Scan {
 };
 
 void scan_rows(SearchPtr search) {
+  search->skip_unwanted();
+  if (search->below <= search->log_start) return go_on(std::move(search));
   const auto after = std::find_if(
       search->months.begin(), search->months.end(),
       [&](const LogIndex::MonthSpan& month) { return month.first_offset >= search->below; });
@@ -118,7 +136,7 @@ void scan_rows(SearchPtr search) {
   scan->from = storage::log_key(storage::LogKind::chunk, search->partition, month.first_offset);
   scan->to = storage::log_key(storage::LogKind::chunk, search->partition, search->below);
   scan->reverse = true;
-  scan->max_rows = limits::kSearchRowsPerScan;
+  scan->max_rows = search->request->only == nullptr ? limits::kSearchRowsPerScan : 1;
   scan->sink = search->ctx->sink();
   scan->month_first = month.first_offset;
   scan->search = std::move(search);
@@ -157,8 +175,9 @@ struct Matching final : storage::Work {
     storage::RecordReader reader(records, *header);
     storage::RecordView record;
     while (reader.next(&record)) {
-      if (Offset(header->base_offset) + record.offset_delta >= search->end) break;
-      if (query.matches(record)) matches.push_back(record);
+      const Offset offset = Offset(header->base_offset) + record.offset_delta;
+      if (offset >= search->end) break;
+      if (search->wants(offset, offset + 1) && query.matches(record)) matches.push_back(record);
     }
     for (auto match = matches.rbegin(); match != matches.rend() && !search->page_full(); ++match) {
       const Offset offset = Offset(header->base_offset) + match->offset_delta;
@@ -200,6 +219,7 @@ void read_chunk(SearchPtr search) {
   for (const auto& batch : chunk.row.batches) {
     const Offset first = chunk.base + batch.offset_delta;
     if (first >= search->end) break;
+    if (!search->wants(first, first + batch.record_count)) continue;
     bytes += batch.size;
     read->items.push_back({chunk.place,
                            storage::log_key(storage::LogKind::batch, search->partition, first),
@@ -235,7 +255,7 @@ void EventSearch::begin(std::unique_ptr<FindEvents> request, const LogIndex& ind
   search->ctx = ctx;
   search->request = std::move(request);
   const auto& open = index.open_chunk();
-  if (search->end > index.chunked_end() && search->query().may_match(open.so_far())) {
+  if (search->end > index.chunked_end() && search->may_match(open.so_far(), index.chunked_end())) {
     const auto* month = index.month_of(index.chunked_end());
     HR_CHECK(month != nullptr);
     search->chunks.push_back(

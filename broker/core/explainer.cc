@@ -4,39 +4,51 @@
 
 #include "broker/core/acked_group.h"
 #include "broker/core/letter_row.h"
+#include "broker/core/question_step.h"
 #include "broker/limits.h"
 #include "storage/byte_reader.h"
 
 namespace headrace::core {
 
+namespace {
+
+constexpr std::pair<EventStatus, std::string_view> kStatuses[] = {
+    {EventStatus::not_matched, "not_matched"},
+    {EventStatus::before_start, "before_start"},
+    {EventStatus::waiting, "waiting"},
+    {EventStatus::in_flight, "in_flight"},
+    {EventStatus::given_back, "given_back"},
+    {EventStatus::behind_key, "behind_key"},
+    {EventStatus::retry, "retry"},
+    {EventStatus::dying, "dying"},
+    {EventStatus::blocked, "blocked"},
+    {EventStatus::dead, "dead"},
+    {EventStatus::settled, "settled"},
+    {EventStatus::unknown, "unknown"},
+};
+
+}  // namespace
+
 std::string_view to_string(EventStatus status) {
-  switch (status) {
-    case EventStatus::not_matched:
-      return "not_matched";
-    case EventStatus::before_start:
-      return "before_start";
-    case EventStatus::waiting:
-      return "waiting";
-    case EventStatus::in_flight:
-      return "in_flight";
-    case EventStatus::given_back:
-      return "given_back";
-    case EventStatus::behind_key:
-      return "behind_key";
-    case EventStatus::retry:
-      return "retry";
-    case EventStatus::dying:
-      return "dying";
-    case EventStatus::blocked:
-      return "blocked";
-    case EventStatus::dead:
-      return "dead";
-    case EventStatus::settled:
-      return "settled";
-    case EventStatus::unknown:
-      return "unknown";
+  for (const auto& [known, word] : kStatuses) {
+    if (known == status) return word;
   }
   return "invalid";
+}
+
+std::optional<EventStatus> event_status(std::string_view word) {
+  for (const auto& [known, name] : kStatuses) {
+    if (name == word) return known;
+  }
+  return std::nullopt;
+}
+
+std::string event_statuses() {
+  std::string words;
+  for (const auto& [status, word] : kStatuses) {
+    words += (words.empty() ? "" : ", ") + std::string(word);
+  }
+  return words;
 }
 
 // ---- what memory knows
@@ -154,30 +166,17 @@ void AckedGroup::tell_state(ExplainEvent* request) const {
 
 // ---- what rows know
 
-// Owns itself and the question until the rows are there; the group may be gone by then.
-template <class Rows>
-struct Explainer::Step final : Rows {
-  using Next = void (Explainer::*)(std::unique_ptr<ExplainEvent>, Rows&);
+namespace {
 
-  Step(std::unique_ptr<ExplainEvent> question, Explainer* explainer, Next then)
-      : request(std::move(question)), alive(explainer->alive_), ctx(explainer->ctx_), next(then) {
-    this->sink = ctx->sink();
-  }
-  void run() override {
-    std::unique_ptr<Step> self(this);
-    const auto explainer = alive.lock();
-    if (explainer != nullptr && this->status == storage::Status::ok) {
-      return ((*explainer)->*next)(std::move(request), *this);
-    }
-    const auto code = explainer == nullptr ? ErrorCode::loading : from_store(this->status);
-    request->error = Error(code, "group " + request->group->name);
-    ctx->reply(std::move(request));
-  }
-  std::unique_ptr<ExplainEvent> request;
-  const std::weak_ptr<Explainer*> alive;
-  Ctx* const ctx;
-  const Next next;
-};
+template <class Rows>
+using Step = QuestionStep<Explainer, std::unique_ptr<ExplainEvent>, Rows>;
+
+}  // namespace
+
+void Explainer::fail(Ctx* ctx, std::unique_ptr<ExplainEvent> request, ErrorCode code) {
+  request->error = Error(code, "group " + request->group->name);
+  ctx->reply(std::move(request));
+}
 
 void Explainer::explain(std::unique_ptr<ExplainEvent> request) {
   if (request->partition.value() >= group_->topic()->partitions) {
@@ -219,7 +218,7 @@ void Explainer::look_for_letter(std::unique_ptr<ExplainEvent> request) {
   const storage::Key key =
       storage::dlq_origin_key(group_->topic()->partition(request->partition), group_->record()->id,
                               LaneId(0), request->offset);
-  auto* read = new Step<storage::Read>(std::move(request), this, &Explainer::on_origin);
+  auto* read = new Step<storage::Read>(std::move(request), this, ctx_, &Explainer::on_origin);
   read->items.push_back({group_->dead_letters().place(), key, {}, false});
   ctx_->store().read(read);
 }
@@ -231,7 +230,7 @@ void Explainer::on_origin(std::unique_ptr<ExplainEvent> request, storage::Read& 
     return by_key ? look_behind_key(std::move(request)) : look_for_blocked(std::move(request));
   }
   const auto sequence = load_be<uint64_t>(found.value.data());
-  auto* read = new Step<storage::Read>(std::move(request), this, &Explainer::on_letter);
+  auto* read = new Step<storage::Read>(std::move(request), this, ctx_, &Explainer::on_letter);
   read->items.push_back(
       {group_->dead_letters().place(), group_->dead_letters().key_of(sequence), {}, false});
   ctx_->store().read(read);
@@ -256,7 +255,7 @@ void Explainer::look_behind_key(std::unique_ptr<ExplainEvent> request) {
   const storage::Key key =
       storage::retry_key(group_->topic()->partition(request->partition), group_->record()->id,
                          LaneId(0), RetryEntry::kBehindKey, request->offset, 1);
-  auto* read = new Step<storage::Read>(std::move(request), this, &Explainer::on_behind_key);
+  auto* read = new Step<storage::Read>(std::move(request), this, ctx_, &Explainer::on_behind_key);
   read->items.push_back(
       {{storage::Table::retry, Month(0), group_->topic()->tenant}, key, {}, false});
   ctx_->store().read(read);
@@ -281,7 +280,7 @@ void Explainer::look_for_blocked(std::unique_ptr<ExplainEvent> request) {
   };
   const storage::Key from = key(request->offset);
   const storage::Key to = key(request->offset + 1);
-  auto* scan = new Step<storage::Scan>(std::move(request), this, &Explainer::on_blocked);
+  auto* scan = new Step<storage::Scan>(std::move(request), this, ctx_, &Explainer::on_blocked);
   scan->place = {storage::Table::retry, Month(0), partition.tenant};
   scan->from = from;
   scan->to = to;
@@ -309,7 +308,7 @@ void Explainer::look_for_parked(std::unique_ptr<ExplainEvent> request) {
   if (const auto& at = request->looked_to) {
     from = std::max(from, key(at->due_us, at->offset, at->attempt).append(uint8_t{0}));
   }
-  auto* scan = new Step<storage::Scan>(std::move(request), this, &Explainer::on_parked);
+  auto* scan = new Step<storage::Scan>(std::move(request), this, ctx_, &Explainer::on_parked);
   scan->place = {storage::Table::retry, Month(0), partition.tenant};
   scan->from = from;
   scan->to = key(RetryEntry::kBehindKey, Offset(0), 0);
@@ -346,43 +345,56 @@ std::string list_of(const std::vector<std::string>& words) {
 
 }  // namespace
 
-void Explainer::check_filter(ExplainEvent* request) const {
-  const auto header = storage::read_header(request->event.span());
-  if (!header) return;
+std::optional<Filter::Verdict> check_event(const Filter& filter, const SharedBytes& event,
+                                           std::string* type) {
+  const auto header = storage::read_header(event.span());
+  if (!header) return std::nullopt;
   std::string scratch;
   std::span<const std::byte> records;
-  if (storage::records_of(request->event.span(), *header, &scratch, limits::kInflateBytesMax,
-                          &records) != storage::BatchError::ok) {
-    return;
+  if (storage::records_of(event.span(), *header, &scratch, limits::kInflateBytesMax, &records) !=
+      storage::BatchError::ok) {
+    return std::nullopt;
   }
   storage::RecordReader reader(records, *header);
   storage::RecordView record;
-  std::string_view type;
-  if (!reader.next(&record) || !read_type(record, &type)) return;
+  std::string_view read;
+  if (!reader.next(&record) || !read_type(record, &read)) return std::nullopt;
+  const Filter::Verdict verdict = filter.check({read, record});
+  if (verdict.outcome == Filter::Outcome::damaged_headers) return std::nullopt;
+  if (type != nullptr) *type = read;
+  return verdict;
+}
+
+void Explainer::check_filter(ExplainEvent* request) const {
   const Filter& filter = *group_->filter();
-  const Filter::Verdict verdict = filter.check({type, record});
-  if (verdict.outcome == Filter::Outcome::damaged_headers) return;
-  request->matches = verdict.outcome == Filter::Outcome::matches;
-  if (verdict.outcome == Filter::Outcome::wrong_type) {
-    request->mismatch = "filters: the type '" + std::string(type) + "' matches none of " +
-                        list_of(filter.spec().patterns);
-  } else if (verdict.outcome == Filter::Outcome::wrong_condition) {
-    request->mismatch = "conditions[" + std::to_string(verdict.condition) + "]: '" +
-                        to_string(filter.spec().conditions.at(verdict.condition)) +
+  std::string type;
+  const auto verdict = check_event(filter, request->event, &type);
+  if (!verdict) return;
+  request->matches = verdict->outcome == Filter::Outcome::matches;
+  if (verdict->outcome == Filter::Outcome::wrong_type) {
+    request->mismatch =
+        "filters: the type '" + type + "' matches none of " + list_of(filter.spec().patterns);
+  } else if (verdict->outcome == Filter::Outcome::wrong_condition) {
+    request->mismatch = "conditions[" + std::to_string(verdict->condition) + "]: '" +
+                        to_string(filter.spec().conditions.at(verdict->condition)) +
                         "' does not hold";
   }
 }
 
-// Append times do not go back within a partition.
-bool Explainer::is_before_start(const ExplainEvent& request) const {
-  const Position& from = group_->options().from;
-  if (const auto* offset = std::get_if<Offset>(&from)) return request.offset < *offset;
-  if (request.event.size() == 0) return false;  // not known
-  if (const auto* time = std::get_if<AppendedAt>(&from)) {
-    return request.append_time_us < time->value();
-  }
-  return std::holds_alternative<Latest>(from) &&
-         request.append_time_us < group_->record()->created_us;
+EventStatus AckedGroup::status_told(EventStatus status, Offset offset,
+                                    std::optional<int64_t> append_time_us, bool mismatch) const {
+  const bool settled = status == EventStatus::settled;
+  if (!settled && status != EventStatus::waiting) return status;
+  // Append times do not go back within a partition.
+  const auto before_start = [&] {
+    const Position& from = options().from;
+    if (const auto* first = std::get_if<Offset>(&from)) return offset < *first;
+    if (!append_time_us) return false;  // not known
+    if (const auto* time = std::get_if<AppendedAt>(&from)) return *append_time_us < time->value();
+    return std::holds_alternative<Latest>(from) && *append_time_us < record()->created_us;
+  };
+  if (settled && before_start()) return EventStatus::before_start;
+  return mismatch ? EventStatus::not_matched : status;
 }
 
 void Explainer::answer(std::unique_ptr<ExplainEvent> request) {
@@ -395,11 +407,10 @@ void Explainer::answer(std::unique_ptr<ExplainEvent> request) {
   }
   if (status != EventStatus::unknown) request->looked_to.reset();
   check_filter(request.get());
-  if (status == EventStatus::settled && is_before_start(*request)) {
-    status = EventStatus::before_start;
-  } else if (status == EventStatus::settled || status == EventStatus::waiting) {
-    if (request->matches == false) status = EventStatus::not_matched;
-  }
+  status = group_->status_told(
+      status, request->offset,
+      request->event.size() == 0 ? std::nullopt : std::optional(request->append_time_us),
+      request->matches == false);
   group_->tell_state(request.get());
   group_->explain_jobs(request.get());
   ctx_->reply(std::move(request));

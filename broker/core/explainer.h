@@ -16,6 +16,11 @@ namespace headrace::core {
 
 class AckedGroup;
 
+// What the filter says of the event of a record batch; nullopt: it cannot be read. Its type goes to
+// *type, if that is wanted.
+std::optional<Filter::Verdict> check_event(const Filter& filter, const SharedBytes& event,
+                                           std::string* type = nullptr);
+
 class Explainer {
  public:
   Explainer(AckedGroup* group, Ctx* ctx)
@@ -25,15 +30,16 @@ class Explainer {
   void on_committed();
   void close(const Error& error);  // answers whoever waits
 
+  // ---- for its reads
+  const std::shared_ptr<Explainer*>& alive() const { return alive_; }
+  static void fail(Ctx* ctx, std::unique_ptr<ExplainEvent> request, ErrorCode code);
+
  private:
   // Rows cannot be read before the set that may hold them is durable.
   struct Waiting {
     uint64_t sequence = 0;
     std::unique_ptr<ExplainEvent> request;
   };
-  template <class Rows>
-  struct Step;
-
   void look_for_letter(std::unique_ptr<ExplainEvent> request);
   void on_origin(std::unique_ptr<ExplainEvent> request, storage::Read& read);
   void on_letter(std::unique_ptr<ExplainEvent> request, storage::Read& read);
@@ -45,7 +51,6 @@ class Explainer {
   void on_parked(std::unique_ptr<ExplainEvent> request, storage::Scan& scan);
   void answer(std::unique_ptr<ExplainEvent> request);
   void check_filter(ExplainEvent* request) const;
-  bool is_before_start(const ExplainEvent& request) const;
 
   AckedGroup* const group_;
   Ctx* const ctx_;

@@ -68,6 +68,10 @@ class InFlight {
     if (after == ranges_.begin() || std::prev(after)->second.last < offset) return nullptr;
     return &std::prev(after)->second;
   }
+  template <class Visit>  // (first offset, range)
+  void each(Visit&& visit) const {
+    for (const auto& [first, range] : ranges_) visit(first, range);
+  }
   int64_t events() const { return events_; }
   bool empty() const { return ranges_.empty(); }
   int64_t next_deadline_mono_us() const {

@@ -49,6 +49,12 @@ class KeyOrder {
   void restore_waiting(uint64_t key, RetryEntryPtr row);
   std::vector<Waiter> start();
 
+  template <class Visit>  // the offset of each that waits
+  void each_waiting(Visit&& visit) const {
+    for (const auto& [hash, key] : keys_) {
+      for (const auto& [offset, row] : key.waiting) visit(offset);
+    }
+  }
   int64_t waiting_in_memory() const { return in_memory_; }
   int64_t waiting_in_rows() const { return in_rows_; }
 

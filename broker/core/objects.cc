@@ -42,7 +42,8 @@ void ShardObjects::seal() {
 }
 
 void ShardObjects::on_reply(RequestPtr request) {
-  if (request->kind == Request::Kind::fetch || request->kind == Request::Kind::list_offsets) {
+  if (request->kind == Request::Kind::fetch || request->kind == Request::Kind::list_offsets ||
+      request->kind == Request::Kind::find_events) {
     return acked_.on_reply(*request);
   }
   if (request->kind == Request::Kind::create_topic ||
@@ -106,6 +107,7 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::list_jobs:
     case Request::Kind::control_job:
     case Request::Kind::explain_event:
+    case Request::Kind::search_group:
       return acked_.handle(std::move(request));
   }
   HR_UNREACHABLE("a request of no kind");

@@ -48,6 +48,12 @@ class RetryQueue {
 
   // The entry of `offset`, if memory has it; nullptr: not, see unread_from().
   RetryEntryPtr find(Offset offset) const;
+  template <class Visit>  // of those that memory has
+  void each(Visit&& visit) const {
+    for (const auto* entries : {&heads_, &taken_}) {
+      for (const auto& [order, entry] : *entries) visit(*entry);
+    }
+  }
   // Rows from here on may be on disk alone; nullopt: memory has all.
   std::optional<storage::Key> unread_from() const;
 

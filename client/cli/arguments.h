@@ -85,8 +85,9 @@ struct EventsArguments {
   std::string from;  // RFC 3339; empty: no bound
   std::string to;
   uint64_t count = 50;
-  std::string group;      // explain
-  bool attempts = false;  // get: with what every group made of it
+  std::string group;                  // explain; ls: as this group sees them
+  std::vector<std::string> statuses;  // ls: in the group, any of them
+  bool attempts = false;              // get: with what every group made of it
 };
 
 struct AuditArguments {

@@ -16,8 +16,11 @@ EventView view_of(const proto::Topic& topic, const client::ReceivedEvent& event)
 
 }  // namespace
 
-void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event) {
-  headrace::event_fields(line, view_of(topic, event));
+void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event,
+                  std::string_view status) {
+  EventView view = view_of(topic, event);
+  view.status = status;
+  headrace::event_fields(line, view);
 }
 
 std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& event) {
@@ -25,14 +28,14 @@ std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& eve
 }
 
 void append_event(std::string* out, const proto::Topic& topic, const client::ReceivedEvent& event,
-                  bool json) {
+                  bool json, std::string_view status) {
   if (!json) {
     if (event.record.value) *out += *event.record.value;
     *out += '\n';
     return;
   }
   JsonLine line(out);
-  event_fields(&line, topic, event);
+  event_fields(&line, topic, event, status);
   line.end();
 }
 

@@ -14,8 +14,9 @@ constexpr int64_t kInterruptPollMs = 100;   // how soon an interrupt is seen whi
 constexpr size_t kPrintBytes = 256 * 1024;  // lines are printed together up to so much
 
 void append_event(std::string* out, const proto::Topic& topic, const client::ReceivedEvent& event,
-                  bool json);
-void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event);
+                  bool json, std::string_view status = {});  // in a group
+void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event,
+                  std::string_view status = {});
 
 std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& event);
 

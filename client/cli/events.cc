@@ -23,6 +23,8 @@ client::Result<proto::ListEvents> request_of(const EventsArguments& given) {
   request.set_id(given.id);
   request.set_correlation_id(given.correlation_id);
   if (given.key) request.set_key(*given.key);
+  request.set_group(given.group);
+  for (const std::string& status : given.statuses) request.add_statuses(status);
   const auto from = parse_bound("--from", given.from);
   if (!from.ok()) return from.error;
   request.set_from_us(from.value);
@@ -59,20 +61,26 @@ int list_events(const ConnectArguments& connect, const EventsArguments& given) {
   if (!request.ok()) return report(request.error);
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
-  Table table({"APPENDED", "TOPIC", "TYPE", "KEY", "ID"});
+  std::vector<std::string> columns{"APPENDED", "TOPIC", "TYPE", "KEY", "ID"};
+  if (!given.group.empty()) columns.push_back("STATUS");
+  Table table(columns);
   std::string out;
   bool read = true;  // by somebody
   const auto taken = search_events(
       *client.value, request.value, given.count,
-      [&](const proto::Topic& topic, const client::ReceivedEvent& event) {
+      [&](const proto::Topic& topic, const client::ReceivedEvent& event,
+          const std::string& status) {
         if (connect.json) {
-          append_event(&out, topic, event, true);
+          append_event(&out, topic, event, true, status);
           if (out.size() >= kWriteBytes) read = print(std::exchange(out, {}));
           return read ? Error() : client::closed("standard output");
         }
         const storage::EventAttributes attributes = storage::read_attributes(event.record);
-        table.row({format_time_us(event.append_time_us), topic.name(), std::string(attributes.type),
-                   std::string(event.record.key.value_or("")), event_id(topic, event)});
+        std::vector<std::string> row{
+            format_time_us(event.append_time_us), topic.name(), std::string(attributes.type),
+            std::string(event.record.key.value_or("")), event_id(topic, event)};
+        if (!given.group.empty()) row.push_back(status);
+        table.row(std::move(row));
         return Error();
       });
   if (!read) return kDone;
@@ -86,7 +94,7 @@ int get_event(const ConnectArguments& connect, const EventsArguments& given) {
   std::string out;
   const auto found = find_event(
       *client.value, given.id, given.topic,
-      [&](const proto::Topic& topic, const client::ReceivedEvent& event) {
+      [&](const proto::Topic& topic, const client::ReceivedEvent& event, const auto&) {
         JsonLine line(&out);
         event_fields(&line, topic, event);
         if (given.attempts) {

@@ -27,7 +27,7 @@ Error take_found(const proto::FoundEvent& found, std::string_view* values, const
   proto::Topic topic;
   topic.set_name(found.topic());
   topic.set_id(found.topic_id());
-  return take(topic, event);
+  return take(topic, event, found.status());
 }
 
 }  // namespace
@@ -104,7 +104,7 @@ client::Result<bool> take_at(client::Client& client, const ComputedId& place, co
   client::ReceivedEvent event;
   while (reader.next(&event)) {
     if (event.offset != place.offset || event_id(*topic.value, event) != id) continue;
-    if (const Error error = take(*topic.value, event)) return error;
+    if (const Error error = take(*topic.value, event, "")) return error;
     return true;
   }
   return reader.error() ? client::Result<bool>(reader.error()) : false;
@@ -129,11 +129,12 @@ client::Result<bool> find_event(client::Client& client, const std::string& id,
 client::Result<std::optional<EventAt>> locate_event(client::Client& client, const std::string& id,
                                                     const std::string& topic) {
   std::optional<EventAt> at;
-  const auto found = find_event(client, id, topic,
-                                [&](const proto::Topic& of, const client::ReceivedEvent& event) {
-                                  at = EventAt{of, event.partition, event.offset};
-                                  return Error();
-                                });
+  const auto found =
+      find_event(client, id, topic,
+                 [&](const proto::Topic& of, const client::ReceivedEvent& event, const auto&) {
+                   at = EventAt{of, event.partition, event.offset};
+                   return Error();
+                 });
   if (!found.ok()) return found.error;
   const auto computed = parse_computed_id(id);
   if (found.value || !computed) return at;

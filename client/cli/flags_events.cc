@@ -48,6 +48,11 @@ void add_event_verbs(CLI::App& app, Invocation* invocation) {
   list->add_option("--key", given->key, "ordering key");
   list->add_option("--from", given->from, "appended at this time or later");
   list->add_option("--to", given->to, "appended before this time");
+  list->add_option("--group", given->group, "with what this acked group made of them, its topic's");
+  list->add_option("--status", given->statuses,
+                   "in the group, such as settled, retry or dead; may be repeated: any of them")
+      ->expected(1)
+      ->take_all();
   list->add_option("--count", given->count, "at most so many [50]")->check(CLI::PositiveNumber);
   list->callback([invocation, given] {
     invocation->action = [invocation, given] { return list_events(invocation->connect, *given); };

@@ -14,6 +14,6 @@ constexpr size_t kPageBytes = 1u << 20;
 // unless that is null.
 core::Error event_json(const core::Topic& topic, PartitionId partition, Offset offset,
                        int64_t append_time_us, const SharedBytes& event, std::string* json,
-                       std::string* id = nullptr);
+                       std::string* id = nullptr, std::string_view status = {});
 
 }  // namespace headrace::admin

@@ -13,7 +13,7 @@ namespace headrace::admin {
 
 core::Error event_json(const core::Topic& topic, PartitionId partition, Offset offset,
                        int64_t append_time_us, const SharedBytes& event, std::string* json,
-                       std::string* id) {
+                       std::string* id, std::string_view status) {
   std::string scratch;
   return native::for_each_record(
       event, &scratch, [&](const storage::BatchHeader& header, const storage::RecordView& record) {
@@ -24,6 +24,7 @@ core::Error event_json(const core::Topic& topic, PartitionId partition, Offset o
                              .offset = offset.value(),
                              .append_time_us = append_time_us,
                              .epoch = static_cast<uint32_t>(header.leader_epoch),
+                             .status = status,
                              .record = record};
         JsonLine line(json);
         event_fields(&line, view);
@@ -48,20 +49,20 @@ struct Page {
 };
 
 core::Error take_page(EventSearch* search, Page* page) {
-  const core::Error error = native::take_newest(
-      search,
-      [page](const native::SearchPart& part, const core::FoundEvent& found, native::Taken* taken) {
-        std::string json;
-        core::Error wrong = event_json(*part.topic, part.partition, found.offset,
-                                       found.append_time_us, found.event, &json);
-        if (wrong) return wrong;
-        if (!page->events.empty() && page->events.size_bytes() + json.size() > kPageBytes) {
-          *taken = native::Taken::full;
-        } else {
-          page->events.add_object(json);
-        }
-        return wrong;
-      });
+  const core::Error error = native::take_newest(search, [page](const native::SearchPart& part,
+                                                               const core::FoundEvent& found,
+                                                               native::Taken* taken) {
+    std::string json;
+    core::Error wrong = event_json(*part.topic, part.partition, found.offset, found.append_time_us,
+                                   found.event, &json, nullptr, part.status());
+    if (wrong) return wrong;
+    if (!page->events.empty() && page->events.size_bytes() + json.size() > kPageBytes) {
+      *taken = native::Taken::full;
+    } else {
+      page->events.add_object(json);
+    }
+    return wrong;
+  });
   page->cursor = native::cursor_of(*search);
   return error;
 }
@@ -70,14 +71,12 @@ void search(const CallPtr& call, const SearchPtr& search,
             std::function<void(const Page& page)> go_on) {
   std::vector<core::RequestPtr> questions;
   for (const auto& part : search->parts) {
-    questions.push_back(native::make_question(*search, part, call->tenant()));
+    questions.push_back(native::make_request(*search, part, call->tenant()));
   }
   call->admin().ask(std::move(questions),
                     [call, search, go_on](std::vector<core::RequestPtr> answers) {
                       for (size_t i = 0; i < answers.size(); ++i) {
-                        auto* typed = &core::as<core::FindEvents>(*answers[i]);
-                        answers[i].release();
-                        search->parts[i].answer.reset(typed);
+                        native::take_answer(std::move(answers[i]), &search->parts[i]);
                       }
                       Page page;
                       if (core::Error error = take_page(search.get(), &page)) {
@@ -88,8 +87,10 @@ void search(const CallPtr& call, const SearchPtr& search,
 }
 
 void start_search(const CallPtr& call, const core::TopicPtr& topic,
-                  const proto::ListEvents& request, std::function<void(const Page& page)> go_on) {
+                  const proto::ListEvents& request, std::function<void(const Page& page)> go_on,
+                  core::GroupPtr group = nullptr) {
   auto made = std::make_shared<EventSearch>();
+  made->group = std::move(group);
   if (core::Error error = native::from_proto(request, {topic}, made.get())) {
     return call->refuse(error);
   }
@@ -176,7 +177,32 @@ core::Error read_query(const CallPtr& call, proto::ListEvents* request) {
   request->set_to_us(query.time_us("to"));
   request->set_page_size(query.limit());
   request->set_cursor(query.text("cursor").value_or(""));
+  request->set_group(query.text("group").value_or(""));
+  for (auto& status : query.texts("status")) request->add_statuses(std::move(status));
   return query.finish();
+}
+
+void answer_page(const CallPtr& call, const Page& page) {
+  std::optional<std::string> next;
+  if (!page.cursor.empty()) next = page.cursor;
+  std::string body;
+  JsonLine line(&body);
+  line.raw("events", page.events.text()).text_or_null("next_cursor", next);
+  line.end();
+  call->reply(200, std::move(body));
+}
+
+core::Error group_of(const core::CatalogSnapshot& catalog, const core::Topic& topic,
+                     const std::string& name, core::GroupPtr* group) {
+  using core::ErrorCode;
+  if (name.empty()) return {};
+  *group = catalog.group(topic.tenant, name);
+  if (*group == nullptr) return {ErrorCode::unknown_group, "'" + name + "'"};
+  if ((*group)->topic != topic.id) {
+    return {ErrorCode::group_topic_mismatch, "'" + name + "' is not of '" + topic.name + "'"};
+  }
+  if ((*group)->kind == core::GroupRecord::Kind::acked) return {};
+  return {ErrorCode::group_kind, "'" + name + "' is positional"};
 }
 
 }  // namespace
@@ -184,16 +210,19 @@ core::Error read_query(const CallPtr& call, proto::ListEvents* request) {
 void get_events(const CallPtr& call) {
   proto::ListEvents request;
   if (const core::Error error = read_query(call, &request)) return call->fail(error);
-  call->name_fields({{"conditions[", "where["}, {"to_us", "to"}, {"patterns", "type"}});
+  call->name_fields({{"conditions[", "where["},
+                     {"to_us", "to"},
+                     {"patterns", "type"},
+                     {"statuses[", "status["},
+                     {"statuses", "status"}});
   call->with_topic(call->parameter("topic"), [call, request](const core::TopicPtr& topic) {
-    start_search(call, topic, request, [call](const Page& page) {
-      std::optional<std::string> next;
-      if (!page.cursor.empty()) next = page.cursor;
-      std::string body;
-      JsonLine line(&body);
-      line.raw("events", page.events.text()).text_or_null("next_cursor", next);
-      line.end();
-      call->reply(200, std::move(body));
+    call->with_catalog([call, request, topic](const core::CatalogPtr& catalog) {
+      core::GroupPtr group;
+      if (core::Error error = group_of(*catalog, *topic, request.group(), &group)) {
+        return call->fail(error);
+      }
+      start_search(
+          call, topic, request, [call](const Page& page) { answer_page(call, page); }, group);
     });
   });
 }

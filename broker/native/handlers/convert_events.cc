@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 
+#include "broker/core/cast.h"
 #include "broker/limits.h"
 
 namespace headrace::native {
@@ -55,6 +56,22 @@ core::Error query_of(const proto::ListEvents& message, core::EventQuery* query) 
   return {};
 }
 
+core::Error statuses_of(const proto::ListEvents& message, EventSearch* search) {
+  if (message.statuses_size() > 0 && search->group == nullptr) {
+    return {ErrorCode::invalid_request, "statuses: name the group whose they are"};
+  }
+  for (int i = 0; i < message.statuses_size(); ++i) {
+    const auto status = core::event_status(message.statuses(i));
+    if (!status) {
+      return {ErrorCode::invalid_request, "statuses[" + std::to_string(i) + "]: there is no '" +
+                                              message.statuses(i) + "', but " +
+                                              core::event_statuses()};
+    }
+    search->wanted.push_back(*status);
+  }
+  return {};
+}
+
 SearchPart* newest_of(std::vector<SearchPart>& parts) {
   SearchPart* newest = nullptr;
   for (SearchPart& part : parts) {
@@ -75,11 +92,16 @@ Offset SearchPart::next() const {
   return answer->more ? answer->searched_to : Offset(0);
 }
 
+std::string_view SearchPart::status() const {
+  return statuses.empty() ? std::string_view() : core::to_string(statuses[used]);
+}
+
 core::Error from_proto(const proto::ListEvents& message, const std::vector<core::TopicPtr>& topics,
                        EventSearch* search) {
   auto query = std::make_shared<core::EventQuery>();
   if (core::Error error = query_of(message, query.get())) return error;
   search->query = std::move(query);
+  if (core::Error error = statuses_of(message, search)) return error;
   search->page_size = message.page_size() == 0 ? limits::kPageSizeDefault : message.page_size();
   if (search->page_size > limits::kPageSizeMax) {
     return {ErrorCode::invalid_request,
@@ -93,7 +115,7 @@ core::Error from_proto(const proto::ListEvents& message, const std::vector<core:
     for (uint32_t i = 0; i < topic->partitions; ++i) {
       const auto place = places.find({topic->id.value(), i});
       const Offset before(place != places.end() ? place->second : INT64_MAX);
-      search->parts.push_back({topic, PartitionId(i), before, nullptr, 0});
+      search->parts.push_back({topic, PartitionId(i), before, nullptr, {}, 0});
     }
   }
   // One topic may be searched whatever it has.
@@ -114,6 +136,31 @@ std::unique_ptr<core::FindEvents> make_question(const EventSearch& search, const
   request->before = part.before;
   request->page_size = search.page_size;
   return request;
+}
+
+core::RequestPtr make_request(const EventSearch& search, const SearchPart& part,
+                              core::TenantContext tenant) {
+  auto find = make_question(search, part, tenant);
+  if (search.group == nullptr) return find;
+  auto request = std::make_unique<core::SearchGroup>(tenant);
+  request->topic = part.topic;
+  request->shard = part.topic->shard;
+  request->group = search.group;
+  request->partition = part.partition;
+  request->wanted = search.wanted;
+  request->find = std::move(find);
+  return request;
+}
+
+void take_answer(core::RequestPtr answer, SearchPart* part) {
+  if (answer->kind == core::Request::Kind::find_events) {
+    part->answer = core::cast<core::FindEvents>(std::move(answer));
+    return;
+  }
+  auto& searched = core::as<core::SearchGroup>(*answer);
+  part->answer = std::move(searched.find);
+  part->statuses = std::move(searched.statuses);
+  part->answer->error = searched.error;
 }
 
 core::Error take_newest(EventSearch* search, const TakeEvent& take) {

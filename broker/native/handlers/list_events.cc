@@ -3,6 +3,7 @@
 #include "broker/native/decode.h"
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert_events.h"
+#include "broker/native/handlers/find_group.h"
 #include "broker/native/session.h"
 
 namespace headrace::native {
@@ -37,6 +38,7 @@ core::Error fill_row(const SearchPart& part, const core::FoundEvent& found, prot
   row->set_topic(part.topic->name);
   row->set_topic_id(part.topic->id.value());
   row->set_partition(part.partition.value());
+  row->set_status(std::string(part.status()));
   return for_each_record(found.event, &scratch,
                          [&](const storage::BatchHeader& header, const auto& record) {
                            fill_event(record, found.offset, found.append_time_us,
@@ -83,18 +85,28 @@ void handle_list_events(Session& session, net::native::Frame&& frame) {
   auto gathering = std::make_shared<EventsGathering>();
   gathering->header = header;
   std::vector<core::TopicPtr> topics;
-  core::Error error = topics_of(session, message.topic(), &topics);
+  core::Error error;
+  if (message.group().empty()) {
+    error = topics_of(session, message.topic(), &topics);
+  } else {
+    const auto found = find_group(session, header, message.group(), core::GroupRecord::Kind::acked);
+    if (!found) return;
+    if (!message.topic().empty() && message.topic() != found->topic->name) {
+      error = core::Error(core::ErrorCode::group_topic_mismatch,
+                          "topic: '" + message.group() + "' is of '" + found->topic->name + "'");
+    }
+    topics.push_back(found->topic);
+    gathering->search.group = found->group;
+  }
   if (!error) error = from_proto(message, topics, &gathering->search);
   if (error) return session.fail(header, error);
   auto& parts = gathering->search.parts;
   gathering->missing = parts.size();
   if (parts.empty()) return session.reply(header, proto::ListEventsOk());
   for (size_t i = 0; i < parts.size(); ++i) {
-    auto request = make_question(gathering->search, parts[i], session.tenant());
+    auto request = make_request(gathering->search, parts[i], session.tenant());
     session.ask(std::move(request), 0, [gathering, i](Session& to, core::RequestPtr reply) {
-      auto* typed = &core::as<core::FindEvents>(*reply);
-      reply.release();
-      gathering->search.parts[i].answer.reset(typed);
+      take_answer(std::move(reply), &gathering->search.parts[i]);
       if (--gathering->missing == 0) answer(to, *gathering);
     });
   }
