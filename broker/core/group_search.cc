@@ -125,8 +125,9 @@ void GroupSearch::begin(std::unique_ptr<SearchGroup> request) {
     return after_commit(std::move(search), &GroupSearch::list);
   }
   const Cursor& cursor = search->cursor(*group_);
-  if (!search->wants(EventStatus::waiting) && cursor.settled_ahead() == 0) {
-    search->before = std::min(search->before, cursor.next());  // all above it wait
+  const bool above = search->wants(EventStatus::waiting) || search->wants(EventStatus::not_matched);
+  if (!above && cursor.settled_ahead() == 0) {
+    search->before = std::min(search->before, cursor.next());  // all above it wait, or never will
   }
   find(std::move(search));
 }
@@ -158,6 +159,7 @@ void GroupSearch::list(SearchPtr search) {
   const Cursor& cursor = search->cursor(*group_);
   const PartitionKey partition = group_->topic()->partition(search->request->partition);
   const GroupId group = group_->record()->id;
+  const bool by_key = group_->options().ordering == GroupOptions::Ordering::key;
   const auto parked_key = [&](int64_t due_us, Offset offset) {
     return storage::retry_key(partition, group, LaneId(0), due_us, offset, 0);
   };
@@ -172,7 +174,7 @@ void GroupSearch::list(SearchPtr search) {
     } else if (status == EventStatus::blocked && cursor.blocked() > 0) {
       search->to_list.push_back({status, parked, parked_key(RetryEntry::kNever, Offset(0)),
                                  parked_key(RetryEntry::kNever, search->before), true});
-    } else if (status == EventStatus::behind_key && cursor.waiting_parked() > 0) {
+    } else if (status == EventStatus::behind_key && by_key) {
       search->to_list.push_back({status, parked, parked_key(RetryEntry::kBehindKey, Offset(0)),
                                  parked_key(RetryEntry::kBehindKey, search->before), true});
     } else if (const auto unread = cursor.unread_from(); status == EventStatus::retry && unread) {

@@ -2,7 +2,9 @@
 """What became of an event, with the real binary: why a group has it not yet, that it was tried and
 when it is tried again, that it is dead, and all groups of a topic at once; also after a kill."""
 
+import json
 import unittest
+import urllib.parse
 
 from broker import Broker
 
@@ -45,6 +47,40 @@ class Explain(unittest.TestCase):
             told = explain(broker, event, "mail")
             self.assertEqual((told["held_by"], told["state"], told["state_reason"]),
                              (["disabled", "no_members"], "disabled", "the mail server moves"))
+
+    def test_the_history_of_a_group_is_searched_by_status(self):
+        with Broker() as broker:
+            create(broker, "mail", "--from", "earliest", "--filter", "order.*", "--max-retries",
+                   "0")
+            ids = [publish(broker, "--type", kind)
+                   for kind in ("order.paid", "user.made", "order.paid", "order.sent", "order.paid")]
+            broker.json("subscribe", "mail", "--count", "1", "--exec", "exit 1")
+            broker.json("subscribe", "mail", "--count", "2")
+            history = ("events", "ls", "--group", "mail")
+            wanted = [(ids[4], "waiting"), (ids[3], "settled"), (ids[2], "settled"),
+                      (ids[1], "not_matched"), (ids[0], "dead")]
+            broker.kill()  # of what a member had and did not answer nobody knows
+            broker.start()
+            told = broker.json(*history)
+            self.assertEqual([(row["id"], row["status"]) for row in told], wanted)
+            for given, statuses in ((("--status", "dead"), {"dead"}),
+                                    (("--status", "settled", "--type", "order.sent"), {"settled"}),
+                                    (("--status", "dead", "--status", "waiting"),
+                                     {"dead", "waiting"})):
+                rows = [(row["id"], row["status"]) for row in broker.json(*history, *given)]
+                of_type = "order.sent" in given
+                self.assertEqual(rows, [row for row in wanted if row[1] in statuses and
+                                        (row[0] == ids[3] or not of_type)])
+                query = [("group", "mail")] + [
+                    (name[2:], value) for name, value in zip(given[::2], given[1::2])]
+                page = json.loads(
+                    broker.get("/v1/topics/default/events?" + urllib.parse.urlencode(query))[1])
+                self.assertEqual([(row["id"], row["status"]) for row in page["events"]], rows)
+            said = broker.cli(*history, "--status", "lost", check=False)
+            self.assertEqual(said.returncode, 1)
+            self.assertIn("statuses[0]: there is no 'lost', but not_matched, ", said.stderr)
+            said = broker.cli("events", "ls", "--status", "dead", check=False)
+            self.assertIn("statuses: name the group", said.stderr)
 
     def test_a_dead_letter_is_named(self):
         with Broker() as broker:
