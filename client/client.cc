@@ -167,7 +167,11 @@ void Client::on_lost(Error error, bool final) {
   std::vector<std::function<void()>> lost;
   for (auto& [id, subscription] : subscriptions_) lost.push_back(subscription.listener.lost);
   for (auto& function : lost) function();
-  if (connection_ == nullptr && (!pending_.empty() || !subscriptions_.empty())) connect_later();
+  if (connection_ != nullptr || (pending_.empty() && subscriptions_.empty())) return;
+  if (options_.connecting_again && last_error_.is_unreachable()) {
+    options_.connecting_again(last_error_);
+  }
+  connect_later();
 }
 
 void Client::finish(uint32_t id, Error error, native::Frame frame) {

@@ -33,6 +33,8 @@ struct ClientOptions {
   int64_t backoff_first_ms = 20;
   int64_t backoff_longest_ms = 1'000;
   uint64_t seed = 0;  // of the jitter; 0: from the clock
+  // Runs on the client's thread each time that an attempt to connect failed and another follows.
+  std::function<void(const Error&)> connecting_again;
 };
 
 struct CallOptions {

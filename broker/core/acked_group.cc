@@ -337,6 +337,10 @@ void AckedGroup::advance_jobs() {
   if (state_ == State::ready) jobs_.advance();
 }
 
+void AckedGroup::write_late() {
+  for (auto& cursor : cursors_) cursor->write_late();
+}
+
 void AckedGroup::on_committed(Ctx&, uint64_t) {
   dead_letters_.on_committed();
   explainer_.on_committed();

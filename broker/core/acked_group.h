@@ -52,6 +52,7 @@ class AckedGroup final : public Committable,
   void on_found(FindEvents& found) { search_.on_found(found); }
   void on_position(ListOffsets& found);  // while loading: where a new group starts
   void seal();                           // the turn ends: changed rows are written
+  void write_late();                     // before a clean stop
   void close(const Error& error);        // answers whoever waits; nothing happens afterwards
   void purge();                          // removes every row
   GroupStats stats() const;

@@ -126,6 +126,12 @@ void AckedGroups::on_reply(Request& reply) {
   }
 }
 
+void AckedGroups::write_late() {
+  for (auto& [id, entry] : groups_) {
+    if (entry.group->state() == AckedGroup::State::ready) entry.group->write_late();
+  }
+}
+
 void AckedGroups::seal() {
   for (AckedGroup* group : changed_) group->seal();
   changed_.clear();

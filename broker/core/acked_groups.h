@@ -29,6 +29,7 @@ class AckedGroups {
   // Of all groups of the topic.
   const std::shared_ptr<Matcher>& matcher(const TopicPtr& topic);
   void seal();
+  void write_late();  // before a clean stop: positions that only passed over what nobody wants
   void purge(std::unique_ptr<PurgeGroup> request);
   void purge_topic(const TopicPtr& topic);
   // Retention. The lowest offset that the groups of the topic still need, Offset(INT64_MAX) if none

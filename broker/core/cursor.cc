@@ -293,7 +293,20 @@ void Cursor::on_fetched(Fetch& fetch) {
   on_read();
 }
 
+// Nobody asks for events, and the position passes over what the group does not want: else it would
+// seem to have something to do.
+void Cursor::follow() {
+  if (job_ != nullptr || group_->has_members() || next_ >= end_) return;
+  if (next_ >= log_.skipped_to()) return;  // it was given events, or could not be read
+  choose_skips();
+  while (next_ < end_ && log_.seek(next_, true) == LogReader::State::skipped) {
+    pass(std::min(log_.skipped_to(), end_));
+    next_ = settled_.next_open(next_);
+  }
+}
+
 void Cursor::on_read() {
+  follow();
   bury();
   rearm();
   group_->pump();

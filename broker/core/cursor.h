@@ -92,6 +92,9 @@ class Cursor final : public Timer {
   void bury();          // what is out of attempts and can be read
   // The event as a batch of its own; the whole batch if its records do not parse.
   static DeadLetter extract(Offset offset, BatchWalk& walk, bool undecodable);
+  void write_late() {
+    if (lazy_since_mono_us_ >= 0) touch();
+  }
   void write_row();  // if it changed: once at the end of the turn
   void on_timer(Time now) override;
 
@@ -186,6 +189,7 @@ class Cursor final : public Timer {
   void settle(Offset first, Offset end);
   void expire(Time now);
   void on_read();
+  void follow();
   void rearm();
 
   AckedGroup* const group_;

@@ -41,6 +41,14 @@ void ShardObjects::seal() {
   acked_.seal();
 }
 
+void ShardObjects::write_late() {
+  for (auto& [key, partition] : partitions_) {
+    if (partition->state() == Partition::State::ready) partition->end_waits();
+  }
+  rollups_.write_now();
+  acked_.write_late();
+}
+
 void ShardObjects::on_reply(RequestPtr request) {
   if (request->kind == Request::Kind::fetch || request->kind == Request::Kind::list_offsets ||
       request->kind == Request::Kind::find_events) {

@@ -42,6 +42,7 @@ class ShardObjects {
   void handle(RequestPtr request);
   void on_reply(RequestPtr request);  // to something the objects asked another shard
   void seal();                        // the turn ends
+  void write_late();                  // before a clean stop: what could have waited
   void drop(const Error& error);      // answers everything that waits
 
   const std::unordered_map<PartitionKey, std::shared_ptr<Partition>>& partitions() const {

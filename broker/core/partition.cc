@@ -298,6 +298,10 @@ void Partition::expire_fetch(std::unique_ptr<Fetch> request) {
   serve(std::move(request));
 }
 
+void Partition::end_waits() {
+  for (auto& fetch : fetches_.take_all()) expire_fetch(std::move(fetch));
+}
+
 void Partition::list_offsets(std::unique_ptr<ListOffsets> request) {
   if (std::holds_alternative<Earliest>(request->at)) {
     request->offset = index_.log_start();

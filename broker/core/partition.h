@@ -52,6 +52,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void fetch(std::unique_ptr<Fetch> request);
   void list_offsets(std::unique_ptr<ListOffsets> request);
   void find(std::unique_ptr<FindEvents> request);
+  void end_waits();                // before a clean stop: fetches are answered with what there is
   void seal();                     // the turn ends: the open fold becomes a batch
   void purge();                    // removes everything; closed afterwards
   void close(const Error& error);  // answers whoever waits

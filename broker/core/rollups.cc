@@ -45,6 +45,11 @@ void Rollups::changed(Entry* entry) {
 // What comes between the end of a slot and this counts in it still.
 void Rollups::on_timer(Time) {
   armed_ = false;
+  write_now();
+}
+
+void Rollups::write_now() {
+  if (interval_us_ < 0) return;
   for (auto& [id, entry] : entries_) {
     if (entry->dirty) write(entry.get());
   }

@@ -24,6 +24,7 @@ class Rollups final : public Timer {
   void list(std::unique_ptr<ListTypes> request);
   void purge(const TopicPtr& topic);  // with its rows
   void stop();
+  void write_now();  // whatever was not written yet
 
   void on_timer(Time now) override;
 

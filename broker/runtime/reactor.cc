@@ -275,7 +275,15 @@ void Reactor::watch_drain() {
   const bool late = now_.mono_us >= drain_until_mono_us_;
   if (late && front_end_ != nullptr) front_end_->close_all();
   if (late) cut_off_.store(!finished(), std::memory_order_release);
-  if (late || ((front_end_ == nullptr || front_end_->drained()) && quiet())) {
+  const bool drained = front_end_ == nullptr || front_end_->drained();
+  if (drained && !late && !wrote_late_) {
+    wrote_late_ = true;
+    for (const auto& shard : shards_) {
+      if (shard != nullptr) shard->write_late();
+    }
+    return;
+  }
+  if (late || (drained && quiet())) {
     finished_.store(true, std::memory_order_release);
   }
 }

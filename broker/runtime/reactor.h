@@ -113,6 +113,7 @@ class Reactor final : public Services {
   std::atomic<uint32_t> foreign_waiting_{0};
   std::atomic<int64_t> drain_deadline_us_{0};  // 0: not draining
   int64_t drain_until_mono_us_ = 0;
+  bool wrote_late_ = false;  // draining: the shards' last sets were made
   std::atomic<bool> finished_{false};
   std::atomic<bool> cut_off_{false};
 };

@@ -255,6 +255,15 @@ void Shard::forget(core::Committable* object) {
   }
 }
 
+void Shard::write_late() {
+  if (state_ != State::ready) return;
+  objects_->write_late();
+  if (!dirty_) {
+    dirty_ = true;
+    services_->mark_dirty(this);
+  }
+}
+
 bool Shard::idle() const {
   return in_flight_.empty() && pending_ == nullptr && waiting_.empty();
 }

@@ -1,6 +1,10 @@
 #include "client/cli/cli.h"
 
+#include <algorithm>
+#include <cstdio>
+
 #include "client/cli/flags.h"
+#include "metrics/edit_distance.h"
 
 namespace headrace::cli {
 
@@ -31,6 +35,59 @@ void add_connect_flags(CLI::App* app, ConnectArguments* connect) {
   app->add_flag("--json", connect->json, "one JSON object a line on standard output")->group(group);
 }
 
+const CLI::App* deepest(const CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  return parsed.empty() ? &app : deepest(*parsed.back());
+}
+
+// What was meant by a word that is no verb here, or no flag.
+std::string guess(const CLI::App& at, const std::string& word) {
+  std::vector<std::string> known;
+  if (word.starts_with('-')) {
+    for (const CLI::App* app = &at; app != nullptr; app = app->get_parent()) {
+      for (const CLI::Option* option : app->get_options()) {
+        if (!option->get_lnames().empty()) known.push_back("--" + option->get_lnames().front());
+      }
+    }
+  } else {
+    for (const CLI::App* verb : at.get_subcommands({})) known.push_back(verb->get_name());
+  }
+  const auto nearest =
+      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+        return edit_distance(a, word) < edit_distance(b, word);
+      });
+  if (nearest == known.end() || *nearest == word) return "";
+  // Half of it and more is another word.
+  if (2 * edit_distance(*nearest, word) > word.size()) return "";
+  return "; did you mean '" + *nearest + "'?";
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* const at = deepest(app);
+  const auto rest = app.remaining(true);
+  std::string command = "headrace";
+  for (const CLI::App* one = &app; one != at; command += " " + one->get_name()) {
+    one = one->get_subcommands().back();
+  }
+  const bool no_verb = !at->get_subcommands({}).empty();
+  std::string message = error.what();
+  constexpr std::string_view kNoNumber = "Could not convert: ";  // FLAG = TEXT
+  if (message.starts_with(kNoNumber)) {
+    message = message.substr(kNoNumber.size()) + ": not a number that this flag takes";
+  }
+  if (!rest.empty() && !rest.front().starts_with('-') && no_verb) {
+    message = "there is no verb '" + rest.front() + "' after '" + command + "'" +
+              guess(*at, rest.front());
+  } else if (!rest.empty() && rest.front().starts_with('-')) {
+    message = "'" + command + "' has no flag '" + rest.front() + "'" + guess(*at, rest.front());
+  } else if (no_verb) {
+    message = "'" + command + "' needs a verb";
+  }
+  std::fprintf(stderr, "headrace: %s\n`%s --help` tells what there is\n", message.c_str(),
+               command.c_str());
+  return kUsage;
+}
+
 }  // namespace
 
 int run(int argc, char** argv, const Verbs& verbs) {
@@ -39,6 +96,7 @@ int run(int argc, char** argv, const Verbs& verbs) {
       "Exit code: 0 done, 1 failed, 2 bad usage, 3 cannot reach the broker, 4 refused.\n"
       "Durations: 250ms 30s 5m 2h 7d. Sizes: 64KiB 1GiB. Times: RFC 3339.");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "headrace " HEADRACE_VERSION);
   app.fallthrough();
   Invocation invocation;
   add_connect_flags(&app, &invocation.connect);
@@ -48,8 +106,7 @@ int run(int argc, char** argv, const Verbs& verbs) {
   } catch (const CLI::Success& success) {  // --help
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    app.exit(error);
-    return kUsage;
+    return usage_error(app, error);
   }
   return invocation.action();
 }

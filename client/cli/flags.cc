@@ -43,6 +43,16 @@ CLI::Option* add_bytes(CLI::App* app, const std::string& flags, Value* bytes,
 
 }  // namespace
 
+CLI::Validator positive() {
+  return CLI::Validator(
+      [](std::string& text) {
+        double value = 0;
+        const bool fits = CLI::detail::lexical_cast(text, value) && value > 0;
+        return fits ? std::string() : "'" + text + "' is not a number above 0";
+      },
+      "POSITIVE");
+}
+
 CLI::Option* add_duration_ms(CLI::App* app, const std::string& flags, int64_t* milliseconds,
                              const std::string& help) {
   return add_duration(app, flags, milliseconds, help);
@@ -142,7 +152,7 @@ void add_consume(CLI::App& app, Invocation* invocation) {
   verb->add_option("--from", given->from,
                    "earliest, latest, OFFSET or TIME; of a group: where it has no commit")
       ->capture_default_str();
-  verb->add_option("--count", given->count, "end after so many events")->check(CLI::PositiveNumber);
+  verb->add_option("--count", given->count, "end after so many events")->check(positive());
   add_duration_ms(verb, "--wait", &given->wait_ms, "end after so long without an event");
   verb->add_flag("--push", given->push, "let the broker push against credit instead of fetching");
   verb->callback([invocation, given] {

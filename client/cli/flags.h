@@ -36,4 +36,6 @@ CLI::Option* add_size(CLI::App* app, const std::string& flags, uint64_t* bytes,
 CLI::Option* add_size(CLI::App* app, const std::string& flags, std::optional<uint64_t>* bytes,
                       const std::string& help);
 
+CLI::Validator positive();
+
 }  // namespace headrace::cli

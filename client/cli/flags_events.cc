@@ -17,7 +17,7 @@ void add_audit_verbs(CLI::App& app, Invocation* invocation) {
   list->add_option("--to", given->to, "written before this time");
   list->add_option("--action", given->action, "only this, such as group.quarantined; or `group.`");
   list->add_option("--object", given->object, "only of this, such as `group mail`");
-  list->add_option("--count", given->count, "at most so many [50]")->check(CLI::PositiveNumber);
+  list->add_option("--count", given->count, "at most so many [50]")->check(positive());
   list->callback([invocation, given] {
     invocation->action = [invocation, given] { return list_audit(invocation->connect, *given); };
   });
@@ -53,7 +53,7 @@ void add_event_verbs(CLI::App& app, Invocation* invocation) {
                    "in the group, such as settled, retry or dead; may be repeated: any of them")
       ->expected(1)
       ->take_all();
-  list->add_option("--count", given->count, "at most so many [50]")->check(CLI::PositiveNumber);
+  list->add_option("--count", given->count, "at most so many [50]")->check(positive());
   list->callback([invocation, given] {
     invocation->action = [invocation, given] { return list_events(invocation->connect, *given); };
   });

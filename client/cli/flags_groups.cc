@@ -97,7 +97,7 @@ void add_subscribe(CLI::App& app, Invocation* invocation) {
   auto given = std::make_shared<SubscribeArguments>();
   verb->add_option("group", given->group, "name of the group")->required();
   verb->add_option("--count", given->count, "end after so many confirmed outcomes")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   add_duration_ms(verb, "--wait", &given->wait_ms, "end after so long without an event");
   verb->add_option("--window", given->window_events,
                    "deliveries taken before their outcomes [500]");
@@ -123,7 +123,7 @@ void add_dead_letters(CLI::App& app, Invocation* invocation) {
   };
   CLI::App* list = dlq->add_subcommand("ls", "list a group's dead letters, oldest first");
   list->add_option("group", given->group, "name of the group")->required();
-  list->add_option("--count", given->count, "at most so many")->check(CLI::PositiveNumber);
+  list->add_option("--count", given->count, "at most so many")->check(positive());
   run(list, list_dead_letters);
   CLI::App* get = dlq->add_subcommand("get", "one dead letter");
   get->add_option("id", given->id, "GROUP@NUMBER, as `dlq ls` shows it")->required();

@@ -8,12 +8,25 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
+#include "metrics/quantity.h"
 #include "net/io.h"
 
 namespace headrace::cli {
 
 namespace {
+// What to do, in the words of the command line.
+constexpr std::pair<const char*, const char*> kAdvice[] = {
+    {"unknown_topic", "`headrace topics ls` lists the topics, `topics create NAME` makes one"},
+    {"unknown_group", "`headrace groups ls` lists the groups, `groups create` makes an acked one"},
+    {"topic_exists", "`headrace topics describe NAME` shows its settings"},
+    {"group_exists",
+     "`headrace groups describe NAME` shows its options, `groups update` changes them"},
+    {"group_kind",
+     "`consume --group` is for positional groups, `subscribe`, `dlq` and `explain` for acked ones"},
+    {"unknown_event", "`headrace events ls` searches the history"},
+};
 std::atomic<bool> g_interrupted{false};
 void on_signal(int) {
   g_interrupted.store(true, std::memory_order_relaxed);
@@ -35,6 +48,9 @@ int report(const client::Error& error) {
   if (error.code == client::kCodeUnreachable) {
     std::fputs("is the broker running? --server HOST:PORT (HEADRACE_SERVER) says where it is\n",
                stderr);
+  }
+  for (const auto& [name, advice] : kAdvice) {
+    if (error.is(name)) std::fprintf(stderr, "%s\n", advice);
   }
   return exit_code(error);
 }
@@ -61,6 +77,12 @@ client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArgumen
   }
   options.tenant = connect.tenant;
   options.timeout_ms = connect.timeout_ms;
+  options.connecting_again = [told = false,
+                              ms = connect.timeout_ms](const client::Error& why) mutable {
+    if (std::exchange(told, true)) return;
+    std::fprintf(stderr, "headrace: %s; trying again for %s (--timeout)\n", why.message.c_str(),
+                 format_duration_us(ms * 1000).c_str());
+  };
   return std::make_unique<client::Client>(std::move(options));
 }
 

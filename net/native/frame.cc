@@ -23,6 +23,7 @@ constexpr size_t kCrcAt = 20;
 FrameError name_stranger(uint16_t first_two) {
   constexpr std::array kHttpMethods = {"GE", "PO", "PU", "HE", "DE", "OP", "PA", "CO", "TR"};
   constexpr uint16_t kTlsHandshake = 0x1603;
+  if (first_two == (('H' << 8) | 'T')) return FrameError::looks_like_http_reply;
   if (first_two == kTlsHandshake) return FrameError::looks_like_tls;
   const bool http = std::ranges::any_of(kHttpMethods, [&](const char* method) {
     return first_two == ((method[0] << 8) | method[1]);
@@ -64,6 +65,10 @@ std::string_view to_string(FrameError error) {
     case FrameError::looks_like_http:
       return "this looks like HTTP, but it is the port of the native protocol: use the HTTP port "
              "(7480 unless configured otherwise)";
+    case FrameError::looks_like_http_reply:
+      return "this is an answer in HTTP: is it a broker's HTTP port? The native protocol has a "
+             "port "
+             "of its own (7420 unless configured otherwise)";
     case FrameError::looks_like_tls:
       return "this looks like TLS, but this port takes plain connections: connect without TLS, or "
              "for https use the HTTP port";

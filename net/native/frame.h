@@ -52,6 +52,7 @@ enum class FrameError : uint8_t {
   need_more,
   not_headrace,
   looks_like_http,
+  looks_like_http_reply,
   looks_like_tls,
   bad_version,
   bad_reserved,

@@ -53,7 +53,8 @@ class Explain(unittest.TestCase):
             create(broker, "mail", "--from", "earliest", "--filter", "order.*", "--max-retries",
                    "0")
             ids = [publish(broker, "--type", kind)
-                   for kind in ("order.paid", "user.made", "order.paid", "order.sent", "order.paid")]
+                   for kind in ("order.paid", "user.made", "order.paid", "order.sent",
+                                "order.paid")]
             broker.json("subscribe", "mail", "--count", "1", "--exec", "exit 1")
             broker.json("subscribe", "mail", "--count", "2")
             history = ("events", "ls", "--group", "mail")

@@ -30,6 +30,20 @@ class Types(unittest.TestCase):
             self.assertIn("from: ", refused.stderr)
             self.assertIn("TYPE", broker.cli("types", "ls").stdout)
 
+    def test_a_clean_stop_loses_no_count_and_no_position(self):
+        with Broker() as broker:
+            broker.json("groups", "create", "mail", "--topic", "default", "--from", "earliest",
+                        "--filter", "early")
+            broker.json("publish", "default", "--type", "early", "--data", "x")
+            broker.json("subscribe", "mail", "--count", "1")
+            broker.json("publish", "default", "--type", "late", "--data", "x")
+            self.assertEqual(broker.json("groups", "describe", "mail")[0]["lag_events"], 0)
+            broker.terminate()
+            broker.start()
+            self.assertEqual({row["type"]: row["published"] for row in broker.json("types", "ls")},
+                             {"early": 1, "late": 1})
+            self.assertEqual(broker.json("groups", "describe", "mail")[0]["lag_events"], 0)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -80,6 +80,7 @@ TEST(Frame, TheFirstTwoBytesDecide) {
   EXPECT_EQ(read("H"), FrameError::need_more);
   EXPECT_EQ(read("HR"), FrameError::need_more);
   EXPECT_EQ(read("HX"), FrameError::not_headrace);
+  EXPECT_EQ(read("HTTP/1.1 400"), FrameError::looks_like_http_reply);
   EXPECT_EQ(read(std::string_view("\0\0", 2)), FrameError::not_headrace);
   EXPECT_EQ(read("\x16\x03"), FrameError::looks_like_tls);
   EXPECT_EQ(read("\x16\x03\x01\x02"), FrameError::looks_like_tls);
