@@ -1,7 +1,10 @@
 #include "bench/ack_load.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
+#include <map>
+#include <thread>
 #include <vector>
 
 #include "bench/wire.h"
@@ -43,10 +46,16 @@ class Acknowledger {
                      std::span<const std::byte> message, std::span<const std::byte> payload);
   client::Error take_delivery(Member* member, std::span<const std::byte> message,
                               std::span<const std::byte> payload);
+  void park(const proto::AcquiredRange& range, uint32_t partition, proto::Settle* settle);
+  void note_late(const proto::AcquiredRange& range, uint32_t partition);
+  void hold_rate();
   client::Error confirm(Member* member, uint32_t request, std::span<const std::byte> message);
 
   const AckPlan& plan_;
   std::vector<Member> members_;
+  std::map<uint32_t, std::vector<int64_t>> due_us_;  // by partition, then offset; 0: not parked
+  uint64_t came_ = 0;                                // for the first time
+  int64_t started_us_ = 0;
   LoadResult result_;
   metrics::Histogram latency_;
 };
@@ -76,6 +85,40 @@ client::Error Acknowledger::take(Member* member, const native::FrameHeader& head
   return confirm(member, header.request_id, message);
 }
 
+// Every fifth one is acked: handlers that only fail are stopped.
+void Acknowledger::park(const proto::AcquiredRange& range, uint32_t partition,
+                        proto::Settle* settle) {
+  std::vector<int64_t>& due = due_us_[partition];
+  for (int64_t at = range.first_offset(); at <= range.last_offset(); ++at) {
+    const bool acked = ++came_ % 5 == 0;
+    if (due.size() <= static_cast<size_t>(at)) due.resize(static_cast<size_t>(at) + 4'096);
+    if (!acked) due[static_cast<size_t>(at)] = mono_us() + plan_.park_ms * 1000;
+    proto::Outcome* outcome = settle->add_outcomes();
+    outcome->set_partition(partition);
+    outcome->set_first_offset(at);
+    outcome->set_last_offset(at);
+    outcome->set_attempt(range.attempt());
+    if (acked) continue;
+    outcome->set_verdict(proto::NACK);
+    outcome->set_delay_ms(plan_.park_ms);
+  }
+  if (came_ == plan_.events && plan_.all_parked) plan_.all_parked();
+}
+
+void Acknowledger::note_late(const proto::AcquiredRange& range, uint32_t partition) {
+  const int64_t now_us = mono_us();
+  for (int64_t at = range.first_offset(); at <= range.last_offset(); ++at) {
+    latency_.record(std::max<int64_t>(0, now_us - due_us_[partition][static_cast<size_t>(at)]));
+  }
+}
+
+void Acknowledger::hold_rate() {
+  if (plan_.parked_per_s <= 0 || came_ >= plan_.events) return;
+  const double due_us = static_cast<double>(came_) * 1e6 / plan_.parked_per_s;
+  const int64_t left_us = started_us_ + static_cast<int64_t>(due_us) - mono_us();
+  if (left_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(left_us));
+}
+
 client::Error Acknowledger::take_delivery(Member* member, std::span<const std::byte> message,
                                           std::span<const std::byte> payload) {
   proto::GroupDelivery delivery;
@@ -95,6 +138,11 @@ client::Error Acknowledger::take_delivery(Member* member, std::span<const std::b
   settle.set_subscription(kSubscription);
   Ack ack;
   for (const auto& range : delivery.acquired()) {
+    if (plan_.park_ms > 0 && range.attempt() == 1) {
+      park(range, delivery.partition(), &settle);
+      continue;
+    }
+    if (plan_.park_ms > 0) note_late(range, delivery.partition());
     proto::Outcome* outcome = settle.add_outcomes();
     outcome->set_partition(delivery.partition());
     outcome->set_lane(delivery.lane());
@@ -102,6 +150,14 @@ client::Error Acknowledger::take_delivery(Member* member, std::span<const std::b
     outcome->set_last_offset(range.last_offset());
     outcome->set_attempt(range.attempt());
     ack.events += static_cast<uint64_t>(range.last_offset() - range.first_offset() + 1);
+  }
+  if (plan_.park_ms > 0) {
+    ack.events = 0;
+    for (const auto& outcome : settle.outcomes()) {
+      if (outcome.verdict() != proto::ACK) continue;
+      ack.events += static_cast<uint64_t>(outcome.last_offset() - outcome.first_offset() + 1);
+    }
+    hold_rate();
   }
   ack.request = ++member->last_request;
   ack.frame = native::encode_frame(native::MessageType::settle, 0, ack.request, settle, 0);
@@ -126,7 +182,7 @@ client::Error Acknowledger::confirm(Member* member, uint32_t request,
     }
   }
   result_.events += ack->events;
-  latency_.record(mono_us() - ack->sent_us);
+  if (plan_.park_ms == 0) latency_.record(mono_us() - ack->sent_us);
   member->acks.erase(ack);
   return {};
 }
@@ -147,9 +203,9 @@ client::Error Acknowledger::loop() {
 LoadResult Acknowledger::run() {
   result_.error = open();
   if (result_.error) return result_;
-  const int64_t started_us = mono_us();
+  started_us_ = mono_us();
   result_.error = loop();
-  result_.duration_us = std::max<int64_t>(1, mono_us() - started_us);
+  result_.duration_us = std::max<int64_t>(1, mono_us() - started_us_);
   result_.latency = latency_.snapshot();
   return result_;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "bench/load.h"
@@ -17,9 +18,14 @@ struct AckPlan {
   uint32_t connections = 4;
   uint32_t window_events = 10'000;  // of each member, delivered and not confirmed
   uint64_t events = 0;              // ends when so many are confirmed
+  // Above 0: four of five events are failed first, to come again after so long; their latency is
+  // how late they come. They are failed at this rate, if it is above 0.
+  int64_t park_ms = 0;
+  double parked_per_s = 0;
+  std::function<void()> all_parked;  // runs once, when nothing is left that never came
 };
 
-// Latency: from an ack's sending to its confirmation.
+// Latency: from an ack's sending to its confirmation, but see park_ms.
 LoadResult ack_load(const AckPlan& plan);
 
 }  // namespace headrace::bench

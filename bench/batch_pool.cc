@@ -1,5 +1,6 @@
 #include "bench/batch_pool.h"
 
+#include <cstdio>
 #include <random>
 #include <string>
 
@@ -17,15 +18,18 @@ constexpr size_t kAttributesAt = 21;
 constexpr size_t kBaseTimestampAt = 27;
 constexpr size_t kMaxTimestampAt = 35;
 
-SharedBytes build(uint32_t event_bytes, uint64_t batch_bytes, uint32_t count,
-                  std::mt19937_64* random, uint32_t* built) {
-  const storage::HeaderField type{"ce_type", kEventType};
+SharedBytes build(uint32_t event_bytes, uint64_t batch_bytes, uint32_t count, uint32_t types,
+                  std::mt19937_64* random, uint32_t* built, uint32_t* of_first_type) {
   storage::BatchBuilder builder;
   std::string data(event_bytes, '\0');
   size_t event_size = 0;
   while (count == 0 || static_cast<uint32_t>(builder.count()) < count) {
     if (count == 0 && !builder.empty() && builder.size() + event_size > batch_bytes) break;
     for (char& byte : data) byte = static_cast<char>((*random)());
+    const auto number = static_cast<uint32_t>(types == 1 ? 0 : (*random)() % types);
+    if (number == 0) ++*of_first_type;
+    const std::string name = types == 1 ? std::string(kEventType) : event_type(number);
+    const storage::HeaderField type{"ce_type", name};
     const size_t before = builder.size();
     builder.add({.key = std::nullopt, .value = data, .timestamp_ms = 0, .headers = {&type, 1}});
     event_size = builder.size() - before;
@@ -35,12 +39,19 @@ SharedBytes build(uint32_t event_bytes, uint64_t batch_bytes, uint32_t count,
 }
 }  // namespace
 
-BatchPool::BatchPool(size_t count, uint32_t event_bytes, uint64_t batch_bytes, uint64_t seed) {
+std::string event_type(uint32_t number) {
+  char name[kEventType.size() + 1];
+  std::snprintf(name, sizeof(name), "bench.kind%06u", number % 1'000'000);
+  return name;
+}
+
+BatchPool::BatchPool(size_t count, uint32_t event_bytes, uint64_t batch_bytes, uint64_t seed,
+                     uint32_t types) {
   HR_CHECK(count > 0);
   std::mt19937_64 random(seed);
   for (size_t i = 0; i < count; ++i) {
-    batches_.push_back(
-        build(event_bytes, batch_bytes, events_per_batch_, &random, &events_per_batch_));
+    batches_.push_back(build(event_bytes, batch_bytes, events_per_batch_, types, &random,
+                             &events_per_batch_, &of_first_type_.emplace_back(0)));
   }
 }
 

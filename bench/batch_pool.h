@@ -15,19 +15,26 @@ namespace headrace::bench {
 constexpr std::string_view kEventType = "bench.event.load";  // 16 characters
 static_assert(kEventType.size() == 16);
 
+// Of several types the one with this number.
+std::string event_type(uint32_t number);
+
 class BatchPool {
  public:
-  // `count` distinct batches of at most `batch_bytes` encoded bytes, at least one event each.
-  BatchPool(size_t count, uint32_t event_bytes, uint64_t batch_bytes, uint64_t seed);
+  // `count` distinct batches of at most `batch_bytes` encoded bytes, at least one event each. Of
+  // more than one type: each event has one of them at random.
+  BatchPool(size_t count, uint32_t event_bytes, uint64_t batch_bytes, uint64_t seed,
+            uint32_t types = 1);
 
   size_t size() const { return batches_.size(); }
   uint32_t events_per_batch() const { return events_per_batch_; }
+  uint32_t of_first_type(size_t index) const { return of_first_type_[index]; }
 
   // Stamps batch `index` with the time and a fresh checksum; the caller must not have it in flight.
   std::span<const std::byte> stamp(size_t index, int64_t now_ms);
 
  private:
   std::vector<SharedBytes> batches_;
+  std::vector<uint32_t> of_first_type_;
   uint32_t events_per_batch_ = 0;
 };
 

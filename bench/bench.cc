@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -15,6 +16,7 @@
 #include "bench/wire.h"
 #include "client/admin.h"
 #include "client/cli/session.h"
+#include "client/http_get.h"
 #include "client/names.h"
 #include "json/json_line.h"
 
@@ -103,6 +105,10 @@ class Bench {
   Error consume();
   Error acknowledge();
   Error acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult* all);
+  client::Result<AckPlan> new_group(const std::string& name, const std::string& filter);
+  Error acknowledge_one_in();
+  Error park();
+  double resident_mib();
   Error latency();
   CeilingPlan ceiling_plan(const LoadPlan& load) const;
   client::Result<double> ceiling_beside_load(const LoadPlan& load, const LoadResult& reached);
@@ -168,6 +174,7 @@ LoadPlan Bench::load_plan() const {
   plan.events = default_events();
   plan.events_per_s = arguments_.events_per_s;
   plan.durability = static_cast<Durability>(arguments_.durability);
+  plan.types = arguments_.one_in;
   return plan;
 }
 
@@ -339,12 +346,13 @@ Error Bench::acknowledge() {
   return {};
 }
 
-Error Bench::acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult* all) {
+client::Result<AckPlan> Bench::new_group(const std::string& name, const std::string& filter) {
   proto::CreateGroup request;
-  request.set_group(topic_ + "-" + std::to_string(pass));
+  request.set_group(topic_ + "-" + name);
   request.set_topic(topic_);
   request.mutable_options()->mutable_from()->set_earliest(true);
   request.mutable_options()->set_max_in_flight(kAckWindow);
+  if (!filter.empty()) request.mutable_options()->add_filters(filter);
   const auto created = client::create_group(*client_, request);
   if (!created.ok()) return created.error;
   AckPlan plan;
@@ -353,14 +361,86 @@ Error Bench::acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult
   plan.group = request.group();
   plan.connections = arguments_.connections;
   plan.window_events = kAckWindow;
-  plan.events = filled.events;
-  const LoadResult result = ack_load(plan);
+  return plan;
+}
+
+// The same log by a group that wants one of so many types, and by one that wants all; in turns.
+Error Bench::acknowledge_one_in() {
+  LoadResult filled;
+  if (Error error = fill_hot(load_plan().events, &filled)) return error;
+  say("delivering one type, and all of them, in turns");
+  std::vector<double> one;
+  std::vector<double> all;
+  for (int round = 0; round < 2 * kRounds; ++round) {
+    const bool filtered = round % 2 == 0;
+    auto plan = new_group(std::to_string(round), filtered ? event_type(0) : "");
+    if (!plan.ok()) return plan.error;
+    plan->events = filtered ? filled.of_first_type : filled.events;
+    const LoadResult result = ack_load(plan.value);
+    if (result.error) return result.error;
+    (filtered ? one : all)
+        .push_back(static_cast<double>(filled.events) * 1e6 /
+                   static_cast<double>(result.duration_us));
+    if (Error error = client::delete_group(*client_, plan->group).error) return error;
+  }
+  report_.real("one_in", arguments_.one_in, 0);
+  report_.real("events", static_cast<double>(filled.events), 0);
+  report_.real("events_per_s", median(one), 0);
+  report_.real("events_per_s_unfiltered", median(all), 0);
+  report_.real("ratio_to_unfiltered", median(one) / median(all), 3);
+  return {};
+}
+
+double Bench::resident_mib() {
+  const auto page = client::http_get(arguments_.connect.http, "/metrics", 10'000);
+  if (!page.ok()) return 0;
+  const std::string name = "\nprocess_resident_memory_bytes ";
+  const size_t at = page->body.find(name);
+  return at == page->body.npos
+             ? 0
+             : std::strtod(page->body.c_str() + at + name.size(), nullptr) / (1 << 20);
+}
+
+// What parked events cost in memory, and how late they come again.
+Error Bench::park() {
+  LoadResult filled;
+  LoadPlan fill = load_plan();
+  fill.events_per_s = 0;
+  say("filling");
+  filled = publish_load(fill);
+  if (filled.error) return filled.error;
+  auto plan = new_group("parked", "");
+  if (!plan.ok()) return plan.error;
+  plan->events = filled.events;
+  plan->park_ms = arguments_.park_ms;
+  plan->parked_per_s = arguments_.events_per_s;
+  double parked_mib = 0;
+  plan->all_parked = [&] { parked_mib = resident_mib(); };
+  const double before_mib = resident_mib();
+  say("failing four of five events, and waiting until they come again");
+  const LoadResult result = ack_load(plan.value);
+  if (result.error) return result.error;
+  report_.real("park_ms", static_cast<double>(arguments_.park_ms), 0);
+  report_.real("events", static_cast<double>(result.events), 0);
+  report_.real("resident_mib_before", before_mib, 1);
+  report_.real("resident_mib_parked", parked_mib, 1);
+  report_.real("late_p50_us", static_cast<double>(result.latency.quantile_us(0.5)), 0);
+  report_.real("late_p99_us", static_cast<double>(result.latency.quantile_us(0.99)), 0);
+  report_.real("late_max_us", static_cast<double>(result.latency.max_us()), 0);
+  return {};
+}
+
+Error Bench::acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult* all) {
+  auto plan = new_group(std::to_string(pass), "");
+  if (!plan.ok()) return plan.error;
+  plan->events = filled.events;
+  const LoadResult result = ack_load(plan.value);
   if (result.error) return result.error;
   all->events += result.events;
   all->bytes += result.bytes;
   all->duration_us += result.duration_us;
   all->latency.merge(result.latency);
-  return client::delete_group(*client_, plan.group).error;
+  return client::delete_group(*client_, plan->group).error;
 }
 
 Error Bench::one_at_a_time(metrics::Histogram* histogram, uint32_t count) {
@@ -451,7 +531,11 @@ Error Bench::run() {
     error = arguments_.groups > 0 ? publish_beside_groups() : publish();
   }
   if (arguments_.load == BenchArguments::Load::consume) error = consume();
-  if (arguments_.load == BenchArguments::Load::ack) error = acknowledge();
+  if (arguments_.load == BenchArguments::Load::ack) {
+    error = arguments_.park_ms > 0  ? park()
+            : arguments_.one_in > 1 ? acknowledge_one_in()
+                                    : acknowledge();
+  }
   if (arguments_.load == BenchArguments::Load::latency) error = latency();
   report_.real("fdatasync_p50_us", static_cast<double>(sync->quantile_us(0.5)), 0);
   tear_down();

@@ -39,7 +39,8 @@ class Generator {
  public:
   explicit Generator(const LoadPlan& plan)
       : plan_(plan),
-        pool_(size_t{plan.connections} * plan.slots, plan.event_bytes, plan.batch_bytes, plan.seed),
+        pool_(size_t{plan.connections} * plan.slots, plan.event_bytes, plan.batch_bytes, plan.seed,
+              plan.types),
         batches_wanted_((plan.events + pool_.events_per_batch() - 1) / pool_.events_per_batch()) {
     if (plan.events_per_s > 0) us_per_batch_ = pool_.events_per_batch() * 1e6 / plan.events_per_s;
   }
@@ -68,6 +69,7 @@ class Generator {
   std::vector<Lane> lanes_;
   uint64_t sent_ = 0;
   uint64_t acked_ = 0;
+  uint64_t of_first_type_ = 0;
   uint64_t bytes_ = 0;
   int64_t started_us_ = 0;
   int64_t next_due_us_ = 0;
@@ -133,6 +135,7 @@ client::Error Generator::wait() {
       if (slot >= lane.slots.size()) return client::bad_reply("a reply to nothing");
       latency_.record(now_us - lane.slots[slot].since_us);
       lane.free.push_back(slot);
+      of_first_type_ += pool_.of_first_type(lane.slots[slot].batch);
       ++acked_;
       return client::Error{};
     });
@@ -165,6 +168,7 @@ LoadResult Generator::run() {
   result.duration_us = std::max<int64_t>(1, mono_us() - started_us_);
   result.cpu_us = thread_cpu_us() - cpu_before_us;
   result.events = acked_ * pool_.events_per_batch();
+  result.of_first_type = of_first_type_;
   result.bytes = bytes_;
   result.latency = latency_.snapshot();
   return result;

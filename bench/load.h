@@ -31,15 +31,17 @@ struct LoadPlan {
   double events_per_s = 0;  // 0: no schedule
   Durability durability = Durability::durable;
   uint64_t seed = 1;
+  uint32_t types = 1;                       // mixed at random inside each batch
   const std::atomic<bool>* stop = nullptr;  // ends early
 };
 
 struct LoadResult {
   client::Error error;
   uint64_t events = 0;
-  uint64_t bytes = 0;       // of batches, as they are stored
-  int64_t duration_us = 0;  // first send to last acknowledgement
-  int64_t cpu_us = 0;       // of the generator
+  uint64_t of_first_type = 0;  // of them
+  uint64_t bytes = 0;          // of batches, as they are stored
+  int64_t duration_us = 0;     // first send to last acknowledgement
+  int64_t cpu_us = 0;          // of the generator
   metrics::HistogramSnapshot latency;
 
   double events_per_s() const {

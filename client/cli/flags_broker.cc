@@ -76,6 +76,11 @@ void add_bench_flags(CLI::App* verb, BenchArguments* given) {
   verb->add_option("--groups", given->groups,
                    "publish: also beside the members of so many groups that want none of it")
       ->check(CLI::Range(0u, 1'000u));
+  verb->add_option("--one-in", given->one_in,
+                   "ack: types mixed at random, of so many the group wants one; beside all of them")
+      ->check(CLI::Range(1u, 100'000u));
+  add_duration_ms(verb, "--park", &given->park_ms,
+                  "ack: fail four of five events, at --rate, to come again after so long");
   verb->add_flag("--ceiling", given->ceiling, "also measure the storage engine alone");
   verb->add_option("--dir", given->ceiling_directory,
                    "where the ceiling writes: the broker's file system [the current directory]");
