@@ -54,7 +54,7 @@ void configure_log(const broker::Config& config) {
   log::configure(level, text ? log::Format::text : log::Format::json);
 }
 
-void print_ready(const broker::Node& node, bool json) {
+void print_ready(const broker::Node& node, const std::string& data, bool json) {
   if (json) {
     nlohmann::ordered_json line;
     line["event"] = "ready";
@@ -64,7 +64,7 @@ void print_ready(const broker::Node& node, bool json) {
     return;
   }
   std::cout << "ready: native protocol on " << node.listen().to_string() << ", HTTP on "
-            << node.http_url() << std::endl;
+            << node.http_url() << ", data in " << data << std::endl;
 }
 
 int serve(const cli::ServeArguments& arguments) {
@@ -99,7 +99,7 @@ int serve(const cli::ServeArguments& arguments) {
                         {"listen", node.listen().to_string()},
                         {"http", node.http_url()},
                         {"data", config->broker.data}});
-  print_ready(node, arguments.json);
+  print_ready(node, config->broker.data, arguments.json);
   int signal_number = 0;
   sigwait(&signals, &signal_number);
   log::info("draining", {{"signal", strsignal(signal_number)}});
