@@ -132,6 +132,8 @@ client::Error Acknowledger::take_delivery(Member* member, std::span<const std::b
       return client::bad_reply("the broker sent a damaged batch");
     }
     payload = payload.subspan(size);
+    if (plan_.live)
+      latency_.record(std::max<int64_t>(0, wall_ms() - batch.max_timestamp_ms) * 1000);
     result_.bytes += size;
   }
   proto::Settle settle;
@@ -182,7 +184,7 @@ client::Error Acknowledger::confirm(Member* member, uint32_t request,
     }
   }
   result_.events += ack->events;
-  if (plan_.park_ms == 0) latency_.record(mono_us() - ack->sent_us);
+  if (plan_.park_ms == 0 && !plan_.live) latency_.record(mono_us() - ack->sent_us);
   member->acks.erase(ack);
   return {};
 }

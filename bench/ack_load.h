@@ -22,6 +22,7 @@ struct AckPlan {
   // how late they come. They are failed at this rate, if it is above 0.
   int64_t park_ms = 0;
   double parked_per_s = 0;
+  bool live = false;  // latency: from an event's time, which is that of its publish in ms
   std::function<void()> all_parked;  // runs once, when nothing is left that never came
 };
 

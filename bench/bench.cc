@@ -12,13 +12,13 @@
 #include "bench/ceiling.h"
 #include "bench/fetch_load.h"
 #include "bench/load.h"
+#include "bench/report.h"
 #include "bench/sink.h"
 #include "bench/wire.h"
 #include "client/admin.h"
 #include "client/cli/session.h"
 #include "client/http_get.h"
 #include "client/names.h"
-#include "json/json_line.h"
 
 namespace headrace::bench {
 
@@ -42,50 +42,6 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Figures and their names, in order; printed as one line of JSON or one a line for people.
-class Report {
- public:
-  void text(const std::string& name, const std::string& value) {
-    rows_.push_back({name, value, 0, -1});
-  }
-  void real(const std::string& name, double value, int decimals) {
-    rows_.push_back({name, "", value, decimals});
-  }
-  void latency(const metrics::HistogramSnapshot& latency) {
-    real("p50_us", static_cast<double>(latency.quantile_us(0.5)), 0);
-    real("p99_us", static_cast<double>(latency.quantile_us(0.99)), 0);
-    real("p999_us", static_cast<double>(latency.quantile_us(0.999)), 0);
-    real("max_us", static_cast<double>(latency.max_us()), 0);
-  }
-  void print(bool json) const {
-    std::string out;
-    if (json) {
-      JsonLine line(&out);
-      for (const Row& row : rows_) {
-        row.decimals < 0 ? line.text(row.name, row.text)
-                         : line.real(row.name, row.value, row.decimals);
-      }
-      line.end();
-    } else {
-      for (const Row& row : rows_) {
-        char number[64];
-        std::snprintf(number, sizeof(number), "%.*f", std::max(row.decimals, 0), row.value);
-        out += row.name + ": " + (row.decimals < 0 ? row.text : std::string(number)) + "\n";
-      }
-    }
-    cli::print(out);
-  }
-
- private:
-  struct Row {
-    std::string name;
-    std::string text;
-    double value = 0;
-    int decimals = 0;
-  };
-  std::vector<Row> rows_;
-};
-
 class Bench {
  public:
   explicit Bench(const BenchArguments& arguments) : arguments_(arguments) {
@@ -105,9 +61,13 @@ class Bench {
   Error consume();
   Error acknowledge();
   Error acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult* all);
-  client::Result<AckPlan> new_group(const std::string& name, const std::string& filter);
+  client::Result<AckPlan> new_group(const std::string& name, const std::string& filter,
+                                    bool latest = false);
   Error acknowledge_one_in();
   Error park();
+  Error live();
+  Error live_round(uint32_t round, metrics::HistogramSnapshot* published,
+                   metrics::HistogramSnapshot* handled);
   double resident_mib();
   Error latency();
   CeilingPlan ceiling_plan(const LoadPlan& load) const;
@@ -223,7 +183,7 @@ Error Bench::publish() {
 
 // Alone and beside the members of so many groups, in turns.
 Error Bench::publish_beside_groups() {
-  Bystanders bystanders(client_.get(), topic_, arguments_.groups);
+  Bystanders bystanders(client_.get(), topic_, arguments_.groups, Bystanders::Kind::wants_nothing);
   say("making the groups");
   if (Error error = bystanders.declare()) return error;
   LoadPlan plan = load_plan();
@@ -346,11 +306,12 @@ Error Bench::acknowledge() {
   return {};
 }
 
-client::Result<AckPlan> Bench::new_group(const std::string& name, const std::string& filter) {
+client::Result<AckPlan> Bench::new_group(const std::string& name, const std::string& filter,
+                                         bool latest) {
   proto::CreateGroup request;
   request.set_group(topic_ + "-" + name);
   request.set_topic(topic_);
-  request.mutable_options()->mutable_from()->set_earliest(true);
+  if (!latest) request.mutable_options()->mutable_from()->set_earliest(true);
   request.mutable_options()->set_max_in_flight(kAckWindow);
   if (!filter.empty()) request.mutable_options()->add_filters(filter);
   const auto created = client::create_group(*client_, request);
@@ -428,6 +389,59 @@ Error Bench::park() {
   report_.real("late_p99_us", static_cast<double>(result.latency.quantile_us(0.99)), 0);
   report_.real("late_max_us", static_cast<double>(result.latency.max_us()), 0);
   return {};
+}
+
+// One group handles what is published meanwhile.
+Error Bench::live_round(uint32_t round, metrics::HistogramSnapshot* published,
+                        metrics::HistogramSnapshot* handled) {
+  LoadPlan load = load_plan();
+  const BatchPool sample(1, load.event_bytes, load.batch_bytes, 1);
+  load.events = std::max<uint64_t>(1, load.events / (2 * kRounds) / sample.events_per_batch()) *
+                sample.events_per_batch();
+  auto plan = new_group("live" + std::to_string(round), "", true);
+  if (!plan.ok()) return plan.error;
+  plan->events = load.events;
+  plan->live = true;
+  LoadResult acked;
+  std::thread handler([&] { acked = ack_load(plan.value); });
+  const LoadResult result = publish_load(load);
+  handler.join();
+  if (result.error) return result.error;
+  if (acked.error) return acked.error;
+  published->merge(result.latency);
+  handled->merge(acked.latency);
+  return client::delete_group(*client_, plan->group).error;
+}
+
+// From publish to handler at a rate; alone, and beside groups that are given events and never
+// answer.
+Error Bench::live() {
+  const uint32_t slow = std::max(arguments_.groups, 1u);
+  Bystanders bystanders(client_.get(), topic_, slow, Bystanders::Kind::never_answers);
+  if (Error error = bystanders.declare()) return error;
+  metrics::HistogramSnapshot published, handled, published_beside, handled_beside;
+  for (uint32_t round = 0; round < kRounds; ++round) {
+    say("publishing and handling, alone, then beside members that never answer");
+    if (Error error = live_round(2 * round, &published, &handled)) return error;
+    if (Error error = bystanders.join()) return error;
+    const Error error = live_round(2 * round + 1, &published_beside, &handled_beside);
+    bystanders.leave();
+    if (error) return error;
+  }
+  const auto p99 = [](const metrics::HistogramSnapshot& of) {
+    return static_cast<double>(of.quantile_us(0.99));
+  };
+  report_.real("rate", arguments_.events_per_s, 0);
+  report_.real("publish_p50_us", static_cast<double>(published.quantile_us(0.5)), 0);
+  report_.real("publish_p99_us", p99(published), 0);
+  report_.real("handler_p50_us", static_cast<double>(handled.quantile_us(0.5)), 0);
+  report_.real("handler_p99_us", p99(handled), 0);
+  report_.real("ratio_handler_to_publish_p99", p99(handled) / p99(published), 3);
+  report_.real("slow_groups", slow, 0);
+  report_.real("publish_p99_us_beside_slow", p99(published_beside), 0);
+  report_.real("handler_p99_us_beside_slow", p99(handled_beside), 0);
+  report_.real("ratio_handler_p99_beside_slow", p99(handled_beside) / p99(handled), 3);
+  return bystanders.remove();
 }
 
 Error Bench::acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult* all) {
@@ -532,9 +546,10 @@ Error Bench::run() {
   }
   if (arguments_.load == BenchArguments::Load::consume) error = consume();
   if (arguments_.load == BenchArguments::Load::ack) {
-    error = arguments_.park_ms > 0  ? park()
-            : arguments_.one_in > 1 ? acknowledge_one_in()
-                                    : acknowledge();
+    error = arguments_.live          ? live()
+            : arguments_.park_ms > 0 ? park()
+            : arguments_.one_in > 1  ? acknowledge_one_in()
+                                     : acknowledge();
   }
   if (arguments_.load == BenchArguments::Load::latency) error = latency();
   report_.real("fdatasync_p50_us", static_cast<double>(sync->quantile_us(0.5)), 0);

@@ -9,7 +9,8 @@ client::Error Bystanders::declare() {
     proto::CreateGroup request;
     request.set_group(name(i));
     request.set_topic(topic_);
-    request.mutable_options()->add_filters("other.kind" + std::to_string(i) + ".*");
+    if (kind_ == Kind::wants_nothing)
+      request.mutable_options()->add_filters("other.kind" + std::to_string(i) + ".*");
     if (const auto made = client::create_group(*client_, request); !made.ok()) return made.error;
   }
   return {};

@@ -1,5 +1,6 @@
-// Acked groups on the load's topic, each with a waiting member and a pattern of its own that no
-// event of the load matches: what they cost publishing is the matcher's business.
+// Acked groups on the load's topic, each with a member. Either they want none of it, by a pattern
+// of their own: what they cost is the matcher's business. Or they are given events and never
+// answer.
 //
 // One thread; the members' frames are read by the client library's.
 #pragma once
@@ -14,8 +15,10 @@ namespace headrace::bench {
 
 class Bystanders {
  public:
-  Bystanders(client::Client* client, std::string topic, uint32_t groups)
-      : client_(client), topic_(std::move(topic)), groups_(groups) {}
+  enum class Kind : uint8_t { wants_nothing, never_answers };
+
+  Bystanders(client::Client* client, std::string topic, uint32_t groups, Kind kind)
+      : client_(client), topic_(std::move(topic)), groups_(groups), kind_(kind) {}
 
   client::Error declare();
   client::Error join();  // a member for each; they wait from then on
@@ -28,6 +31,7 @@ class Bystanders {
   client::Client* const client_;
   const std::string topic_;
   const uint32_t groups_;
+  const Kind kind_;
   std::vector<std::unique_ptr<client::Subscriber>> members_;
 };
 

@@ -79,6 +79,8 @@ void add_bench_flags(CLI::App* verb, BenchArguments* given) {
   verb->add_option("--one-in", given->one_in,
                    "ack: types mixed at random, of so many the group wants one; beside all of them")
       ->check(CLI::Range(1u, 100'000u));
+  verb->add_flag("--live", given->live,
+                 "ack: while publishing at --rate; also beside --groups that never answer");
   add_duration_ms(verb, "--park", &given->park_ms,
                   "ack: fail four of five events, at --rate, to come again after so long");
   verb->add_flag("--ceiling", given->ceiling, "also measure the storage engine alone");
