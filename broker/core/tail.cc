@@ -39,9 +39,6 @@ void Tail::on_committed(PartitionTail& tail, uint64_t sequence) {
 }
 
 void Tail::evict() {
-#ifdef HEADRACE_PLANTED
-  if (order_.size() % 2 == 0) return;  // holds more than it may; the simulation must see it
-#endif
   while (bytes_ > budget_bytes_ && !order_.empty()) {
     PartitionTail& tail = *order_.front().tail;
     if (!tail.dead_) {

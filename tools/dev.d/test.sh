@@ -87,9 +87,8 @@ verb_test() {
 
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
-  # Each alone; `visible` has no bug of its own here, and its unit tests (Checkers.SeenAndGone).
-  for checker in loss duplicates offsets order epochs commits assignment budget deliveries delayed \
-    keys; do
+  # Each alone; for `visible` and `budget` no bug is planted, their unit tests have wrong histories.
+  for checker in loss duplicates offsets order epochs commits assignment deliveries delayed keys; do
     HEADRACE_SIM_CHECKER=$checker HEADRACE_SIM_SEEDS=40 run_suite "planted-$checker" \
       planted_bug sim_tests --gtest_filter=Simulation.Seeds
   done
