@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/wire.h"
@@ -22,6 +23,7 @@ constexpr uint32_t kSubscribe = 1;  // request id; acks count on from there
 struct Ack {
   uint32_t request = 0;
   uint64_t events = 0;
+  bool parked = false;  // events were failed by it
   int64_t sent_us = 0;
   SharedBytes frame;  // kept until it is confirmed, so until it has left
 };
@@ -54,7 +56,8 @@ class Acknowledger {
   const AckPlan& plan_;
   std::vector<Member> members_;
   std::map<uint32_t, std::vector<int64_t>> due_us_;  // by partition, then offset; 0: not parked
-  uint64_t came_ = 0;                                // for the first time
+  uint64_t parked_before_ = 0;
+  uint64_t came_ = 0;  // for the first time
   int64_t started_us_ = 0;
   LoadResult result_;
   metrics::Histogram latency_;
@@ -85,24 +88,21 @@ client::Error Acknowledger::take(Member* member, const native::FrameHeader& head
   return confirm(member, header.request_id, message);
 }
 
-// Every fifth one is acked: handlers that only fail are stopped.
 void Acknowledger::park(const proto::AcquiredRange& range, uint32_t partition,
                         proto::Settle* settle) {
   std::vector<int64_t>& due = due_us_[partition];
-  for (int64_t at = range.first_offset(); at <= range.last_offset(); ++at) {
-    const bool acked = ++came_ % 5 == 0;
-    if (due.size() <= static_cast<size_t>(at)) due.resize(static_cast<size_t>(at) + 4'096);
-    if (!acked) due[static_cast<size_t>(at)] = mono_us() + plan_.park_ms * 1000;
-    proto::Outcome* outcome = settle->add_outcomes();
-    outcome->set_partition(partition);
-    outcome->set_first_offset(at);
-    outcome->set_last_offset(at);
-    outcome->set_attempt(range.attempt());
-    if (acked) continue;
-    outcome->set_verdict(proto::NACK);
-    outcome->set_delay_ms(plan_.park_ms);
-  }
-  if (came_ == plan_.events && plan_.all_parked) plan_.all_parked();
+  const auto end = static_cast<size_t>(range.last_offset()) + 1;
+  if (due.size() < end) due.resize(end + 65'536);
+  std::fill(due.begin() + range.first_offset(), due.begin() + static_cast<int64_t>(end),
+            mono_us() + plan_.park_ms * 1000);
+  came_ += static_cast<uint64_t>(range.last_offset() - range.first_offset() + 1);
+  proto::Outcome* outcome = settle->add_outcomes();
+  outcome->set_partition(partition);
+  outcome->set_first_offset(range.first_offset());
+  outcome->set_last_offset(range.last_offset());
+  outcome->set_attempt(range.attempt());
+  outcome->set_verdict(proto::NACK);
+  outcome->set_delay_ms(plan_.park_ms);
 }
 
 void Acknowledger::note_late(const proto::AcquiredRange& range, uint32_t partition) {
@@ -139,6 +139,7 @@ client::Error Acknowledger::take_delivery(Member* member, std::span<const std::b
   proto::Settle settle;
   settle.set_subscription(kSubscription);
   Ack ack;
+  if (plan_.park_ms > 0) hold_rate();
   for (const auto& range : delivery.acquired()) {
     if (plan_.park_ms > 0 && range.attempt() == 1) {
       park(range, delivery.partition(), &settle);
@@ -156,17 +157,18 @@ client::Error Acknowledger::take_delivery(Member* member, std::span<const std::b
   if (plan_.park_ms > 0) {
     ack.events = 0;
     for (const auto& outcome : settle.outcomes()) {
+      ack.parked = ack.parked || outcome.verdict() == proto::NACK;
       if (outcome.verdict() != proto::ACK) continue;
       ack.events += static_cast<uint64_t>(outcome.last_offset() - outcome.first_offset() + 1);
     }
-    hold_rate();
   }
   ack.request = ++member->last_request;
   ack.frame = native::encode_frame(native::MessageType::settle, 0, ack.request, settle, 0);
   ack.sent_us = mono_us();
   member->wire.queue(ack.frame.span());
   member->acks.push_back(std::move(ack));
-  return {};
+  // What it waits for at its rate must not wait with it.
+  return plan_.park_ms > 0 ? member->wire.flush() : client::Error{};
 }
 
 client::Error Acknowledger::confirm(Member* member, uint32_t request,
@@ -184,6 +186,10 @@ client::Error Acknowledger::confirm(Member* member, uint32_t request,
     }
   }
   result_.events += ack->events;
+  if (ack->parked) {
+    if (client::Error error = plan_.revive()) return error;
+    if (came_ == plan_.events && std::exchange(parked_before_, came_) != came_) plan_.all_parked();
+  }
   if (plan_.park_ms == 0 && !plan_.live) latency_.record(mono_us() - ack->sent_us);
   member->acks.erase(ack);
   return {};

@@ -376,9 +376,13 @@ Error Bench::park() {
   plan->park_ms = arguments_.park_ms;
   plan->parked_per_s = arguments_.events_per_s;
   double parked_mib = 0;
+  plan->revive = [&] {
+    return client::set_group_state(*client_, plan->group, "enable", "bench: it fails on purpose")
+        .error;
+  };
   plan->all_parked = [&] { parked_mib = resident_mib(); };
   const double before_mib = resident_mib();
-  say("failing four of five events, and waiting until they come again");
+  say("failing every event, and waiting until they come again");
   const LoadResult result = ack_load(plan.value);
   if (result.error) return result.error;
   report_.real("park_ms", static_cast<double>(arguments_.park_ms), 0);

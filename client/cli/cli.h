@@ -61,7 +61,7 @@ struct BenchArguments {
   uint32_t groups = 0;  // publish: that have members and want none of it
   uint32_t one_in = 1;  // ack: of so many types the group wants one
   bool live = false;    // ack: while it is published; and beside `groups` that never answer
-  int64_t park_ms = 0;  // ack: four of five events fail first, and come again then
+  int64_t park_ms = 0;  // ack: every event fails first, and comes again then
   std::string ceiling_directory;  // empty: the current directory
 };
 

@@ -82,7 +82,7 @@ void add_bench_flags(CLI::App* verb, BenchArguments* given) {
   verb->add_flag("--live", given->live,
                  "ack: while publishing at --rate; also beside --groups that never answer");
   add_duration_ms(verb, "--park", &given->park_ms,
-                  "ack: fail four of five events, at --rate, to come again after so long");
+                  "ack: fail every event first, at --rate, to come again after so long");
   verb->add_flag("--ceiling", given->ceiling, "also measure the storage engine alone");
   verb->add_option("--dir", given->ceiling_directory,
                    "where the ceiling writes: the broker's file system [the current directory]");
