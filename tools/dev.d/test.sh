@@ -66,6 +66,17 @@ planted_bug() {
   echo "planted bug found by $1: 1 passed, 0 failed"
 }
 
+# planted_seeds CHECKER: one seed is enough, the first that this checker alone finds. Each has a
+# process of its own: a broker with bugs may also stop at its own checks, which does not count.
+planted_seeds() {
+  local seed
+  for seed in {1..40}; do
+    HEADRACE_SIM_CHECKER=$1 HEADRACE_SIM_SEED=$seed planted_bug sim_tests \
+      --gtest_filter=Simulation.Seeds && return
+  done
+  return 1
+}
+
 verb_test() {
   local checker targets
   install_packages
@@ -86,11 +97,10 @@ verb_test() {
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
-  HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests
+  HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests --gtest_filter=Simulation.Seeds
   # Each alone; for `visible` and `budget` no bug is planted, their unit tests have wrong histories.
   for checker in loss duplicates offsets order epochs commits assignment deliveries delayed keys; do
-    HEADRACE_SIM_CHECKER=$checker HEADRACE_SIM_SEEDS=40 run_suite "planted-$checker" \
-      planted_bug sim_tests --gtest_filter=Simulation.Seeds
+    run_suite "planted-$checker" planted_seeds "$checker"
   done
 
   say "build tsan (what crosses threads)"
