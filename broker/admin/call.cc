@@ -61,16 +61,20 @@ void Call::with_topic(const std::string& name, WithTopic go_on) {
 }
 
 void Call::with_group(WithGroup go_on) {
-  find_group(std::nullopt, std::move(go_on));
+  find_group(parameter("group"), std::nullopt, std::move(go_on));
 }
 
 void Call::with_acked_group(WithGroup go_on) {
-  find_group(core::GroupRecord::Kind::acked, std::move(go_on));
+  with_acked_group(parameter("group"), std::move(go_on));
 }
 
-void Call::find_group(std::optional<core::GroupRecord::Kind> kind, WithGroup go_on) {
-  with_catalog([self = shared_from_this(), kind, go_on](const core::CatalogPtr& catalog) {
-    const std::string& name = self->parameter("group");
+void Call::with_acked_group(const std::string& name, WithGroup go_on) {
+  find_group(name, core::GroupRecord::Kind::acked, std::move(go_on));
+}
+
+void Call::find_group(const std::string& name, std::optional<core::GroupRecord::Kind> kind,
+                      WithGroup go_on) {
+  with_catalog([self = shared_from_this(), name, kind, go_on](const core::CatalogPtr& catalog) {
     const auto group = catalog->group(self->tenant_.tenant(), name);
     if (group == nullptr) {
       core::Error error = core::check_name("group", name);

@@ -62,6 +62,7 @@ class Call : public std::enable_shared_from_this<Call> {
   using WithGroup = std::function<void(const core::GroupPtr& group, const core::TopicPtr& topic)>;
   void with_group(WithGroup go_on);  // of the path's {group}
   void with_acked_group(WithGroup go_on);
+  void with_acked_group(const std::string& name, WithGroup go_on);
 
   // A question to the shard of a group.
   template <class Question>
@@ -74,7 +75,8 @@ class Call : public std::enable_shared_from_this<Call> {
   }
 
  private:
-  void find_group(std::optional<core::GroupRecord::Kind> kind, WithGroup go_on);
+  void find_group(const std::string& name, std::optional<core::GroupRecord::Kind> kind,
+                  WithGroup go_on);
 
   Admin& admin_;
   const core::TenantContext tenant_;

@@ -327,7 +327,7 @@ void AckedGroup::seal() {
   row.set_last_success_us(last_success_us_);
   row.set_last_failure_us(last_failure_us_);
   row.set_last_error(last_error_);
-  ctx_->writes(this).put({storage::Table::state, Month(0), topic_->tenant},
+  ctx_->writes(this).put(storage::state_place(topic_->tenant),
                          storage::health_key(topic_->tenant, topic_->id, SliceId(0), record_->id),
                          row.SerializeAsString());
   dirty_ = false;  // what was marked while this ran is written
@@ -385,7 +385,7 @@ void AckedGroup::purge() {
     remove(storage::Table::retry,
            storage::retry_prefix(topic_->partition(PartitionId(i)), record_->id));
   }
-  writes.remove({storage::Table::state, Month(0), tenant},
+  writes.remove(storage::state_place(tenant),
                 storage::health_key(tenant, topic_->id, slice, record_->id));
   dirty_ = false;
 }

@@ -62,7 +62,7 @@ void AckedGroup::load(std::function<void()> loaded) {
   loaded_ = std::move(loaded);
   auto* read = new Load::HealthRow;
   read->group = weak_from_this();
-  read->items.push_back({{storage::Table::state, Month(0), topic_->tenant},
+  read->items.push_back({storage::state_place(topic_->tenant),
                          storage::health_key(topic_->tenant, topic_->id, SliceId(0), record_->id),
                          {},
                          false});
@@ -107,7 +107,7 @@ void AckedGroup::scan_positions() {
 void AckedGroup::scan_jobs() {
   auto* scan = new Load::JobRows;
   scan->group = weak_from_this();
-  scan->place = {storage::Table::state, Month(0), topic_->tenant};
+  scan->place = storage::state_place(topic_->tenant);
   scan->from = storage::job_prefix(topic_->tenant, topic_->id, SliceId(0), record_->id);
   scan->to = scan->from.after_prefix();
   scan->max_rows = SIZE_MAX;  // kJobsKept of each kind, and what is open

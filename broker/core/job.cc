@@ -118,7 +118,7 @@ void Job::write_rows() {
   for (auto& cursor : cursors) cursor->write_row();
   const TopicPtr& topic = group_->topic();
   ctx_->writes(group_).put(
-      {storage::Table::state, Month(0), topic->tenant},
+      storage::state_place(topic->tenant),
       storage::job_key(topic->tenant, topic->id, SliceId(0), group_->record()->id, record.lane),
       record.encode());
 }

@@ -380,7 +380,7 @@ void Jobs::forget_old() {
 void Jobs::forget(std::map<LaneId, std::unique_ptr<Job>>::iterator at) {
   const TopicPtr& topic = group_->topic();
   ctx_->writes(group_).remove(
-      {storage::Table::state, Month(0), topic->tenant},
+      storage::state_place(topic->tenant),
       storage::job_key(topic->tenant, topic->id, SliceId(0), group_->record()->id, at->first));
   jobs_.erase(at);
 }

@@ -61,7 +61,7 @@ void Partition::append(SharedBytes batch, storage::BatchHeader header,
     epoch_noted_ = true;
     std::string row(sizeof(int64_t), '\0');
     store_be(reinterpret_cast<std::byte*>(row.data()), base.value());
-    writes.put({storage::Table::state, Month(0), topic_->tenant},
+    writes.put(storage::state_place(topic_->tenant),
                storage::epoch_start_key(index_.partition(), ctx_->epoch()), std::move(row));
   }
   const auto month = ctx_->writable_month(storage::month_of(time_us));
@@ -387,7 +387,7 @@ void Partition::purge() {
       writes.remove_range(index_.log_place(span.row.month), prefix, prefix.after_prefix());
     }
   }
-  const storage::Place state{storage::Table::state, Month(0), key.tenant};
+  const storage::Place state = storage::state_place(key.tenant);
   for (auto kind : {storage::StateKind::months, storage::StateKind::producers,
                     storage::StateKind::log_start, storage::StateKind::epoch_start}) {
     const auto prefix = storage::state_prefix(kind, key);

@@ -43,7 +43,7 @@ struct PartitionLoad::Steps final : storage::Scan {
     reverse = false;
     max_rows = 1'000;
     max_bytes = 64u << 20;
-    place = {storage::Table::state, Month(0), key.tenant};
+    place = storage::state_place(key.tenant);
     switch (what) {
       case Step::months:
         from = storage::state_prefix(storage::StateKind::months, key);

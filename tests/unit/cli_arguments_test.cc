@@ -148,6 +148,25 @@ TEST(Arguments, NoBrokerIsExitCodeThree) {
       kUnreachable);
 }
 
+TEST(Arguments, AWordThatIsNoVerbOrFlagIsNamedWithAGuess) {
+  const auto told = [](const std::vector<std::string>& arguments) {
+    Recorded recorded;
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(run_cli(arguments, &recorded), kUsage);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(told({"publsh", "t"}),
+            "headrace: there is no verb 'publsh' after 'headrace'; did you mean 'publish'?\n"
+            "`headrace --help` tells what there is\n");
+  EXPECT_EQ(told({"publish", "t", "--tipe", "a"}),
+            "headrace: 'headrace publish' has no flag '--tipe'; did you mean '--type'?\n"
+            "`headrace publish --help` tells what there is\n");
+  EXPECT_NE(told({"topics", "zzzzzz"}).find("no verb 'zzzzzz' after 'headrace topics'\n"),
+            std::string::npos);
+  EXPECT_NE(told({"events", "ls", "--count", "abc"}).find("'abc' is not a number above 0"),
+            std::string::npos);
+}
+
 TEST(Arguments, ADueTimeThatIsNoneIsBadUsage) {
   Recorded recorded;
   EXPECT_EQ(run_cli({"publish", "t", "--data", "x", "--deliver-at", "soon"}, &recorded), kUsage);

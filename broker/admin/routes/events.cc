@@ -192,19 +192,6 @@ void answer_page(const CallPtr& call, const Page& page) {
   call->reply(200, std::move(body));
 }
 
-core::Error group_of(const core::CatalogSnapshot& catalog, const core::Topic& topic,
-                     const std::string& name, core::GroupPtr* group) {
-  using core::ErrorCode;
-  if (name.empty()) return {};
-  *group = catalog.group(topic.tenant, name);
-  if (*group == nullptr) return {ErrorCode::unknown_group, "'" + name + "'"};
-  if ((*group)->topic != topic.id) {
-    return {ErrorCode::group_topic_mismatch, "'" + name + "' is not of '" + topic.name + "'"};
-  }
-  if ((*group)->kind == core::GroupRecord::Kind::acked) return {};
-  return {ErrorCode::group_kind, "'" + name + "' is positional"};
-}
-
 }  // namespace
 
 void get_events(const CallPtr& call) {
@@ -216,14 +203,15 @@ void get_events(const CallPtr& call) {
                      {"statuses[", "status["},
                      {"statuses", "status"}});
   call->with_topic(call->parameter("topic"), [call, request](const core::TopicPtr& topic) {
-    call->with_catalog([call, request, topic](const core::CatalogPtr& catalog) {
-      core::GroupPtr group;
-      if (core::Error error = group_of(*catalog, *topic, request.group(), &group)) {
-        return call->fail(error);
-      }
-      start_search(
-          call, topic, request, [call](const Page& page) { answer_page(call, page); }, group);
-    });
+    const auto answer = [call](const Page& page) { answer_page(call, page); };
+    if (request.group().empty()) return start_search(call, topic, request, answer);
+    call->with_acked_group(request.group(),
+                           [call, request, topic, answer](const auto& group, const auto& of) {
+                             if (of->id == topic->id)
+                               return start_search(call, topic, request, answer, group);
+                             call->fail({core::ErrorCode::group_topic_mismatch,
+                                         "'" + group->name + "' is of '" + of->name + "'"});
+                           });
   });
 }
 
