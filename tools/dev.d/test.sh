@@ -97,7 +97,8 @@ verb_test() {
   run_suite round-trip tools/dev run --once --data "$build/test-data"
 
   run_suite planted-store planted_bug conformance_tests --gtest_filter='PowerCut.*'
-  HEADRACE_SIM_SEEDS=20 run_suite planted-broker planted_bug sim_tests --gtest_filter=Simulation.Seeds
+  HEADRACE_SIM_SEEDS=20 run_suite planted-broker \
+    planted_bug sim_tests --gtest_filter=Simulation.Seeds
   # Each alone; for `visible` and `budget` no bug is planted, their unit tests have wrong histories.
   for checker in loss duplicates offsets order epochs commits assignment deliveries delayed keys; do
     run_suite "planted-$checker" planted_seeds "$checker"
