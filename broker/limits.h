@@ -12,6 +12,15 @@ constexpr size_t kNameMax = 249;
 constexpr uint32_t kTopicsPerTenant = 10'000;
 constexpr uint32_t kPartitionsPerTopic = 1'024;
 constexpr uint32_t kGroupsPerTenant = 10'000;
+constexpr uint32_t kTenants = 10'000;
+constexpr uint32_t kPrincipalsPerTenant = 1'000;
+constexpr uint32_t kKeysPerPrincipal = 16;
+constexpr uint32_t kGrantsPerPrincipal = 64;
+constexpr int64_t kKeyUseUs = 60'000'000;  // so often it is noted that a key is in use
+constexpr size_t kKeysUsedKnown = 10'000;  // per reactor; then all are noted once more
+constexpr int64_t kKeyLifeUsMax = int64_t{36'500} * 24 * 3600 * 1'000'000;
+constexpr int64_t kRevokeAfterUsMax = int64_t{366} * 24 * 3600 * 1'000'000;
+constexpr uint32_t kSubjectsPerPrincipal = 16;
 constexpr uint32_t kMembersPerGroup = 1'000;
 
 // ---- one request

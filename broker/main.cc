@@ -60,11 +60,15 @@ void print_ready(const broker::Node& node, const std::string& data, bool json) {
     line["event"] = "ready";
     line["listen"] = node.listen().to_string();
     line["http"] = node.http_url();
+    line["anonymous"] = node.lets_anybody_in();
     std::cout << line.dump() << std::endl;
     return;
   }
   std::cout << "ready: native protocol on " << node.listen().to_string() << ", HTTP on "
             << node.http_url() << ", data in " << data << std::endl;
+  if (!node.lets_anybody_in()) return;
+  std::cout << "anybody who reaches it is its owner; docs/access.md says how to end that"
+            << std::endl;
 }
 
 int serve(const cli::ServeArguments& arguments) {

@@ -53,6 +53,15 @@ core::Retention default_retention(const Config& config) {
   return retention;
 }
 
+core::AnonymousRule anonymous_rule(const Config& config, const net::Endpoint& listener) {
+  using Mode = core::AnonymousRule::Mode;
+  core::AnonymousRule rule;
+  if (config.auth.anonymous == "true") rule.mode = Mode::always;
+  if (config.auth.anonymous == "false") rule.mode = Mode::never;
+  rule.loopback = listener.is_loopback();
+  return rule;
+}
+
 uint32_t reactor_count(const Config& config) {
   if (config.broker.reactors > 0) return static_cast<uint32_t>(config.broker.reactors);
   const unsigned cores = std::thread::hardware_concurrency();
@@ -92,12 +101,15 @@ bool Node::start(std::string* error) {
     *error = "http.listen: " + why;
     return false;
   }
+  options.anonymous = anonymous_rule(config_, http);
   options.http.host = http.host;
   options.http.port = http.port;
   std::vector<runtime::Reactor*> reactors;
   for (auto& lane : lanes_) reactors.push_back(lane->reactor.get());
   admin_ = std::make_unique<admin::Admin>(options, std::move(reactors), store_.get());
-  return admin_->start(error);
+  if (!admin_->start(error)) return false;
+  const Doors doors{anonymous_rule(config_, wanted_), anonymous_rule(config_, http)};
+  return look_after_doors(admin_.get(), doors, config_, &entry_, error);
 }
 
 bool Node::open_store(std::string* error) {
@@ -211,6 +223,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   server.max_batch_bytes = static_cast<uint32_t>(config_.limits.batch_bytes);
   server.default_partitions = static_cast<uint32_t>(config_.topics.partitions);
   server.default_retention = default_retention(config_);
+  server.anonymous = anonymous_rule(config_, wanted_);
   lane.server = std::make_unique<native::Server>(lane.reactor.get(), server);
   const net::Endpoint wanted = index == 0 ? wanted_ : bound_;
   net::Endpoint bound;

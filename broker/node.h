@@ -13,6 +13,7 @@
 
 #include "broker/admin/admin.h"
 #include "broker/config.h"
+#include "broker/first_owner.h"
 #include "broker/native/server.h"
 #include "broker/runtime/fabric.h"
 #include "broker/runtime/reactor.h"
@@ -32,6 +33,8 @@ class Node {
 
   const net::Endpoint& listen() const { return bound_; }
   std::string http_url() const { return admin_->url(); }
+  // Callers without credentials are let in, somewhere.
+  bool lets_anybody_in() const { return entry_ == Entry::anonymous; }
 
  private:
   // One reactor and everything that lives on its thread.
@@ -59,6 +62,7 @@ class Node {
   uint32_t shards_ = 0;
   net::Endpoint wanted_;
   net::Endpoint bound_;
+  Entry entry_ = Entry::with_credentials;
   std::vector<Month> months_;
   std::unique_ptr<storage::RocksStore> store_;
   std::unique_ptr<runtime::Fabric> fabric_;

@@ -26,7 +26,10 @@ namespace headrace::client {
 
 struct ClientOptions {
   net::Endpoint server;
-  std::string tenant = "default";
+  std::string tenant;     // empty: the caller's own
+  std::string api_key;    // hr_…; empty: no credentials
+  std::string as_tenant;  // platform admins: another tenant, whose audit trail tells it
+  std::string reason;     // why; with as_tenant
   std::string name = "headrace-cpp/0.1.0";
   int64_t timeout_ms = 30'000;         // of each request, connecting again included
   int64_t connect_timeout_ms = 2'000;  // of each attempt, handshake included

@@ -46,14 +46,6 @@ std::string members_json(const proto::DescribeGroupOk& group) {
   return json + "]";
 }
 
-void time_or_null(JsonLine* line, std::string_view name, int64_t time_us) {
-  if (time_us == 0) {
-    line->null(name);
-  } else {
-    line->text(name, format_time_us(time_us));
-  }
-}
-
 std::string dlq_json(const proto::DlqState& dlq) {
   std::string json;
   JsonLine line(&json);
@@ -142,10 +134,10 @@ void group_fields(JsonLine* line, const proto::DescribeGroupOk& group) {
       .number("dead", totals.dead())
       .number("released", totals.released())
       .number("skipped", totals.skipped());
-  time_or_null(line, "last_success", group.last_success_us());
-  time_or_null(line, "last_failure", group.last_failure_us());
+  line->time_or_null("last_success", group.last_success_us());
+  line->time_or_null("last_failure", group.last_failure_us());
   line->text("last_error", group.last_error()).text("state_reason", group.state_reason());
-  time_or_null(line, "cooldown_ends", group.cooldown_ends_us());
+  line->time_or_null("cooldown_ends", group.cooldown_ends_us());
   line->real("failure_rate", group.failure_rate(), 4)
       .number("handler_p50_us", group.handler_p50_us())
       .number("handler_p95_us", group.handler_p95_us())

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "metrics/quantity.h"
+
 namespace headrace {
 
 namespace {
@@ -39,6 +41,10 @@ JsonLine& JsonLine::text(std::string_view key, std::string_view value) {
 
 JsonLine& JsonLine::text_or_null(std::string_view key, std::optional<std::string_view> value) {
   return value ? text(key, *value) : null(key);
+}
+
+JsonLine& JsonLine::time_or_null(std::string_view key, int64_t wall_us) {
+  return wall_us == 0 ? null(key) : text(key, format_time_us(wall_us));
 }
 
 JsonLine& JsonLine::number(std::string_view key, int64_t value) {

@@ -20,6 +20,7 @@ class JsonLine {
 
   JsonLine& text(std::string_view name, std::string_view value);
   JsonLine& text_or_null(std::string_view name, std::optional<std::string_view> value);
+  JsonLine& time_or_null(std::string_view name, int64_t wall_us);  // 0: null
   JsonLine& number(std::string_view name, int64_t value);
   JsonLine& real(std::string_view name, double value, int decimals);
   JsonLine& boolean(std::string_view name, bool value);

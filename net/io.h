@@ -25,6 +25,8 @@ struct Endpoint {
   uint16_t port = 0;  // 0: the system picks one
 
   std::string to_string() const;  // "127.0.0.1:7420", "[::1]:7420"
+  // Only this machine reaches it. What is not certain is not.
+  bool is_loopback() const { return host.starts_with("127.") || host == "::1"; }
 };
 // "HOST:PORT"; `localhost` means 127.0.0.1. False and a sentence in *error if it is neither.
 bool parse_endpoint(std::string_view text, Endpoint* endpoint, std::string* error);

@@ -61,6 +61,8 @@ std::string_view to_string(StateKind kind) {
       return "applied";
     case StateKind::audit_head:
       return "audit_head";
+    case StateKind::key_use:
+      return "key_use";
     case StateKind::epoch:
       return "epoch";
     case StateKind::epoch_start:
@@ -127,6 +129,10 @@ std::string state_text(std::string_view key) {
     case StateKind::audit_head:
       text += " shard " + std::to_string(reader.take<uint16_t>());
       text += " t" + std::to_string(reader.take<uint32_t>());
+      break;
+    case StateKind::key_use:
+      text += " t" + std::to_string(tenant.value()) + " key " +
+              std::to_string(reader.take<uint64_t>());
       break;
     case StateKind::health:
       text += " " + group_text(reader, tenant);

@@ -50,6 +50,7 @@ enum class StateKind : uint8_t {
   job = 9,          // topic, slice, group, lane → replay or redrive job
   health = 10,      // topic, slice, group → health row
   audit_head = 11,  // shard, tenant → head of its audit chain (tenant 0)
+  key_use = 12,     // id of an API key → when it was used last, wall µs (meta shard)
 };
 
 // At most 47 bytes, no allocation. Compares like RocksDB's bytewise comparator.
@@ -204,6 +205,9 @@ Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id);
 Key applied_key(ShardId shard);
 Key epoch_key(ShardId shard);
 Key id_block_key(uint8_t id_kind);
+inline Key key_use_key(TenantId tenant, uint64_t key_id) {
+  return state_prefix(tenant, StateKind::key_use).append(key_id);
+}
 Key audit_head_prefix(ShardId shard);
 Key audit_head_key(ShardId shard, TenantId tenant);
 std::optional<TenantId> parse_audit_head_key(std::string_view key);  // whose it is

@@ -26,6 +26,7 @@ using TopicId = Id<struct TopicTag, uint32_t>;
 using SliceId = Id<struct SliceTag, uint16_t>;  // 0 until a topic may span shards
 using PartitionId = Id<struct PartitionTag, uint32_t>;
 using GroupId = Id<struct GroupTag, uint32_t>;
+using PrincipalId = Id<struct PrincipalTag, uint32_t>;
 using LaneId = Id<struct LaneTag, uint32_t>;  // 0 live, else a replay or redrive job
 using ShardId = Id<struct ShardTag, uint16_t>;
 using Epoch = Id<struct EpochTag, uint32_t>;         // of a shard: +1 durably at every open

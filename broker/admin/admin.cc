@@ -1,9 +1,61 @@
 #include "broker/admin/admin.h"
 
+#include <algorithm>
+
 #include "broker/admin/routes.h"
+#include "broker/core/api_access.h"
 #include "metrics/counters.h"
 
 namespace headrace::admin {
+
+// One request until it is known who asks.
+struct Admin::Visit {
+  const Route* route;
+  http::Request request;
+  PathParameters parameters;
+  http::Respond respond;
+  core::CatalogPtr catalog;
+  int64_t now_us = 0;
+
+  void fail(const core::Error& error) const {
+    http::Response response = problem(error);
+    if (error.code == core::ErrorCode::unauthenticated) {
+      response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"headrace\"");
+    }
+    respond(std::move(response));
+  }
+  void run(Admin* admin, core::TenantContext who) {
+    route->run(std::make_shared<Call>(*admin, std::move(who), route->permission, std::move(catalog),
+                                      std::move(request), std::move(parameters),
+                                      std::move(respond)));
+  }
+};
+
+namespace {
+
+core::Error credentials_of(const http::Request& request, core::Credentials* credentials) {
+  if (const auto given = request.header("Authorization")) {
+    constexpr std::string_view kScheme = "bearer ";
+    const bool bearer =
+        given->size() > kScheme.size() &&
+        std::equal(kScheme.begin(), kScheme.end(), given->begin(), [](char a, char b) {
+          return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
+        });
+    if (!bearer) {
+      return {core::ErrorCode::unauthenticated, "Authorization: Bearer and an API key"};
+    }
+    credentials->api_key = given->substr(kScheme.size());
+  }
+  const auto text = [&](std::string_view name) {
+    return std::string(request.header(name).value_or(""));
+  };
+  credentials->tenant = text("Headrace-Tenant");
+  credentials->as_tenant = text("Headrace-As-Tenant");
+  credentials->reason = text("Headrace-Reason");
+  return {};
+}
+
+}  // namespace
 
 Admin::Admin(const AdminOptions& options, std::vector<runtime::Reactor*> reactors,
              storage::RocksStore* store)
@@ -47,8 +99,8 @@ void Admin::handle(http::Request&& request, http::Respond respond) {
     return respond(problem({core::ErrorCode::unsupported_media_type, ""}));
   }
   if (route != nullptr) {
-    return route->run(std::make_shared<Call>(*this, core::Access::anonymous(), std::move(request),
-                                             std::move(parameters), std::move(respond)));
+    return enter(std::make_shared<Visit>(
+        Visit{route, std::move(request), std::move(parameters), std::move(respond), nullptr, 0}));
   }
   if (allowed.empty()) return respond(problem({core::ErrorCode::unknown_path, ""}));
   http::Response response =
@@ -56,6 +108,62 @@ void Admin::handle(http::Request&& request, http::Respond respond) {
   response.headers.emplace_back("Allow", allowed);
   respond(std::move(response));
 }
+
+// ---- who asks
+
+void Admin::enter(std::shared_ptr<Visit> visit) {
+  if (visit->route->permission == core::Permission::open) {
+    return visit->run(this, core::Access::nobody());
+  }
+  std::vector<core::RequestPtr> questions;
+  auto question = std::make_unique<core::ShardStats>(core::Access::node(kNodeTenant));
+  question->shard = kMetaShard;
+  question->only_catalog = true;
+  questions.push_back(std::move(question));
+  ask(std::move(questions), [this, visit](std::vector<core::RequestPtr> answers) {
+    if (answers[0]->error) return visit->fail(answers[0]->error);
+    auto& known = core::as<core::ShardStats>(*answers[0]);
+    visit->catalog = known.catalog;
+    visit->now_us = known.now_us;
+    if (visit->catalog->version == 0) {
+      return visit->fail({core::ErrorCode::loading, "the catalog"});
+    }
+    let_in(visit);
+  });
+}
+
+void Admin::let_in(const std::shared_ptr<Visit>& visit) {
+  using core::Permission;
+  const Permission permission = visit->route->permission;
+  core::TenantContext who = core::Access::nobody();
+  core::Credentials credentials;
+  core::Error error = credentials_of(visit->request, &credentials);
+  if (!error) {
+    error =
+        core::Access::enter(*visit->catalog, options_.anonymous, credentials, visit->now_us, &who);
+  }
+  if (error && permission == Permission::metrics && credentials.none()) {
+    return visit->run(this, core::Access::nobody());  // node-wide series, without names
+  }
+  if (error) {
+    metrics::add(metrics::Counter::access_refused);
+    return visit->fail(error);
+  }
+  if (!who.may(permission)) return visit->fail(who.require(permission));
+  if (who.reason().empty()) return visit->run(this, who);
+  // The tenant's audit trail tells it before anything is done.
+  auto note = std::make_unique<core::NoteCrossing>(who);
+  note->shard = kMetaShard;
+  note->what = visit->request.method + " " + visit->request.path;
+  std::vector<core::RequestPtr> questions;
+  questions.push_back(std::move(note));
+  ask(std::move(questions), [this, visit, who](std::vector<core::RequestPtr> answers) {
+    if (answers[0]->error) return visit->fail(answers[0]->error);
+    visit->run(this, who);
+  });
+}
+
+// ---- questions
 
 void Admin::ask(std::vector<core::RequestPtr> questions, Gathered done) {
   // The last answer arrives on a reactor: hand it over at once, the work is the HTTP thread's.

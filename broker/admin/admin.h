@@ -24,6 +24,7 @@ struct AdminOptions {
   size_t max_series = 1'000;
   uint32_t default_partitions = 1;  // of topics that do not say
   core::Retention default_retention;
+  core::AnonymousRule anonymous;
   http::ServerOptions http;
 };
 
@@ -32,6 +33,8 @@ struct Recent {
   double published_per_s = 0;  // events
   double failure_ratio = 0;    // of the attempts of acked groups
 };
+
+struct Route;
 
 class Admin final : public http::Handler {
  public:
@@ -58,6 +61,10 @@ class Admin final : public http::Handler {
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
  private:
+  struct Visit;
+  void enter(std::shared_ptr<Visit> visit);
+  void let_in(const std::shared_ptr<Visit>& visit);
+
   const AdminOptions options_;
   const std::vector<runtime::Reactor*> reactors_;
   storage::RocksStore* const store_;

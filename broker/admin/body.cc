@@ -135,11 +135,15 @@ std::optional<double> Body::real(std::string_view name) {
 }
 
 bool Body::boolean(std::string_view name) {
+  return maybe_boolean(name).value_or(false);
+}
+
+std::optional<bool> Body::maybe_boolean(std::string_view name) {
   const json* value = find(name);
-  if (value == nullptr) return false;
+  if (value == nullptr) return std::nullopt;
   if (value->is_boolean()) return value->get<bool>();
   wrong(name, "must be true or false");
-  return false;
+  return std::nullopt;
 }
 
 Body Body::object(std::string_view name) {

@@ -29,6 +29,7 @@ class Body {
   std::optional<uint32_t> number(std::string_view name);  // 0 to 2^32 - 1
   std::optional<double> real(std::string_view name);
   bool boolean(std::string_view name);  // false if it is not there
+  std::optional<bool> maybe_boolean(std::string_view name);
   // A text that `parse` understands; `example` says what that is.
   template <class Parse>
   auto form(std::string_view name, std::string_view example, const Parse& parse)

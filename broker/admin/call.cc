@@ -40,24 +40,14 @@ void Call::refuse(core::Error error) {
   fail(error);
 }
 
-void Call::with_catalog(std::function<void(const core::CatalogPtr& catalog)> go_on) {
-  auto question = std::make_unique<core::ShardStats>(core::Access::node(tenant_.tenant()));
-  question->shard = kMetaShard;
-  ask<core::ShardStats>(std::move(question),
-                        [go_on](core::ShardStats& stats) { go_on(stats.catalog); });
-}
-
 void Call::with_topic(const std::string& name, WithTopic go_on) {
-  with_catalog([self = shared_from_this(), name, go_on](const core::CatalogPtr& catalog) {
-    const auto topic = catalog->topic(self->tenant_.tenant(), name);
-    if (topic == nullptr) {
-      return self->fail(core::no_such_topic(name));
-    }
-    if (topic->state != core::Topic::State::active) {
-      return self->fail({core::ErrorCode::topic_deleting, name});
-    }
-    go_on(topic);
-  });
+  if (const core::Error error = may(name)) return fail(error);
+  const auto topic = catalog_->topic(tenant_.tenant(), name);
+  if (topic == nullptr) return fail(core::no_such_topic(name));
+  if (topic->state != core::Topic::State::active) {
+    return fail({core::ErrorCode::topic_deleting, name});
+  }
+  go_on(topic);
 }
 
 void Call::with_group(WithGroup go_on) {
@@ -74,24 +64,21 @@ void Call::with_acked_group(const std::string& name, WithGroup go_on) {
 
 void Call::find_group(const std::string& name, std::optional<core::GroupRecord::Kind> kind,
                       WithGroup go_on) {
-  with_catalog([self = shared_from_this(), name, kind, go_on](const core::CatalogPtr& catalog) {
-    const auto group = catalog->group(self->tenant_.tenant(), name);
-    if (group == nullptr) {
-      core::Error error = core::check_name("group", name);
-      if (!error) error = core::Error(core::ErrorCode::unknown_group, "'" + name + "'");
-      return self->fail(error);
-    }
-    const auto topic = catalog->topic(group->tenant, group->topic);
-    if (topic == nullptr) {
-      return self->fail({core::ErrorCode::unknown_group, "its topic is gone"});
-    }
-    if (kind && *kind != group->kind) {
-      const bool acked = group->kind == core::GroupRecord::Kind::acked;
-      return self->fail(
-          {core::ErrorCode::group_kind, "'" + name + "' is " + (acked ? "acked" : "positional")});
-    }
-    go_on(group, topic);
-  });
+  const auto group = catalog_->group(tenant_.tenant(), name);
+  if (group == nullptr) {
+    core::Error error = core::check_name("group", name);
+    if (!error) error = core::Error(core::ErrorCode::unknown_group, "'" + name + "'");
+    return fail(error);
+  }
+  const auto topic = catalog_->topic(group->tenant, group->topic);
+  if (topic == nullptr) return fail({core::ErrorCode::unknown_group, "its topic is gone"});
+  if (const core::Error error = may(topic->name)) return fail(error);
+  if (kind && *kind != group->kind) {
+    const bool acked = group->kind == core::GroupRecord::Kind::acked;
+    return fail(
+        {core::ErrorCode::group_kind, "'" + name + "' is " + (acked ? "acked" : "positional")});
+  }
+  go_on(group, topic);
 }
 
 }  // namespace headrace::admin

@@ -27,16 +27,23 @@ using CallPtr = std::shared_ptr<Call>;
 
 class Call : public std::enable_shared_from_this<Call> {
  public:
-  Call(Admin& admin, core::TenantContext tenant, http::Request request, PathParameters parameters,
+  Call(Admin& admin, core::TenantContext tenant, core::Permission permission,
+       core::CatalogPtr catalog, http::Request request, PathParameters parameters,
        http::Respond respond)
       : admin_(admin),
-        tenant_(tenant),
+        tenant_(std::move(tenant)),
+        permission_(permission),
+        catalog_(std::move(catalog)),
         request_(std::move(request)),
         parameters_(std::move(parameters)),
         respond_(std::move(respond)) {}
 
   Admin& admin() { return admin_; }
-  core::TenantContext tenant() const { return tenant_; }
+  const core::TenantContext& tenant() const { return tenant_; }
+  // What the route needs, on this topic.
+  core::Error may(std::string_view topic) const { return tenant_.require(permission_, topic); }
+  // As it was when the caller was let in.
+  const core::CatalogPtr& catalog() const { return catalog_; }
   const http::Request& request() const { return request_; }
   const std::string& parameter(std::string_view name) const;
 
@@ -55,7 +62,6 @@ class Call : public std::enable_shared_from_this<Call> {
   // ---- questions; what follows runs on the HTTP thread
   template <class Question>
   void ask(std::unique_ptr<Question> question, std::function<void(Question&)> go_on);
-  void with_catalog(std::function<void(const core::CatalogPtr& catalog)> go_on);
   // The topic or group of this name that is in service; answers the error otherwise.
   using WithTopic = std::function<void(const core::TopicPtr& topic)>;
   void with_topic(const std::string& name, WithTopic go_on);
@@ -80,6 +86,8 @@ class Call : public std::enable_shared_from_this<Call> {
 
   Admin& admin_;
   const core::TenantContext tenant_;
+  const core::Permission permission_;
+  const core::CatalogPtr catalog_;
   const http::Request request_;
   const PathParameters parameters_;
   const http::Respond respond_;

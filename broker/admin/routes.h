@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "broker/admin/call.h"
+#include "broker/core/permission.h"
 
 namespace headrace::admin {
 
-enum class Permission : uint8_t { open, metrics, describe, consume, manage, audit };
+using core::Permission;
 
 struct Route {
   std::string_view method;

@@ -60,6 +60,17 @@ struct Request {
     ensure_group,
     delete_group,
     init_producer,
+    create_tenant,
+    set_tenant_state,
+    delete_tenant,
+    create_principal,
+    update_principal,
+    delete_principal,
+    create_key,
+    revoke_key,
+    list_keys,
+    note_key_use,
+    note_crossing,
     purge_topic,
     purge_group,
     shard_stats,
@@ -415,6 +426,9 @@ struct DeleteGroup final : RequestOf<Request::Kind::delete_group> {
 struct PurgeTopic final : RequestOf<Request::Kind::purge_topic> {
   using RequestOf::RequestOf;
   TopicPtr topic;
+  // out: what was there
+  int64_t events = 0;
+  int64_t bytes = 0;
 };
 struct PurgeGroup final : RequestOf<Request::Kind::purge_group> {
   using RequestOf::RequestOf;
@@ -422,8 +436,10 @@ struct PurgeGroup final : RequestOf<Request::Kind::purge_group> {
   GroupPtr group;
   bool only_if_empty = false;  // group_not_empty while it has members
 };
+// Of the context's tenant; the node's own tenant: of all.
 struct ShardStats final : RequestOf<Request::Kind::shard_stats> {
   using RequestOf::RequestOf;
+  bool only_catalog = false;
   struct TopicRow {
     TopicPtr topic;
     PartitionStats partition;
@@ -432,6 +448,7 @@ struct ShardStats final : RequestOf<Request::Kind::shard_stats> {
   std::vector<TopicRow> partitions;
   std::vector<GroupStats> groups;
   CatalogPtr catalog;  // as the answering reactor knows it
+  int64_t now_us = 0;  // wall clock of its turn
 };
 
 }  // namespace headrace::core

@@ -20,7 +20,13 @@ std::string entry_of(const TenantContext& who, const AuditNote& note, int64_t no
   entry.set_actor(std::string(who.actor()));
   entry.set_action(std::string(to_string(note.action)));
   entry.set_object(clean_utf8(note.object, limits::kErrorTextMax));
-  entry.set_reason(clean_utf8(note.reason, limits::kErrorTextMax));
+  // What a platform admin does in another tenant says why they are there, too.
+  std::string reason = note.reason;
+  if (!who.reason().empty() && reason != who.reason()) {
+    if (!reason.empty()) reason += "; ";
+    reason += who.reason();
+  }
+  entry.set_reason(clean_utf8(reason, limits::kErrorTextMax));
   for (const AuditChange& change : note.changes) {
     auto* row = entry.add_changes();
     row->set_field(change.field);

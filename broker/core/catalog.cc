@@ -33,6 +33,57 @@ GroupPtr CatalogSnapshot::group(TenantId tenant, std::string_view name) const {
   return find_or_null(groups, Name(tenant, name));
 }
 
+TenantPtr CatalogSnapshot::tenant(std::string_view name) const {
+  return find_or_null(tenants, name);
+}
+
+TenantPtr CatalogSnapshot::tenant(TenantId id) const {
+  return find_or_null(tenants_by_id, id);
+}
+
+PrincipalPtr CatalogSnapshot::principal(TenantId tenant, std::string_view name) const {
+  return find_or_null(principals, Name(tenant, name));
+}
+
+PrincipalPtr CatalogSnapshot::key_holder(std::string_view id) const {
+  return find_or_null(keys, id);
+}
+
+PrincipalPtr CatalogSnapshot::subject_holder(std::string_view subject) const {
+  return find_or_null(subjects, subject);
+}
+
+bool CatalogSnapshot::has_platform_owner() const {
+  for (auto at = principals.lower_bound({kDefaultTenant, ""});
+       at != principals.end() && at->first.first == kDefaultTenant; ++at) {
+    if (at->second->platform && at->second->has_credentials()) return true;
+  }
+  return false;
+}
+
+void CatalogSnapshot::put(const TenantPtr& tenant) {
+  tenants[tenant->name] = tenant;
+  tenants_by_id[tenant->id] = tenant;
+}
+
+void CatalogSnapshot::erase(const Tenant& tenant) {
+  tenants.erase(tenant.name);
+  tenants_by_id.erase(tenant.id);
+}
+
+void CatalogSnapshot::put(const PrincipalPtr& principal) {
+  if (const PrincipalPtr old = this->principal(principal->tenant, principal->name)) erase(*old);
+  principals[{principal->tenant, principal->name}] = principal;
+  for (const ApiKey& key : principal->keys) keys[key.id] = principal;
+  for (const std::string& subject : principal->subjects) subjects[subject] = principal;
+}
+
+void CatalogSnapshot::erase(const Principal& principal) {
+  for (const ApiKey& key : principal.keys) keys.erase(key.id);
+  for (const std::string& subject : principal.subjects) subjects.erase(subject);
+  principals.erase({principal.tenant, principal.name});
+}
+
 Error check_name(std::string_view what, std::string_view name) {
   const bool ok = !name.empty() && name.size() <= limits::kNameMax && name != "." && name != ".." &&
                   std::all_of(name.begin(), name.end(), name_character);

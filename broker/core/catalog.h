@@ -1,5 +1,5 @@
-// What exists: tenants, topics, group names. The meta shard owns the catalog and changes it by its
-// WriteSets; everybody else reads immutable snapshots.
+// What exists: tenants, principals, topics, group names. The meta shard owns the catalog and
+// changes it by its WriteSets; everybody else reads immutable snapshots.
 //
 // CatalogSnapshot lives on: any thread (immutable). Catalog (catalog_store.h) lives on: the reactor
 // that owns the meta shard.
@@ -15,6 +15,7 @@
 
 #include "broker/core/error.h"
 #include "broker/core/group_options.h"
+#include "broker/core/principal.h"
 #include "storage/types.h"
 
 namespace headrace::core {
@@ -75,7 +76,12 @@ struct CatalogSnapshot {
   using Name = std::pair<TenantId, std::string>;
 
   uint64_t version = 0;
-  std::map<std::string, TenantId, std::less<>> tenants;
+  std::map<std::string, TenantPtr, std::less<>> tenants;
+  std::map<TenantId, TenantPtr> tenants_by_id;
+  std::map<Name, PrincipalPtr> principals;
+  // Credentials are looked up before the tenant is known: unique in the node.
+  std::map<std::string, PrincipalPtr, std::less<>> keys;      // by the key's id
+  std::map<std::string, PrincipalPtr, std::less<>> subjects;  // of client certificates
   std::map<Name, TopicPtr> topics;
   std::map<std::pair<TenantId, TopicId>, TopicPtr> topics_by_id;
   std::map<Name, GroupPtr> groups;
@@ -83,8 +89,28 @@ struct CatalogSnapshot {
   TopicPtr topic(TenantId tenant, std::string_view name) const;
   TopicPtr topic(TenantId tenant, TopicId id) const;
   GroupPtr group(TenantId tenant, std::string_view name) const;
+  TenantPtr tenant(std::string_view name) const;
+  TenantPtr tenant(TenantId id) const;
+  PrincipalPtr principal(TenantId tenant, std::string_view name) const;
+  PrincipalPtr key_holder(std::string_view id) const;
+  PrincipalPtr subject_holder(std::string_view subject) const;
+  // Somebody of tenant `default` who may do everything has credentials.
+  bool has_platform_owner() const;
+
+  void put(const TenantPtr& tenant);
+  void erase(const Tenant& tenant);
+  void put(const PrincipalPtr& principal);  // instead of the one of this name
+  void erase(const Principal& principal);
 };
 using CatalogPtr = std::shared_ptr<const CatalogSnapshot>;
+
+// How many of topics, groups or principals a tenant has.
+template <class Map>
+size_t count_of(const Map& map, TenantId tenant) {
+  auto from = map.lower_bound({tenant, ""});
+  auto to = map.lower_bound({TenantId(tenant.value() + 1), ""});
+  return static_cast<size_t>(std::distance(from, to));
+}
 
 // What the broker itself publishes to (system_events.h): no name that anybody could give.
 constexpr std::string_view kSystemTopic = "$sys";

@@ -3,6 +3,7 @@
 
 #include "broker/core/api_acked.h"
 #include "broker/core/audit.h"
+#include "broker/core/catalog_rows.h"
 #include "broker/core/catalog_store.h"
 #include "broker/core/option_changes.h"
 #include "broker/core/system_events.h"
@@ -11,17 +12,7 @@
 namespace headrace::core {
 namespace {
 
-constexpr uint8_t kProducerIds = 1;
-constexpr uint8_t kTopicIds = 2;
-constexpr uint8_t kGroupIds = 3;
 constexpr int64_t kProducerBlock = 1'000;
-
-template <class Map>
-size_t count_of(const Map& map, TenantId tenant) {
-  auto from = map.lower_bound({tenant, ""});
-  auto to = map.lower_bound({TenantId(tenant.value() + 1), ""});
-  return static_cast<size_t>(std::distance(from, to));
-}
 
 Error check_retention(const Retention& retention) {
   auto negative = [](const auto& limit) { return limit.has_value() && *limit <= 0; };
@@ -80,13 +71,17 @@ void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
     request->topic = existing;
     return ctx_->reply_committed(std::move(request), newest_change());
   }
+  const TenantPtr of = newest_->tenant(tenant);
+  if (of == nullptr || of->state == Tenant::State::deleting) {
+    return refuse(Error(ErrorCode::unknown_tenant));
+  }
   if (count_of(newest_->topics, tenant) >= limits::kTopicsPerTenant) {
     return refuse(Error(ErrorCode::limit_reached,
                         std::to_string(limits::kTopicsPerTenant) + " topics per tenant"));
   }
   auto topic = std::make_shared<Topic>();
   topic->tenant = tenant;
-  topic->id = TopicId(static_cast<uint32_t>(take_ids(kTopicIds, 1)));
+  topic->id = TopicId(static_cast<uint32_t>(take_ids(kTopicEntity, 1)));
   topic->name = request->name;
   topic->partitions = request->partitions;
   topic->retention = request->retention;
@@ -182,7 +177,7 @@ Error CatalogStore::add_group(const TenantContext& who, const TopicPtr& asked, G
   }
   auto group = std::make_shared<GroupRecord>(std::move(record));
   group->tenant = tenant;
-  group->id = GroupId(static_cast<uint32_t>(take_ids(kGroupIds, 1)));
+  group->id = GroupId(static_cast<uint32_t>(take_ids(kGroupEntity, 1)));
   group->topic = topic->id;
   group->created_us = ctx_->now().wall_us;
   put_group(group);
@@ -285,8 +280,16 @@ void CatalogStore::init_producer(std::unique_ptr<InitProducer> request) {
 void CatalogStore::on_reply(RequestPtr reply) {
   if (reply->kind == Request::Kind::purge_topic) {
     auto& purged = as<PurgeTopic>(*reply);
-    TopicPtr topic = newest_->topic(purged.topic->tenant, purged.topic->id);
-    if (!purged.error && topic != nullptr) remove_topic(*topic);
+    const TenantId tenant = purged.topic->tenant;
+    TopicPtr topic = newest_->topic(tenant, purged.topic->id);
+    if (!purged.error && topic != nullptr) {
+      if (const auto receipt = receipts_.find(tenant); receipt != receipts_.end()) {
+        receipt->second.events += purged.events;
+        receipt->second.bytes += purged.bytes;
+      }
+      remove_topic(*topic);
+      finish_tenant(tenant);
+    }
     finish_deletes(purged.error, [&](const Request& waiting) {
       return waiting.kind == Request::Kind::delete_topic &&
              static_cast<const DeleteTopic&>(waiting).id == purged.topic->id;

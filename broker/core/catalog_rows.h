@@ -13,9 +13,12 @@ namespace headrace::core {
 constexpr uint8_t kTenantEntity = 1;  // kept under the node's tenant, so that all are found
 constexpr uint8_t kTopicEntity = 2;
 constexpr uint8_t kGroupEntity = 3;
+constexpr uint8_t kPrincipalEntity = 4;
 // Kinds of id blocks: the entity's number, and producers. Ids are unique in the whole node.
 constexpr uint8_t kProducerIds = 1;
-constexpr uint8_t kIdKinds[] = {kProducerIds, kTopicEntity, kGroupEntity};
+constexpr uint8_t kTenantIds = 5;  // the tenant's own number is 1, which producers have
+constexpr uint8_t kIdKinds[] = {kProducerIds, kTopicEntity, kGroupEntity, kPrincipalEntity,
+                                kTenantIds};
 
 struct EntityKey {
   uint8_t entity;

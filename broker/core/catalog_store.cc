@@ -1,5 +1,6 @@
 #include "broker/core/catalog_store.h"
 
+#include "broker/core/api_access.h"
 #include "broker/core/api_acked.h"
 #include "broker/core/cast.h"
 #include "broker/core/catalog_rows.h"
@@ -22,7 +23,8 @@ struct CatalogStore::LoadIds final : storage::Read {
       if (items[i].found && items[i].value.size() != sizeof(int64_t)) {
         return alive->fail(storage::Status::corrupt);
       }
-      alive->ids_[kIdKinds[i]] = items[i].found ? load_be<int64_t>(items[i].value.data()) : 1;
+      const int64_t first = kIdKinds[i] == kTenantIds ? kDefaultTenant.value() + 1 : 1;
+      alive->ids_[kIdKinds[i]] = items[i].found ? load_be<int64_t>(items[i].value.data()) : first;
     }
     alive->load_tenants();
   }
@@ -82,12 +84,10 @@ void CatalogStore::tenants_loaded(const std::vector<storage::Scan::Row>& rows) {
   if (rows.empty()) return bootstrap();
   for (const auto& row : rows) {
     const auto key = parse_entity(row.key.view());
-    records::Tenant tenant;
-    if (!key || key->entity != kTenantEntity ||
-        !tenant.ParseFromArray(row.value.data(), static_cast<int>(row.value.size()))) {
-      return fail(storage::Status::corrupt);
-    }
-    newest_->tenants[tenant.name()] = TenantId(key->id);
+    if (!key || key->entity != kTenantEntity) return fail(storage::Status::corrupt);
+    auto tenant = decode_tenant(TenantId(key->id), row.value.view());
+    if (!tenant) return fail(storage::Status::corrupt);
+    newest_->put(std::make_shared<const Tenant>(std::move(*tenant)));
     to_load_.push_back(TenantId(key->id));
   }
   load_next_tenant();
@@ -120,6 +120,10 @@ void CatalogStore::entities_loaded(TenantId tenant, const std::vector<storage::S
       if (!group) return fail(storage::Status::corrupt);
       auto shared = std::make_shared<const GroupRecord>(std::move(*group));
       newest_->groups[{tenant, shared->name}] = shared;
+    } else if (key->entity == kPrincipalEntity) {
+      auto principal = decode_principal(tenant, PrincipalId(key->id), row.value.view());
+      if (!principal) return fail(storage::Status::corrupt);
+      newest_->put(std::make_shared<const Principal>(std::move(*principal)));
     }
   }
 }
@@ -143,21 +147,23 @@ void CatalogStore::become_ready() {
     if (group->state != GroupRecord::State::deleting) continue;
     if (auto topic = newest_->topic(group->tenant, group->topic)) purge(group, topic);
   }
+  for (const auto& [id, tenant] : std::map(newest_->tenants_by_id)) {
+    if (tenant->state != Tenant::State::deleting) continue;
+    delete_topics_of(id);
+    finish_tenant(id);
+  }
   auto waiting = std::move(waiting_);
   waiting_.clear();
   for (auto& request : waiting) handle(std::move(request));
 }
 
 void CatalogStore::bootstrap() {
-  auto& catalog = stage();
-  records::Tenant row;
-  row.set_name("default");
-  row.set_created_us(ctx_->now().wall_us);
-  row.set_dedicated(true);
-  ctx_->writes(this).put(storage::state_place(kNodeTenant),
-                         storage::catalog_key(kNodeTenant, kTenantEntity, kDefaultTenant.value()),
-                         row.SerializeAsString());
-  catalog.tenants["default"] = kDefaultTenant;
+  auto tenant = std::make_shared<Tenant>();
+  tenant->id = kDefaultTenant;
+  tenant->name = "default";
+  tenant->created_us = ctx_->now().wall_us;
+  tenant->dedicated = true;
+  put_tenant(tenant);
   auto topic = std::make_shared<Topic>();
   topic->tenant = kDefaultTenant;
   topic->id = TopicId(static_cast<uint32_t>(take_ids(kTopicEntity, 1)));
@@ -196,6 +202,28 @@ void CatalogStore::handle(RequestPtr request) {
       return delete_group(cast<DeleteGroup>(std::move(request)));
     case Request::Kind::init_producer:
       return init_producer(cast<InitProducer>(std::move(request)));
+    case Request::Kind::create_tenant:
+      return create_tenant(cast<CreateTenant>(std::move(request)));
+    case Request::Kind::set_tenant_state:
+      return set_tenant_state(cast<SetTenantState>(std::move(request)));
+    case Request::Kind::delete_tenant:
+      return delete_tenant(cast<DeleteTenant>(std::move(request)));
+    case Request::Kind::create_principal:
+      return create_principal(cast<CreatePrincipal>(std::move(request)));
+    case Request::Kind::update_principal:
+      return update_principal(cast<UpdatePrincipal>(std::move(request)));
+    case Request::Kind::delete_principal:
+      return delete_principal(cast<DeletePrincipal>(std::move(request)));
+    case Request::Kind::create_key:
+      return create_key(cast<CreateKey>(std::move(request)));
+    case Request::Kind::revoke_key:
+      return revoke_key(cast<RevokeKey>(std::move(request)));
+    case Request::Kind::list_keys:
+      return list_keys(cast<ListKeys>(std::move(request)));
+    case Request::Kind::note_key_use:
+      return note_key_use(std::move(request));
+    case Request::Kind::note_crossing:
+      return note_crossing(std::move(request));
     default:
       HR_UNREACHABLE("not a request of the catalog");
   }

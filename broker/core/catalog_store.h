@@ -18,7 +18,16 @@
 namespace headrace::core {
 
 struct CreateGroup;
+struct CreateKey;
+struct CreatePrincipal;
+struct CreateTenant;
+struct DeletePrincipal;
+struct DeleteTenant;
+struct ListKeys;
+struct RevokeKey;
+struct SetTenantState;
 struct UpdateGroup;
+struct UpdatePrincipal;
 
 class CatalogStore final : public Committable, public std::enable_shared_from_this<CatalogStore> {
  public:
@@ -55,6 +64,27 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   void delete_group(std::unique_ptr<DeleteGroup> request);
   void init_producer(std::unique_ptr<InitProducer> request);
 
+  // catalog_tenants.cc
+  void create_tenant(std::unique_ptr<CreateTenant> request);
+  void set_tenant_state(std::unique_ptr<SetTenantState> request);
+  void delete_tenant(std::unique_ptr<DeleteTenant> request);
+  void put_tenant(const TenantPtr& tenant);
+  void delete_topics_of(TenantId tenant);
+  void finish_tenant(TenantId tenant);  // if nothing of it is left but its own rows
+
+  // catalog_principals.cc
+  void create_principal(std::unique_ptr<CreatePrincipal> request);
+  void update_principal(std::unique_ptr<UpdatePrincipal> request);
+  void delete_principal(std::unique_ptr<DeletePrincipal> request);
+  void create_key(std::unique_ptr<CreateKey> request);
+  void revoke_key(std::unique_ptr<RevokeKey> request);
+  void list_keys(std::unique_ptr<ListKeys> request);
+  void note_key_use(RequestPtr request);
+  void note_crossing(RequestPtr request);
+  void put_principal(const PrincipalPtr& principal);
+  void remove_principal(const Principal& principal);
+  Error check_subjects(const std::vector<std::string>& subjects, const Principal* of) const;
+
   int64_t take_ids(uint8_t id_kind, int64_t count);  // never reused: the row goes with the set
   void put_topic(const TopicPtr& topic);
   void remove_topic(const Topic& topic);
@@ -85,6 +115,13 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   };
   std::deque<Purge> purges_;
   std::vector<RequestPtr> deleting_;  // delete requests whose data is being removed
+  struct Receipt {
+    uint32_t topics = 0;
+    uint32_t groups = 0;
+    int64_t events = 0;
+    int64_t bytes = 0;
+  };
+  std::map<TenantId, Receipt> receipts_;  // of tenants that are being deleted, since the last load
   int64_t next_producer_ = 0;
   int64_t producer_block_end_ = 0;
   uint64_t producer_block_sequence_ = 0;

@@ -7,15 +7,15 @@
 namespace headrace::core {
 namespace {
 
-Error invalid(const char* field, const std::string& what) {
+Error wrong_option(const char* field, const std::string& what) {
   return Error(ErrorCode::invalid_request, std::string(field) + ": " + what);
 }
 
 template <class T>
 Error check_range(const char* field, T value, T least, T most, const char* unit) {
   if (value >= least && value <= most) return {};
-  return invalid(field, std::to_string(least) + " to " + std::to_string(most) + unit + ", got " +
-                            std::to_string(value));
+  return wrong_option(field, std::to_string(least) + " to " + std::to_string(most) + unit +
+                                 ", got " + std::to_string(value));
 }
 
 Error check_retry(const RetryPolicy& retry) {
@@ -25,10 +25,10 @@ Error check_retry(const RetryPolicy& retry) {
   if (Error e = check_range<int64_t>("retry.base", retry.base_us, 0, kMost, " µs")) return e;
   if (Error e = check_range<int64_t>("retry.cap", retry.cap_us, 0, kMost, " µs")) return e;
   // Written so that a NaN fails, too.
-  if (!(retry.factor >= 1 && retry.factor <= 100)) return invalid("retry.factor", "1 to 100");
-  if (!(retry.jitter >= 0 && retry.jitter <= 1)) return invalid("retry.jitter", "0 to 1");
+  if (!(retry.factor >= 1 && retry.factor <= 100)) return wrong_option("retry.factor", "1 to 100");
+  if (!(retry.jitter >= 0 && retry.jitter <= 1)) return wrong_option("retry.jitter", "0 to 1");
   if (retry.delays_us.size() > limits::kRetriesMax) {
-    return invalid("retry.delays", "at most " + std::to_string(limits::kRetriesMax));
+    return wrong_option("retry.delays", "at most " + std::to_string(limits::kRetriesMax));
   }
   for (int64_t delay_us : retry.delays_us) {
     if (Error e = check_range<int64_t>("retry.delays", delay_us, 0, kMost, " µs")) return e;
@@ -72,12 +72,12 @@ Error check_options(const GroupOptions& options) {
     return e;
   if (Error e = check_range<int64_t>("dlq_bytes", options.dlq_bytes, 1, INT64_MAX, "")) return e;
   if (const auto* offset = std::get_if<Offset>(&options.from); offset && offset->value() < 0) {
-    return invalid("from", "an offset must not be negative");
+    return wrong_option("from", "an offset must not be negative");
   }
-  if (options.schema_from < 0) return invalid("schema_from", "must not be negative");
-  if (options.schema_to < 0) return invalid("schema_to", "must not be negative");
+  if (options.schema_from < 0) return wrong_option("schema_from", "must not be negative");
+  if (options.schema_to < 0) return wrong_option("schema_to", "must not be negative");
   if (options.schema_to != 0 && options.schema_to < options.schema_from) {
-    return invalid("schema_to", "must not be below schema_from");
+    return wrong_option("schema_to", "must not be below schema_from");
   }
   Filter filter;
   return compile_filter(options, &filter);

@@ -29,7 +29,7 @@ void Jobs::open(const Job::Rows& rows) {
 
 namespace {
 
-Error invalid(std::string_view field, std::string_view why) {
+Error wrong_in_job(std::string_view field, std::string_view why) {
   return {ErrorCode::invalid_request, std::string(field) + ": " + std::string(why)};
 }
 
@@ -54,24 +54,24 @@ Error Jobs::check_replay(const StartJob& request) const {
   if (Error error = compile_replay_filter(record, &filter)) return error;
   const bool offsets = request.from_offset.value() >= 0 || request.to_offset.value() >= 0;
   if (offsets == request.from_time.has_value()) {
-    return invalid("from", "either a time or offsets");
+    return wrong_in_job("from", "either a time or offsets");
   }
   if (!offsets) {
-    if (request.partition) return invalid("partition", "only with offsets");
-    if (request.from_time->value() < 0) return invalid("from", "a time before 1970");
+    if (request.partition) return wrong_in_job("partition", "only with offsets");
+    if (request.from_time->value() < 0) return wrong_in_job("from", "a time before 1970");
     if (request.to_time && request.to_time->value() <= request.from_time->value()) {
-      return invalid("to", "must be after from");
+      return wrong_in_job("to", "must be after from");
     }
     return {};
   }
-  if (request.to_time) return invalid("to", "a time with offsets");
-  if (request.from_offset.value() < 0) return invalid("from_offset", "is missing");
+  if (request.to_time) return wrong_in_job("to", "a time with offsets");
+  if (request.from_offset.value() < 0) return wrong_in_job("from_offset", "is missing");
   if (request.to_offset <= request.from_offset) {
-    return invalid("to_offset", "is missing, or before from_offset");
+    return wrong_in_job("to_offset", "is missing, or before from_offset");
   }
   const uint32_t partitions = group_->topic()->partitions;
   if (!request.partition && partitions > 1) {
-    return invalid("partition", "the topic has " + std::to_string(partitions) + ": say which");
+    return wrong_in_job("partition", "the topic has " + std::to_string(partitions) + ": say which");
   }
   if (request.partition && request.partition->value() >= partitions) {
     return {ErrorCode::unknown_partition, "partition: the topic has " + std::to_string(partitions) +
@@ -84,9 +84,9 @@ Error Jobs::check_replay(const StartJob& request) const {
 Error Jobs::check_redrive(const StartJob& request) const {
   const int ways = (request.all ? 1 : 0) + (request.letters.empty() ? 0 : 1) +
                    (request.conditions.empty() ? 0 : 1);
-  if (ways != 1) return invalid("ids", "either ids, or conditions, or all");
+  if (ways != 1) return wrong_in_job("ids", "either ids, or conditions, or all");
   if (request.letters.size() > limits::kJobLetters) {
-    return invalid("ids", "at most " + std::to_string(limits::kJobLetters));
+    return wrong_in_job("ids", "at most " + std::to_string(limits::kJobLetters));
   }
   LetterFilter filter;
   return LetterFilter::compile(request.conditions, &filter);
@@ -187,8 +187,8 @@ void Jobs::on_position(ListOffsets& found) {
   if (is_end && !starting.request->from_time) {
     range.to = std::min(range.to, starting.request->to_offset);
     if (!found.error && range.from >= found.offset) {
-      found.error =
-          invalid("from_offset", "the partition ends at " + std::to_string(found.offset.value()));
+      found.error = wrong_in_job("from_offset",
+                                 "the partition ends at " + std::to_string(found.offset.value()));
     }
   }
   if (found.error) {
@@ -303,7 +303,7 @@ Error Jobs::act(Job& job, ControlJob::Action action) {
   const bool cancels = action == ControlJob::Action::cancel;
   if (cancels && record.state == JobState::cancelled) return {};
   if (!record.open()) {
-    return invalid("action", "the job is " + std::string(to_string(record.state)));
+    return wrong_in_job("action", "the job is " + std::string(to_string(record.state)));
   }
   if (cancels) {
     cancel(job);

@@ -13,7 +13,7 @@
 namespace headrace::core {
 namespace {
 
-Error invalid(std::string what) {
+Error wrong_in_removal(std::string what) {
   return Error(ErrorCode::invalid_request, std::move(what));
 }
 
@@ -24,7 +24,7 @@ void DeadLetters::remove(std::unique_ptr<DeleteDeadLetters> request) {
   auto walk = std::make_unique<Walk>();
   request->error = LetterFilter::compile(request->conditions, &walk->filter);
   if (!request->error && request->all != request->conditions.empty()) {
-    request->error = invalid("either letters by id, or conditions, or all");
+    request->error = wrong_in_removal("either letters by id, or conditions, or all");
   }
   walk->counts = request->token.empty();
   walk->up_to = next_ - 1;
@@ -67,9 +67,9 @@ void DeadLetters::remove_named(std::unique_ptr<DeleteDeadLetters> request) {
   std::sort(only.begin(), only.end());
   only.erase(std::unique(only.begin(), only.end()), only.end());
   if (only.size() > limits::kLettersPerDelete) {
-    request->error = invalid("ids: at most " + std::to_string(limits::kLettersPerDelete));
+    request->error = wrong_in_removal("ids: at most " + std::to_string(limits::kLettersPerDelete));
   } else if (request->all || !request->conditions.empty() || !request->token.empty()) {
-    request->error = invalid("either letters by id, or conditions, or all");
+    request->error = wrong_in_removal("either letters by id, or conditions, or all");
   }
   if (request->error) return ctx_->reply(std::move(request));
   forget_changes();
@@ -222,9 +222,9 @@ Error DeadLetters::confirm(const DeleteDeadLetters& request, uint64_t* up_to) {
                             [&](const auto& one) { return one.token == request.token; });
   if (known == confirmations_.end() || known->until_mono_us < ctx_->now().mono_us ||
       known->conditions != request.conditions || known->all != request.all) {
-    return invalid("token: not of this selection, or older than " +
-                   std::to_string(limits::kConfirmationUs / kMicrosPerSecond) +
-                   " s: ask again without one");
+    return wrong_in_removal("token: not of this selection, or older than " +
+                            std::to_string(limits::kConfirmationUs / kMicrosPerSecond) +
+                            " s: ask again without one");
   }
   *up_to = known->up_to;
   confirmations_.erase(known);

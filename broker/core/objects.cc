@@ -96,6 +96,17 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::create_group:
     case Request::Kind::update_group:
     case Request::Kind::init_producer:
+    case Request::Kind::create_tenant:
+    case Request::Kind::set_tenant_state:
+    case Request::Kind::delete_tenant:
+    case Request::Kind::create_principal:
+    case Request::Kind::update_principal:
+    case Request::Kind::delete_principal:
+    case Request::Kind::create_key:
+    case Request::Kind::revoke_key:
+    case Request::Kind::list_keys:
+    case Request::Kind::note_key_use:
+    case Request::Kind::note_crossing:
       HR_CHECK(catalog_ != nullptr);
       return catalog_->handle(std::move(request));
     case Request::Kind::join_group:
@@ -454,63 +465,6 @@ void ShardObjects::cancel_delayed(std::unique_ptr<CancelDelayed> typed) {
     partitions.push_back(partitions_.at(topic->partition(PartitionId(i))));
   }
   CancelScan::begin(cast<CancelDelayed>(std::move(request)), std::move(partitions), ctx_);
-}
-
-void ShardObjects::purge_topic(std::unique_ptr<PurgeTopic> typed) {
-  RequestPtr request = std::move(typed);
-  auto& purge = as<PurgeTopic>(*request);
-  const TopicPtr topic = purge.topic;
-  for (uint32_t i = 0; i < topic->partitions; ++i) {
-    auto known = partitions_.find(topic->partition(PartitionId(i)));
-    if (known != partitions_.end() && known->second->state() == Partition::State::closed) continue;
-    if (ready_partition(topic, PartitionId(i), request) == nullptr) return;
-  }
-  for (uint32_t i = 0; i < topic->partitions; ++i) {
-    auto& partition = partitions_.at(topic->partition(PartitionId(i)));
-    if (partition->state() != Partition::State::closed) partition->purge();
-  }
-  for (auto at = groups_.begin(); at != groups_.end();) {
-    auto& [id, entry] = *at;
-    if (entry.group->topic()->id != topic->id) {
-      ++at;
-      continue;
-    }
-    ctx_->forget(entry.group.get());
-    for (auto& waiting : entry.waiting) {
-      waiting->error = Error(ErrorCode::unknown_group, "its topic was deleted");
-      ctx_->reply(std::move(waiting));
-    }
-    at = groups_.erase(at);
-  }
-  acked_.purge_topic(topic);
-  rollups_.purge(topic);
-  auto remove = [&](storage::Table table, const storage::Key& prefix) {
-    ctx_->writes(nullptr).remove_range({table, Month(0), topic->tenant}, prefix,
-                                       prefix.after_prefix());
-  };
-  remove(storage::Table::offsets, storage::offsets_prefix(topic->tenant, topic->id, SliceId(0)));
-  remove(storage::Table::dedup, storage::dedup_prefix(topic->tenant, topic->id, SliceId(0)));
-  remove(storage::Table::delayed, storage::delayed_prefix(topic->tenant, topic->id, SliceId(0)));
-  ctx_->reply_committed(std::move(request), Durability::durable);
-}
-
-void ShardObjects::shard_stats(std::unique_ptr<ShardStats> request) {
-  const TenantId tenant = request->tenant.tenant();
-  for (const auto& [key, partition] : partitions_) {
-    if (key.tenant != tenant || partition->state() != Partition::State::ready) continue;
-    request->partitions.push_back({partition->topic(), partition->stats()});
-  }
-  for (const auto& [id, entry] : groups_) {
-    if (entry.group == nullptr || entry.group->state() != Group::State::ready) continue;
-    if (entry.group->record()->tenant != tenant) continue;
-    request->groups.push_back(with_lag(entry.group->stats()));
-  }
-  acked_.each_ready([&](const AckedGroup& group) {
-    if (group.record()->tenant != tenant) return;
-    request->groups.push_back(with_lag(group.stats(), group.slot()));
-  });
-  request->catalog = ctx_->catalog();
-  ctx_->reply(std::move(request));
 }
 
 // ---- housekeeping and the end

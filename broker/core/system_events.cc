@@ -170,6 +170,10 @@ void SystemEvents::on_reply(RequestPtr reply) {
   if (reply->origin != ctx_->epoch().value()) return;  // asked before the shard was loaded again
   const TenantId tenant = reply->tenant.tenant();
   Relay& relay = relays_[tenant];
+  if (reply->error.code == ErrorCode::unknown_tenant) {  // it is gone: nobody is left to be told
+    relay = {};
+    return audit_->told(tenant, audit_->heads().at(tenant).last);
+  }
   if (reply->error) {
     log::warn("system events wait",
               {{"tenant", tenant.value()}, {"error", reply->error.message()}});

@@ -16,6 +16,8 @@ class CatalogCheck {
   void take(std::string_view key, std::string_view value);
   void take_topic(TenantId tenant, uint32_t id, std::string_view value, const std::string& where);
   void take_group(TenantId tenant, uint32_t id, std::string_view value, const std::string& where);
+  void take_principal(TenantId tenant, uint32_t id, std::string_view value,
+                      const std::string& where);
   void check_references();
   void check_id(uint8_t kind, uint32_t id, const std::string& where);
   void find(const std::string& where, const std::string& what) {
@@ -42,7 +44,8 @@ Check CatalogCheck::run() {
   const core::CatalogSnapshot& catalog = facts_->catalog;
   check_.covered = std::to_string(catalog.tenants.size()) + " tenants, " +
                    std::to_string(catalog.topics_by_id.size()) + " topics, " +
-                   std::to_string(facts_->groups_by_id.size()) + " groups";
+                   std::to_string(facts_->groups_by_id.size()) + " groups, " +
+                   std::to_string(catalog.principals.size()) + " principals";
   return std::move(check_);
 }
 
@@ -54,13 +57,33 @@ void CatalogCheck::take(std::string_view key, std::string_view value) {
     return find(where, "is no key of the catalog");
   if (entity->entity == core::kTopicEntity) return take_topic(tenant, entity->id, value, where);
   if (entity->entity == core::kGroupEntity) return take_group(tenant, entity->id, value, where);
-  records::Tenant record;
-  if (entity->entity != core::kTenantEntity ||
-      !record.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+  if (entity->entity == core::kPrincipalEntity)
+    return take_principal(tenant, entity->id, value, where);
+  auto record = core::decode_tenant(TenantId(entity->id), value);
+  if (entity->entity != core::kTenantEntity || !record)
     return find(where, "is no record of the catalog");
+  if (facts_->catalog.tenant(record->name) != nullptr)
+    return find(where, "a second tenant is called '" + record->name + "'");
+  facts_->catalog.put(std::make_shared<const core::Tenant>(std::move(*record)));
+}
+
+void CatalogCheck::take_principal(TenantId tenant, uint32_t id, std::string_view value,
+                                  const std::string& where) {
+  auto principal = core::decode_principal(tenant, PrincipalId(id), value);
+  if (!principal) return find(where, "is no principal record");
+  check_id(core::kPrincipalEntity, id, where);
+  core::CatalogSnapshot& catalog = facts_->catalog;
+  if (catalog.principal(tenant, principal->name) != nullptr)
+    return find(where, "a second principal is called '" + principal->name + "'");
+  for (const auto& key : principal->keys) {
+    if (catalog.key_holder(key.id) != nullptr)
+      find(where, "key " + key.id + " is another principal's, too");
   }
-  if (!facts_->catalog.tenants.emplace(record.name(), TenantId(entity->id)).second)
-    find(where, "a second tenant is called '" + record.name() + "'");
+  for (const auto& subject : principal->subjects) {
+    if (catalog.subject_holder(subject) != nullptr)
+      find(where, "subject '" + subject + "' is another principal's, too");
+  }
+  catalog.put(std::make_shared<const core::Principal>(std::move(*principal)));
 }
 
 void CatalogCheck::take_topic(TenantId tenant, uint32_t id, std::string_view value,
@@ -95,15 +118,15 @@ void CatalogCheck::check_id(uint8_t kind, uint32_t id, const std::string& where)
 
 void CatalogCheck::check_references() {
   const core::CatalogSnapshot& catalog = facts_->catalog;
-  const auto tenant_exists = [&](TenantId id) {
-    for (const auto& [name, tenant] : catalog.tenants) {
-      if (tenant == id) return true;
-    }
-    return false;
-  };
+  const auto tenant_exists = [&](TenantId id) { return catalog.tenant(id) != nullptr; };
   for (const auto& [key, topic] : catalog.topics_by_id) {
     if (!tenant_exists(key.first))
       find("topic '" + topic->name + "'",
+           "belongs to tenant " + std::to_string(key.first.value()) + ", which does not exist");
+  }
+  for (const auto& [key, principal] : catalog.principals) {
+    if (!tenant_exists(key.first))
+      find("principal '" + principal->name + "'",
            "belongs to tenant " + std::to_string(key.first.value()) + ", which does not exist");
   }
   for (const auto& [key, group] : facts_->groups_by_id) {

@@ -4,13 +4,14 @@
 
 #include <cstdint>
 
+#include "broker/core/permission.h"
 #include "net/native/frame.h"
 
 namespace headrace::native {
 
 class Session;
 
-enum class Permission : uint8_t { none, publish, consume, describe, manage, audit };
+using core::Permission;
 
 struct Handler {
   void (*run)(Session& session, net::native::Frame&& frame);

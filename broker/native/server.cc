@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "broker/core/api_access.h"
 #include "metrics/counters.h"
+#include "metrics/log.h"
 
 namespace headrace::native {
 
@@ -66,6 +68,33 @@ void Server::on_orphan(core::RequestPtr reply) {
     reply->error = {};
     detaching_.push_back(std::move(reply));
   }
+}
+
+void Server::note_key_use(const core::TenantContext& caller) {
+  const std::string& id = caller.caller()->key;
+  if (id.empty()) return;
+  const int64_t now_us = reactor_->now().mono_us;
+  if (keys_used_.size() >= limits::kKeysUsedKnown) keys_used_.clear();
+  const auto [at, first] = keys_used_.try_emplace(id, now_us);
+  if (!first && now_us - at->second < limits::kKeyUseUs) return;
+  at->second = now_us;
+  auto request = std::make_unique<core::NoteKeyUse>(caller);
+  request->shard = kMetaShard;
+  request->requester = this;  // no session's: nobody waits for the answer
+  request->id = id;
+  reactor_->submit(std::move(request));
+}
+
+void Server::note_refusal(const net::Endpoint& peer, const core::Error& error) {
+  metrics::add(metrics::Counter::access_refused);
+  ++refusals_unlogged_;
+  const int64_t now_us = reactor_->now().mono_us;
+  if (now_us < next_refusal_log_mono_us_) return;
+  next_refusal_log_mono_us_ = now_us + kMicrosPerSecond;
+  log::warn("a caller was not let in", {{"peer", peer.to_string()},
+                                        {"why", error.message()},
+                                        {"since_the_last_line", refusals_unlogged_}});
+  refusals_unlogged_ = 0;
 }
 
 void Server::on_turn(const Time& now) {

@@ -28,6 +28,7 @@ struct ServerOptions {
   uint32_t max_batch_bytes = limits::kBatchBytesMax;
   uint32_t default_partitions = 1;  // of a topic whose creator does not say
   core::Retention default_retention;
+  core::AnonymousRule anonymous;
 };
 
 class Server final : public runtime::FrontEnd, public core::Requester, public net::AcceptHandler {
@@ -43,6 +44,10 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   // Takes a member out of its group, whoever is still there to hear of it.
   void detach(core::TenantContext tenant, core::TopicPtr topic, core::GroupPtr group,
               uint64_t member);
+  // For `last used`: the meta shard is told at most once a minute and key.
+  void note_key_use(const core::TenantContext& caller);
+  // Counted; at most one a second is logged.
+  void note_refusal(const net::Endpoint& peer, const core::Error& error);
   void mark_dirty(Session* session) { dirty_.push_back(session->origin()); }
   void mark_paused(Session* session) { paused_.push_back(session->origin()); }
   size_t sessions() const { return sessions_.size(); }
@@ -77,6 +82,9 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   std::vector<uint64_t> paused_;             // may be able to go on
   std::vector<core::RequestPtr> detaching_;  // found the mailbox full: sent again next turn
   int64_t next_second_mono_us_ = 0;
+  std::unordered_map<std::string, int64_t> keys_used_;  // id → told when, monotonic
+  int64_t next_refusal_log_mono_us_ = 0;
+  uint64_t refusals_unlogged_ = 0;
   bool draining_ = false;
 };
 

@@ -62,9 +62,38 @@ void Session::on_frame(net::native::Frame&& frame) {
     error.retry_after_ms = 100;
     return fail(header, error);
   }
+  if (!hello) {
+    if (!still_welcome()) return;
+    if (!tenant_->may(handler->permission)) {
+      return fail(header, tenant_->require(handler->permission));
+    }
+  }
+  permission_ = handler->permission;
   handler->run(*this, std::move(frame));
   if (is_publish(header.type)) saw_publish_ = true;
   update_flow();
+}
+
+void Session::greet(core::TenantContext tenant, std::string client, CodecSet codecs) {
+  tenant_ = std::move(tenant);
+  checked_version_ = reactor().catalog()->version;
+  client_ = std::move(client);
+  codecs_ = codecs;
+}
+
+// What let the caller in may have been taken away: looked at when the catalog has changed, and when
+// a key may have expired.
+bool Session::still_welcome() {
+  const core::CatalogPtr& catalog = reactor().catalog();
+  const int64_t expires_us = tenant_->caller()->expires_us;
+  const bool expired = expires_us != 0 && expires_us <= now().wall_us;
+  if (checked_version_ == catalog->version && !expired) return true;
+  checked_version_ = catalog->version;
+  const core::Error error =
+      core::Access::recheck(*tenant_, *catalog, server_->options().anonymous, now().wall_us);
+  if (!error) return true;
+  farewell(error);
+  return false;
 }
 
 bool Session::may_receive(const net::native::FrameHeader& header) {
@@ -215,6 +244,9 @@ void Session::on_recoded(std::unique_ptr<Recode> recode) {
 // ---- what the tenant has
 
 core::TopicPtr Session::topic(const std::string& name, core::Error* error) {
+  // Before it is looked up: whether it exists is not for everybody either.
+  *error = may(name);
+  if (*error) return nullptr;
   const core::CatalogPtr& catalog = reactor().catalog();
   if (cached_catalog_ != catalog || cached_topic_ == nullptr || cached_topic_->name != name) {
     cached_catalog_ = catalog;
@@ -242,8 +274,12 @@ core::GroupPtr Session::group(const std::string& name, core::Error* error) {
   if (found == nullptr) {
     *error = core::check_name("group", name);
     if (!*error) *error = core::Error(core::ErrorCode::unknown_group, "'" + name + "'");
+    return nullptr;
   }
-  return found;
+  const auto of = reactor().catalog()->topic(found->tenant, found->topic);
+  if (of == nullptr) return found;
+  *error = may(of->name);
+  return *error ? nullptr : found;
 }
 
 core::Error Session::may_subscribe(uint32_t subscription) const {
@@ -306,6 +342,7 @@ void Session::on_second(const Time& now) {
   // bytes are no sign of life.
   if (connection_.held_back()) heard();
   if (connection_.received_bytes() - heard_bytes_ >= limits::kProgressBytes) heard();
+  if (greeted() && !still_welcome()) return;
   const int64_t silent_us = now.mono_us - heard_mono_us_;
   const bool late = !greeted() && now.mono_us - opened_mono_us_ > server_->options().handshake_us;
   const bool silent = silent_us > server_->options().idle_us;

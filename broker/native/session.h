@@ -61,13 +61,12 @@ class Session final : public net::FrameSink {
   // Publishes only: not while draining, not when the disk is low.
   core::Error may_publish() const;
 
-  core::TenantContext tenant() const { return *tenant_; }
+  const core::TenantContext& tenant() const { return *tenant_; }
+  const net::Endpoint& peer() const { return peer_; }
+  // Of the frame that is being handled: what it needs, on this topic.
+  core::Error may(std::string_view topic) const { return tenant_->require(permission_, topic); }
   bool greeted() const { return tenant_.has_value(); }
-  void greet(core::TenantContext tenant, std::string client, CodecSet codecs) {
-    tenant_ = tenant;
-    client_ = std::move(client);
-    codecs_ = codecs;
-  }
+  void greet(core::TenantContext tenant, std::string client, CodecSet codecs);
   const std::string& client() const { return client_; }
   CodecSet codecs() const { return codecs_; }  // what the client can inflate
   // Inflates what is not in `readable`; `done` runs on this reactor, not if the session is gone,
@@ -118,6 +117,7 @@ class Session final : public net::FrameSink {
     size_t bytes = 0;
     bool abandonable = false;  // a wait for events: nobody loses anything if it is dropped
   };
+  bool still_welcome();  // else it has said farewell
   void maybe_finish();
   void ask_for_recode();
   void heard();  // the peer is alive
@@ -129,6 +129,8 @@ class Session final : public net::FrameSink {
   const uint64_t origin_;
   net::Connection connection_;
   std::optional<core::TenantContext> tenant_;
+  uint64_t checked_version_ = 0;  // of the catalog: by then the caller was still let in
+  core::Permission permission_ = core::Permission::open;
   std::string client_;
   CodecSet codecs_;
   std::deque<std::unique_ptr<Recode>> recodes_;  // each counts as outstanding

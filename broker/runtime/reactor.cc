@@ -229,9 +229,9 @@ void Reactor::watch_months() {
   creation.kind = storage::Maintenance::Kind::create_month;
   creation.month = *due;
   creation.dedicated.clear();
-  for (const auto& [name, tenant] : catalog_->tenants) {
-    if (creation.dedicated.size() < options_.dedicated_tenants)
-      creation.dedicated.push_back(tenant);
+  for (const auto& [id, tenant] : catalog_->tenants_by_id) {  // the oldest ones
+    if (tenant->state == core::Tenant::State::deleting) continue;
+    if (creation.dedicated.size() < options_.dedicated_tenants) creation.dedicated.push_back(id);
   }
   creation.sink = &inbox_;
   creation.under_way = true;

@@ -134,4 +134,26 @@ struct DeadLetterArguments {
   uint64_t count = 0;  // 0: no limit
 };
 
+struct PrincipalArguments {
+  std::string principal;  // empty: all
+  std::vector<std::string> roles, subjects;
+  std::optional<bool> platform, disabled;
+  bool if_missing = false;
+};
+
+struct KeyArguments {
+  std::string principal;  // empty: of all
+  std::string key;        // its id
+  std::string note;
+  std::optional<int64_t> expires_ms;
+  int64_t after_ms = 0;
+};
+
+struct TenantArguments {
+  std::string tenant;  // empty: all
+  std::string reason;
+  std::string confirm;
+  bool if_missing = false;
+};
+
 }  // namespace headrace::cli

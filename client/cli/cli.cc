@@ -20,13 +20,12 @@ void add_connect_flags(CLI::App* app, ConnectArguments* connect) {
       ->envname("HEADRACE_HTTP")
       ->capture_default_str()
       ->group(group);
-  app->add_option("--tenant", connect->tenant, "tenant to work in")
-      ->capture_default_str()
-      ->group(group);
+  app->add_option("--tenant", connect->tenant, "must be the key's own [its own]")->group(group);
   app->add_option("--api-key-file", connect->api_key_file,
-                  "file with the key (or HEADRACE_API_KEY)")
+                  "file with the API key [HEADRACE_API_KEY holds it]")
       ->group(group);
-  app->add_option("--as-tenant", connect->as_tenant, "act as another tenant; audited")
+  app->add_option("--as-tenant", connect->as_tenant,
+                  "platform admins: act in another tenant; audited")
       ->group(group);
   app->add_option("--reason", connect->reason, "why, for the audit trail")->group(group);
   add_duration_ms(app, "--timeout", &connect->timeout_ms,

@@ -33,7 +33,7 @@ struct ServeArguments {
 struct ConnectArguments {
   std::string server = "127.0.0.1:7420";
   std::string http = "http://127.0.0.1:7480";
-  std::string tenant = "default";
+  std::string tenant;  // empty: the key's own, or `default`
   std::string api_key_file;
   std::string as_tenant;
   std::string reason;

@@ -23,6 +23,8 @@ void add_broker_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs)
 void add_group_verbs(CLI::App& app, Invocation* invocation);
 // events, explain and audit.
 void add_event_verbs(CLI::App& app, Invocation* invocation);
+// me, principals, keys and tenants.
+void add_access_verbs(CLI::App& app, Invocation* invocation);
 void add_replay(CLI::App& app, Invocation* invocation);
 void add_redrive(CLI::App* dlq, Invocation* invocation);
 

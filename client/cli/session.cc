@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <utility>
 
 #include "metrics/quantity.h"
@@ -26,6 +27,10 @@ constexpr std::pair<const char*, const char*> kAdvice[] = {
     {"group_kind",
      "`consume --group` is for positional groups, `subscribe`, `dlq` and `explain` for acked ones"},
     {"unknown_event", "`headrace events ls` searches the history"},
+    {"unauthenticated", "HEADRACE_API_KEY or --api-key-file gives an API key"},
+    {"forbidden", "`headrace me` shows who you are and what you may do"},
+    {"unknown_principal", "`headrace principals ls` lists them"},
+    {"unknown_key", "`headrace keys ls` lists them"},
 };
 std::atomic<bool> g_interrupted{false};
 void on_signal(int) {
@@ -37,7 +42,8 @@ int exit_code(const client::Error& error) {
   if (!error) return kDone;
   if (error.is_unreachable()) return kUnreachable;
   if (error.code == client::kCodeBadArgument) return kUsage;
-  for (const char* refused : {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden"}) {
+  for (const char* refused : {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden",
+                              "tenant_suspended", "access_changed"}) {
     if (error.is(refused)) return kRefused;
   }
   return kFailed;
@@ -60,22 +66,39 @@ int usage_error(std::string_view message) {
   return kUsage;
 }
 
+client::Result<std::string> api_key(const ConnectArguments& connect) {
+  std::string key;
+  if (connect.api_key_file.empty()) {
+    const char* const set = std::getenv("HEADRACE_API_KEY");
+    if (set != nullptr) key = set;
+  } else {
+    std::ifstream file(connect.api_key_file);
+    std::getline(file, key);
+    if (!file && key.empty()) {
+      return client::bad_argument("--api-key-file: cannot read a key from '" +
+                                  connect.api_key_file + "'");
+    }
+  }
+  const auto space = [](char c) { return c == ' ' || c == '\r' || c == '\n' || c == '\t'; };
+  while (!key.empty() && space(key.back())) key.pop_back();
+  return key;
+}
+
 client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArguments& connect) {
   client::ClientOptions options;
   std::string error;
   if (!net::parse_endpoint(connect.server, &options.server, &error)) {
     return client::bad_argument("--server: " + error);
   }
-  if (!connect.as_tenant.empty()) {
-    if (connect.reason.empty()) return client::bad_argument("--as-tenant needs --reason");
-    return client::Error{8, "unsupported", "this version does not know --as-tenant yet", false, 0};
+  if (!connect.as_tenant.empty() && connect.reason.empty()) {
+    return client::bad_argument("--as-tenant needs --reason");
   }
-  const bool has_key = std::getenv("HEADRACE_API_KEY") != nullptr || !connect.api_key_file.empty();
-  if (has_key) {
-    std::fputs("headrace: this version does not authenticate yet; the API key is not sent\n",
-               stderr);
-  }
+  client::Result<std::string> key = api_key(connect);
+  if (!key.ok()) return key.error;
+  options.api_key = std::move(key.value);
   options.tenant = connect.tenant;
+  options.as_tenant = connect.as_tenant;
+  options.reason = connect.reason;
   options.timeout_ms = connect.timeout_ms;
   options.connecting_again = [told = false,
                               ms = connect.timeout_ms](const client::Error& why) mutable {

@@ -43,6 +43,20 @@ int list_jobs(const ConnectArguments& connect, const JobArguments& given);
 int show_job(const ConnectArguments& connect, const JobArguments& given);
 int control_job(const ConnectArguments& connect, const JobArguments& given);
 
+int show_me(const ConnectArguments& connect);
+int create_principal(const ConnectArguments& connect, const PrincipalArguments& given);
+int update_principal(const ConnectArguments& connect, const PrincipalArguments& given);
+int list_principals(const ConnectArguments& connect, const PrincipalArguments& given);
+int delete_principal(const ConnectArguments& connect, const PrincipalArguments& given);
+int create_key(const ConnectArguments& connect, const KeyArguments& given);
+int list_keys(const ConnectArguments& connect, const KeyArguments& given);
+int revoke_key(const ConnectArguments& connect, const KeyArguments& given);
+int create_tenant(const ConnectArguments& connect, const TenantArguments& given);
+int list_tenants(const ConnectArguments& connect, const TenantArguments& given);
+int suspend_tenant(const ConnectArguments& connect, const TenantArguments& given);
+int resume_tenant(const ConnectArguments& connect, const TenantArguments& given);
+int delete_tenant(const ConnectArguments& connect, const TenantArguments& given);
+
 int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);
 int doctor_offline(const Examination& found, bool json);

@@ -54,6 +54,7 @@ void World::start() {
     lane->reactor =
         std::make_unique<runtime::Reactor>(reactor, lane->io.get(), store_.get(), fabric_.get());
     native::ServerOptions server;
+    server.anonymous.loopback = true;
     server.version = "simulated";
     server.cluster_id = "simulated";
     lane->server = std::make_unique<native::Server>(lane->reactor.get(), server);

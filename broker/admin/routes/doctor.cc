@@ -97,6 +97,7 @@ std::vector<core::RequestPtr> questions_about(const CallPtr& call,
   std::vector<core::RequestPtr> questions;
   for (const auto& [name, topic] : catalog.topics) {
     if (name.first != tenant || topic->state != core::Topic::State::active) continue;
+    if (call->may(topic->name)) continue;
     auto question = std::make_unique<core::DescribeTopic>(call->tenant());
     question->topic = topic;
     question->shard = topic->shard;
@@ -105,7 +106,7 @@ std::vector<core::RequestPtr> questions_about(const CallPtr& call,
   for (const auto& [name, group] : catalog.groups) {
     const auto topic = catalog.topic(tenant, group->topic);
     if (name.first != tenant || topic == nullptr) continue;
-    if (topic->state != core::Topic::State::active) continue;
+    if (topic->state != core::Topic::State::active || call->may(topic->name)) continue;
     questions.push_back(call->about<core::DescribeGroup>(group, topic));
   }
   return questions;
@@ -115,20 +116,18 @@ std::vector<core::RequestPtr> questions_about(const CallPtr& call,
 
 void get_doctor(const CallPtr& call) {
   if (const core::Error error = Query(call->request()).finish()) return call->fail(error);
-  call->with_catalog([call](const core::CatalogPtr& catalog) {
-    call->admin().ask(questions_about(call, *catalog),
-                      [call](std::vector<core::RequestPtr> answers) {
-                        Findings findings;
-                        for (const auto& one : answers) {
-                          if (one->kind == core::Request::Kind::describe_topic) {
-                            findings.add(core::as<core::DescribeTopic>(*one));
-                          } else {
-                            findings.add(core::as<core::DescribeGroup>(*one));
-                          }
+  call->admin().ask(questions_about(call, *call->catalog()),
+                    [call](std::vector<core::RequestPtr> answers) {
+                      Findings findings;
+                      for (const auto& one : answers) {
+                        if (one->kind == core::Request::Kind::describe_topic) {
+                          findings.add(core::as<core::DescribeTopic>(*one));
+                        } else {
+                          findings.add(core::as<core::DescribeGroup>(*one));
                         }
-                        call->reply(200, findings.json());
-                      });
-  });
+                      }
+                      call->reply(200, findings.json());
+                    });
 }
 
 }  // namespace headrace::admin

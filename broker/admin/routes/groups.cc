@@ -59,20 +59,19 @@ void get_groups(const CallPtr& call) {
   const uint32_t limit = query.limit();
   const std::string after = query.text("cursor").value_or("");
   if (const core::Error error = query.finish()) return call->fail(error);
-  call->with_catalog([call, limit, after](const core::CatalogPtr& catalog) {
-    const TenantId tenant = call->tenant().tenant();
-    std::vector<core::RequestPtr> questions;
-    auto at = catalog->groups.upper_bound({tenant, after});
-    const auto in_tenant = [&] { return at != catalog->groups.end() && at->first.first == tenant; };
-    for (; in_tenant() && questions.size() < limit; ++at) {
-      const auto topic = catalog->topic(tenant, at->second->topic);
-      if (topic == nullptr) continue;
-      questions.push_back(call->about<core::DescribeGroup>(at->second, topic));
-    }
-    const bool more = in_tenant();
-    call->admin().ask(std::move(questions), [call, more](std::vector<core::RequestPtr> answers) {
-      answer_groups(call, answers, more);
-    });
+  const core::CatalogPtr& catalog = call->catalog();
+  const TenantId tenant = call->tenant().tenant();
+  std::vector<core::RequestPtr> questions;
+  auto at = catalog->groups.upper_bound({tenant, after});
+  const auto in_tenant = [&] { return at != catalog->groups.end() && at->first.first == tenant; };
+  for (; in_tenant() && questions.size() < limit; ++at) {
+    const auto topic = catalog->topic(tenant, at->second->topic);
+    if (topic == nullptr || call->may(topic->name)) continue;
+    questions.push_back(call->about<core::DescribeGroup>(at->second, topic));
+  }
+  const bool more = in_tenant();
+  call->admin().ask(std::move(questions), [call, more](std::vector<core::RequestPtr> answers) {
+    answer_groups(call, answers, more);
   });
 }
 
@@ -86,13 +85,15 @@ void get_group(const CallPtr& call) {
 }
 
 void delete_group(const CallPtr& call) {
-  auto request = std::make_unique<core::DeleteGroup>(call->tenant());
-  request->shard = kMetaShard;
-  request->name = call->parameter("group");
-  call->ask<core::DeleteGroup>(std::move(request), [call](core::DeleteGroup& deleted) {
-    std::string body;
-    JsonLine(&body).text("group", deleted.name).boolean("deleted", true).end();
-    call->reply(200, std::move(body));
+  call->with_group([call](const core::GroupPtr& group, const core::TopicPtr&) {
+    auto request = std::make_unique<core::DeleteGroup>(call->tenant());
+    request->shard = kMetaShard;
+    request->name = group->name;
+    call->ask<core::DeleteGroup>(std::move(request), [call](core::DeleteGroup& deleted) {
+      std::string body;
+      JsonLine(&body).text("group", deleted.name).boolean("deleted", true).end();
+      call->reply(200, std::move(body));
+    });
   });
 }
 

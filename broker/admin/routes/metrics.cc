@@ -17,11 +17,19 @@ LabelledFamily gauge(std::string name, std::string help) {
 // Topics and groups asked about in one scrape; the rest only counts.
 constexpr size_t kAskedPerScrape = 200;
 
-std::vector<core::RequestPtr> questions_about(const core::CatalogSnapshot& catalog,
+// Names are told to who may know them: all to a scraper of tenant `default`, else the tenant's own.
+bool may_name(const core::TenantContext& scraper, TenantId tenant) {
+  if (!scraper.may(core::Permission::metrics)) return false;
+  return scraper.tenant() == kDefaultTenant || scraper.tenant() == tenant;
+}
+
+std::vector<core::RequestPtr> questions_about(const core::TenantContext& scraper,
+                                              const core::CatalogSnapshot& catalog,
                                               uint32_t shards) {
   std::vector<core::RequestPtr> questions;
   for (const auto& [name, topic] : catalog.topics) {
     if (questions.size() == kAskedPerScrape) break;
+    if (!may_name(scraper, topic->tenant)) continue;
     auto question = std::make_unique<core::DescribeTopic>(core::Access::node(topic->tenant));
     question->topic = topic;
     question->shard = topic->shard;
@@ -30,6 +38,7 @@ std::vector<core::RequestPtr> questions_about(const core::CatalogSnapshot& catal
   const size_t topics = questions.size();
   for (const auto& [name, group] : catalog.groups) {
     if (questions.size() == topics + kAskedPerScrape) break;
+    if (!may_name(scraper, group->tenant)) continue;
     auto topic = catalog.topic(group->tenant, group->topic);
     if (topic == nullptr) continue;
     auto question = std::make_unique<core::DescribeGroup>(core::Access::node(group->tenant));
@@ -40,7 +49,7 @@ std::vector<core::RequestPtr> questions_about(const core::CatalogSnapshot& catal
   }
   // Last, for the sums: by then the groups asked about are loaded; acked ones always are.
   for (uint16_t shard = 0; shard < shards; ++shard) {
-    auto question = std::make_unique<core::ShardStats>(core::Access::node(kDefaultTenant));
+    auto question = std::make_unique<core::ShardStats>(core::Access::node(kNodeTenant));
     question->shard = ShardId(shard);
     questions.push_back(std::move(question));
   }
@@ -87,6 +96,7 @@ double dlq_used_of(const core::AckedStats& stats, const core::GroupOptions& opti
 
 // Series per topic and per group.
 struct Labelled {
+  const core::CatalogSnapshot& catalog;
   LabelledFamily events = gauge("headrace_topic_events", "Events in the topic's log");
   LabelledFamily bytes = gauge("headrace_topic_bytes", "Bytes of batches in the topic's log");
   LabelledFamily lag =
@@ -103,6 +113,10 @@ struct Labelled {
       gauge("headrace_group_failure_ratio",
             "Share of the group's failed attempts, recent ones weigh more");
 
+  std::string tenant(TenantId id) const {
+    const auto found = catalog.tenant(id);
+    return found == nullptr ? "" : found->name;
+  }
   void add(const core::DescribeTopic& described) {
     double count = 0;
     double size = 0;
@@ -110,12 +124,15 @@ struct Labelled {
       count += static_cast<double>(partition.visible_end - partition.log_start);
       size += static_cast<double>(partition.bytes);
     }
-    events.samples.push_back({{{"topic", described.topic->name}}, count});
-    bytes.samples.push_back({{{"topic", described.topic->name}}, size});
+    const std::vector<std::pair<std::string, std::string>> labels{
+        {"tenant", tenant(described.topic->tenant)}, {"topic", described.topic->name}};
+    events.samples.push_back({labels, count});
+    bytes.samples.push_back({labels, size});
   }
   void add(const core::GroupStats& stats) {
     const auto put = [&](LabelledFamily* family, double value) {
-      family->samples.push_back({{{"group", stats.group->name}}, value});
+      family->samples.push_back(
+          {{{"tenant", tenant(stats.group->tenant)}, {"group", stats.group->name}}, value});
     };
     put(&lag, static_cast<double>(stats.lag_events));
     put(&lag_seconds, stats.lag_seconds);
@@ -131,7 +148,7 @@ struct Labelled {
 std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
                                         const std::vector<core::RequestPtr>& answers,
                                         const Recent& recent) {
-  Labelled labelled;
+  Labelled labelled{catalog};
   Sums sums;
   for (const auto& answer : answers) {
     if (answer->error) continue;
@@ -161,17 +178,16 @@ std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
 
 void get_metrics(const CallPtr& call) {
   const Recent recent = call->admin().recent(call->request().received_mono_us);
-  call->with_catalog([call, recent](const core::CatalogPtr& catalog) {
-    Admin& admin = call->admin();
-    admin.ask(questions_about(*catalog, admin.reactors().front()->shards()),
-              [call, recent, catalog](std::vector<core::RequestPtr> answers) {
-                auto& registry = call->admin().registry();
-                call->respond({200,
-                               "text/plain; version=0.0.4; charset=utf-8",
-                               {},
-                               registry.expose(families_of(*catalog, answers, recent))});
-              });
-  });
+  Admin& admin = call->admin();
+  const uint32_t shards = admin.reactors().front()->shards();
+  admin.ask(questions_about(call->tenant(), *call->catalog(), shards),
+            [call, recent](std::vector<core::RequestPtr> answers) {
+              auto& registry = call->admin().registry();
+              call->respond({200,
+                             "text/plain; version=0.0.4; charset=utf-8",
+                             {},
+                             registry.expose(families_of(*call->catalog(), answers, recent))});
+            });
 }
 
 }  // namespace headrace::admin

@@ -72,18 +72,18 @@ void get_topics(const CallPtr& call) {
   const uint32_t limit = query.limit();
   const std::string after = query.text("cursor").value_or("");
   if (const core::Error error = query.finish()) return call->fail(error);
-  call->with_catalog([call, limit, after](const core::CatalogPtr& catalog) {
-    const TenantId tenant = call->tenant().tenant();
-    std::vector<core::RequestPtr> questions;
-    auto at = catalog->topics.upper_bound({tenant, after});
-    const auto in_tenant = [&] { return at != catalog->topics.end() && at->first.first == tenant; };
-    for (; in_tenant() && questions.size() < limit; ++at) {
-      questions.push_back(describe(call, at->second));
-    }
-    const bool more = in_tenant();
-    call->admin().ask(std::move(questions), [call, more](std::vector<core::RequestPtr> answers) {
-      answer_topics(call, answers, more);
-    });
+  const auto& topics = call->catalog()->topics;
+  const TenantId tenant = call->tenant().tenant();
+  std::vector<core::RequestPtr> questions;
+  auto at = topics.upper_bound({tenant, after});
+  const auto in_tenant = [&] { return at != topics.end() && at->first.first == tenant; };
+  for (; in_tenant() && questions.size() < limit; ++at) {
+    if (call->may(at->second->name)) continue;
+    questions.push_back(describe(call, at->second));
+  }
+  const bool more = in_tenant();
+  call->admin().ask(std::move(questions), [call, more](std::vector<core::RequestPtr> answers) {
+    answer_topics(call, answers, more);
   });
 }
 
@@ -103,6 +103,7 @@ void get_topic(const CallPtr& call) {
 void create_topic(const CallPtr& call) {
   auto request = std::make_unique<core::CreateTopic>(call->tenant());
   if (const core::Error error = read_topic(call, request.get())) return call->fail(error);
+  if (const core::Error error = call->may(request->name)) return call->fail(error);
   request->shard = kMetaShard;
   call->ask<core::CreateTopic>(std::move(request), [call](core::CreateTopic& made) {
     proto::Topic topic;
@@ -121,6 +122,7 @@ void delete_topic(const CallPtr& call) {
   auto request = std::make_unique<core::DeleteTopic>(call->tenant());
   request->shard = kMetaShard;
   request->name = call->parameter("topic");
+  if (const core::Error error = call->may(request->name)) return call->fail(error);
   call->ask<core::DeleteTopic>(std::move(request), [call](core::DeleteTopic& deleted) {
     std::string body;
     JsonLine(&body)

@@ -47,6 +47,7 @@ void handle_list_groups(Session& session, net::native::Frame&& frame) {
     if (name.first != session.tenant().tenant()) continue;
     auto topic = catalog->topic(group->tenant, group->topic);
     if (topic == nullptr || topic->state != core::Topic::State::active) continue;
+    if (session.may(topic->name)) continue;
     questions.push_back(describe(session, group, topic));
   }
   gathering->missing = questions.size();
@@ -66,6 +67,8 @@ void handle_delete_group(Session& session, net::native::Frame&& frame) {
   const auto header = frame.header;
   proto::DeleteGroup message;
   if (!session.parse(frame, &message)) return;
+  core::Error error;
+  if (session.group(message.group(), &error) == nullptr) return session.fail(header, error);
   auto request = std::make_unique<core::DeleteGroup>(session.tenant());
   request->shard = kMetaShard;
   request->name = message.group();

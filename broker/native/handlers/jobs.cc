@@ -90,6 +90,7 @@ void handle_list_jobs(Session& session, net::native::Frame&& frame) {
       if (group->kind != core::GroupRecord::Kind::acked) continue;
       auto topic = catalog->topic(group->tenant, group->topic);
       if (topic == nullptr || topic->state != core::Topic::State::active) continue;
+      if (session.may(topic->name)) continue;
       questions.push_back(job_request<core::ListJobs>(session, {group, topic}));
     }
   }

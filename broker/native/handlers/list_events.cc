@@ -26,7 +26,7 @@ core::Error topics_of(Session& session, const std::string& wanted,
   for (const auto& [name, topic] : session.reactor().catalog()->topics) {
     if (name.first != session.tenant().tenant()) continue;
     // System events are looked for by the topic's name.
-    if (topic->name == core::kSystemTopic) continue;
+    if (topic->name == core::kSystemTopic || session.may(topic->name)) continue;
     if (topic->state == core::Topic::State::active) topics->push_back(topic);
   }
   return {};

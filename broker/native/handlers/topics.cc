@@ -13,7 +13,8 @@ void handle_metadata(Session& session, net::native::Frame&& frame) {
   ok.set_cluster_id(session.server().options().cluster_id);
   if (message.topics().empty()) {
     for (const auto& [name, topic] : session.reactor().catalog()->topics) {
-      if (name.first == session.tenant().tenant()) to_proto(*topic, ok.add_topics());
+      if (name.first != session.tenant().tenant() || session.may(name.second)) continue;
+      to_proto(*topic, ok.add_topics());
     }
   }
   for (const auto& name : message.topics()) {
@@ -29,6 +30,7 @@ void handle_create_topic(Session& session, net::native::Frame&& frame) {
   const auto header = frame.header;
   proto::CreateTopic message;
   if (!session.parse(frame, &message)) return;
+  if (core::Error error = session.may(message.name())) return session.fail(header, error);
   auto request = std::make_unique<core::CreateTopic>(session.tenant());
   request->shard = kMetaShard;
   request->name = message.name();
@@ -53,6 +55,7 @@ void handle_delete_topic(Session& session, net::native::Frame&& frame) {
   const auto header = frame.header;
   proto::DeleteTopic message;
   if (!session.parse(frame, &message)) return;
+  if (core::Error error = session.may(message.name())) return session.fail(header, error);
   auto request = std::make_unique<core::DeleteTopic>(session.tenant());
   request->shard = kMetaShard;
   request->name = message.name();

@@ -1,0 +1,120 @@
+#include "broker/core/principal.h"
+
+#include <algorithm>
+
+#include "records.pb.h"
+
+namespace headrace::core {
+namespace {
+
+constexpr std::string_view kKeyBegin = "hr_";
+constexpr size_t kKeyIdSize = 12;
+constexpr size_t kSecretSize = 43;
+
+std::string_view bytes_of(const Sha256& hash) {
+  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
+}
+
+}  // namespace
+
+std::string_view to_string(Tenant::State state) {
+  switch (state) {
+    case Tenant::State::active:
+      return "active";
+    case Tenant::State::suspended:
+      return "suspended";
+    case Tenant::State::deleting:
+      return "deleting";
+  }
+  return "invalid";
+}
+
+bool is_key_id(std::string_view id) {
+  return id.size() == kKeyIdSize && std::ranges::all_of(id, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+std::optional<std::string_view> key_id(std::string_view text) {
+  if (text.size() != kKeyBegin.size() + kKeyIdSize + 1 + kSecretSize) return std::nullopt;
+  if (!text.starts_with(kKeyBegin) || text[kKeyBegin.size() + kKeyIdSize] != '_') {
+    return std::nullopt;
+  }
+  const std::string_view id = text.substr(kKeyBegin.size(), kKeyIdSize);
+  if (!is_key_id(id)) return std::nullopt;
+  return id;
+}
+
+std::string encode(const Tenant& tenant) {
+  records::Tenant row;
+  row.set_name(tenant.name);
+  row.set_created_us(tenant.created_us);
+  row.set_dedicated(tenant.dedicated);
+  row.set_state(static_cast<uint32_t>(tenant.state));
+  return row.SerializeAsString();
+}
+
+std::optional<Tenant> decode_tenant(TenantId id, std::string_view bytes) {
+  records::Tenant row;
+  if (!row.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
+  if (row.name().empty() || row.state() > 2) return std::nullopt;
+  Tenant tenant;
+  tenant.id = id;
+  tenant.name = row.name();
+  tenant.state = static_cast<Tenant::State>(row.state());
+  tenant.created_us = row.created_us();
+  tenant.dedicated = row.dedicated();
+  return tenant;
+}
+
+std::string encode(const Principal& principal) {
+  records::Principal row;
+  row.set_name(principal.name);
+  row.set_created_us(principal.created_us);
+  for (const Grant& grant : principal.grants) {
+    auto* to = row.add_grants();
+    to->set_role(static_cast<uint32_t>(grant.role));
+    to->set_topics(grant.topics);
+  }
+  row.set_platform(principal.platform);
+  row.set_disabled(principal.disabled);
+  row.set_version(principal.version);
+  for (const ApiKey& key : principal.keys) {
+    auto* to = row.add_keys();
+    to->set_id(key.id);
+    to->set_hash(std::string(bytes_of(key.hash)));
+    to->set_created_us(key.created_us);
+    to->set_expires_us(key.expires_us);
+    to->set_note(key.note);
+  }
+  for (const std::string& subject : principal.subjects) row.add_subjects(subject);
+  return row.SerializeAsString();
+}
+
+std::optional<Principal> decode_principal(TenantId tenant, PrincipalId id, std::string_view bytes) {
+  records::Principal row;
+  if (!row.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
+  Principal principal;
+  principal.tenant = tenant;
+  principal.id = id;
+  principal.name = row.name();
+  principal.created_us = row.created_us();
+  for (const auto& grant : row.grants()) {
+    const auto role = role_of(grant.role());
+    if (!role) return std::nullopt;
+    principal.grants.push_back({*role, grant.topics()});
+  }
+  principal.platform = row.platform();
+  principal.disabled = row.disabled();
+  principal.version = row.version();
+  for (const auto& key : row.keys()) {
+    ApiKey to{key.id(), {}, key.created_us(), key.expires_us(), key.note()};
+    if (!is_key_id(to.id) || key.hash().size() != to.hash.size()) return std::nullopt;
+    std::ranges::copy(key.hash(), reinterpret_cast<char*>(to.hash.data()));
+    principal.keys.push_back(std::move(to));
+  }
+  for (const auto& subject : row.subjects()) principal.subjects.push_back(subject);
+  return principal;
+}
+
+}  // namespace headrace::core

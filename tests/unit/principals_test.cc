@@ -1,0 +1,293 @@
+// Tenants, principals and keys on one shard: who may change whom, what a power cut leaves, who is
+// let in by what.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "broker/core/api_access.h"
+#include "broker/runtime/new_key.h"
+#include "tests/support/core_stage.h"
+
+namespace headrace::core {
+namespace {
+
+class Principals : public testing::Test {
+ protected:
+  template <class T>
+  std::unique_ptr<T> ask(const TenantContext& who, const std::function<void(T&)>& fill) {
+    auto request = std::make_unique<T>(who);
+    fill(*request);
+    return stage_.answer(std::move(request));
+  }
+
+  ErrorCode create(const TenantContext& who, const std::string& name,
+                   const std::vector<std::string>& roles, bool platform = false) {
+    return ask<CreatePrincipal>(who,
+                                [&](CreatePrincipal& request) {
+                                  request.name = name;
+                                  for (const auto& role : roles)
+                                    request.grants.push_back(*parse_grant(role));
+                                  request.platform = platform;
+                                })
+        ->error.code;
+  }
+  // The key's text; empty and *error if it was refused.
+  std::string key(const TenantContext& who, const std::string& principal, ErrorCode* error) {
+    const runtime::NewKey made = runtime::make_key();
+    const auto answer = ask<CreateKey>(who, [&](CreateKey& request) {
+      request.principal = principal;
+      request.key = made.key;
+    });
+    *error = answer->error.code;
+    return answer->error ? "" : made.text;
+  }
+  std::string key(const TenantContext& who, const std::string& principal) {
+    ErrorCode error{};
+    std::string text = key(who, principal, &error);
+    EXPECT_EQ(error, ErrorCode::none);
+    return text;
+  }
+  ErrorCode enter(const Credentials& credentials, TenantContext* who,
+                  AnonymousRule rule = {AnonymousRule::Mode::automatic, true}) {
+    return Access::enter(*stage_.catalog(), rule, credentials, now_us_, who).code;
+  }
+  TenantContext in(const std::string& text) {
+    TenantContext who = Access::nobody();
+    EXPECT_EQ(enter({.api_key = text}, &who), ErrorCode::none);
+    return who;
+  }
+  TenantContext across(const std::string& tenant) {
+    TenantContext who = Access::nobody();
+    EXPECT_EQ(enter({.as_tenant = tenant, .reason = "a test"}, &who), ErrorCode::none);
+    return who;
+  }
+  ErrorCode create_tenant(const std::string& name) {
+    return ask<CreateTenant>(Access::anonymous(),
+                             [&](CreateTenant& request) { request.name = name; })
+        ->error.code;
+  }
+
+  int64_t now_us_ = 1'800'000'000'000'000;
+  test::CoreStage stage_;
+};
+
+TEST_F(Principals, AKeyLetsInAndSurvivesAPowerCut) {
+  ASSERT_EQ(create(Access::anonymous(), "mail", {"consumer"}), ErrorCode::none);
+  const std::string text = key(Access::anonymous(), "mail");
+  stage_.run("crash 0");
+  stage_.run("settle");
+  const TenantContext who = in(text);
+  EXPECT_EQ(who.actor(), "mail");
+  EXPECT_EQ(who.tenant(), kDefaultTenant);
+  EXPECT_TRUE(who.may(Permission::consume, "orders"));
+  EXPECT_FALSE(who.may(Permission::publish));
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, WhatIsNoKeyIsRefusedAlike) {
+  ASSERT_EQ(create(Access::anonymous(), "mail", {"consumer"}), ErrorCode::none);
+  const std::string text = key(Access::anonymous(), "mail");
+  TenantContext who = Access::nobody();
+  std::string other = text;
+  other.back() = other.back() == 'A' ? 'B' : 'A';
+  std::string foreign = text;
+  foreign[5] = foreign[5] == '0' ? '1' : '0';
+  for (const std::string& wrong :
+       {other, foreign, text.substr(0, text.size() - 1), text + "A", std::string("hr_"),
+        std::string("x"), std::string(1'000'000, 'h'), std::string("hr_\0\0\0", 6)}) {
+    EXPECT_EQ(enter({.api_key = wrong}, &who), ErrorCode::unauthenticated);
+  }
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, AnExpiredOrRevokedKeyIsOver) {
+  ASSERT_EQ(create(Access::anonymous(), "mail", {"consumer"}), ErrorCode::none);
+  const runtime::NewKey made = runtime::make_key();
+  const auto created = ask<CreateKey>(Access::anonymous(), [&](CreateKey& request) {
+    request.principal = "mail";
+    request.key = made.key;
+    request.expires_after_us = 60 * kMicrosPerSecond;
+  });
+  ASSERT_FALSE(created->error);
+  now_us_ = created->key.expires_us - 1;
+  const TenantContext who = in(made.text);
+  const AnonymousRule rule;
+  EXPECT_FALSE(Access::recheck(who, *stage_.catalog(), rule, now_us_));
+  EXPECT_EQ(Access::recheck(who, *stage_.catalog(), rule, now_us_ + 1).code,
+            ErrorCode::access_changed);
+  ++now_us_;
+  TenantContext late = Access::nobody();
+  EXPECT_EQ(enter({.api_key = made.text}, &late), ErrorCode::unauthenticated);
+
+  const std::string second = key(Access::anonymous(), "mail");
+  const TenantContext holder = in(second);
+  const auto revoked = ask<RevokeKey>(
+      Access::anonymous(), [&](RevokeKey& request) { request.id = std::string(*key_id(second)); });
+  EXPECT_FALSE(revoked->error);
+  EXPECT_EQ(enter({.api_key = second}, &late), ErrorCode::unauthenticated);
+  EXPECT_EQ(Access::recheck(holder, *stage_.catalog(), rule, now_us_).code,
+            ErrorCode::access_changed);
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, NobodyHandsOutWhatTheyLack) {
+  ASSERT_EQ(create(Access::anonymous(), "boss", {"owner"}), ErrorCode::none);
+  ASSERT_EQ(create(Access::anonymous(), "ada", {"admin"}), ErrorCode::none);
+  const TenantContext admin = in(key(Access::anonymous(), "ada"));
+  EXPECT_EQ(create(admin, "eve", {"owner"}), ErrorCode::forbidden);
+  EXPECT_EQ(create(admin, "eve", {"producer"}, true), ErrorCode::forbidden);
+  EXPECT_EQ(create(admin, "bob", {"producer"}), ErrorCode::none);
+  // Not by way of somebody who has it, nor by taking it away.
+  ErrorCode error{};
+  EXPECT_EQ(key(admin, "boss", &error), "");
+  EXPECT_EQ(error, ErrorCode::forbidden);
+  EXPECT_EQ(ask<DeletePrincipal>(admin, [](DeletePrincipal& r) { r.name = "boss"; })->error.code,
+            ErrorCode::forbidden);
+  const auto update = [&](const char* name, const char* role) {
+    return ask<UpdatePrincipal>(admin,
+                                [&](UpdatePrincipal& r) {
+                                  r.name = name;
+                                  r.grants = {{*parse_grant(role)}};
+                                })
+        ->error.code;
+  };
+  EXPECT_EQ(update("boss", "consumer"), ErrorCode::forbidden);
+  EXPECT_EQ(update("ada", "owner"), ErrorCode::forbidden);
+  EXPECT_EQ(update("bob", "consumer"), ErrorCode::none);
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, AnotherTenantAndNoneLookAlike) {
+  ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
+  ASSERT_EQ(create(Access::anonymous(), "mail", {"owner"}), ErrorCode::none);
+  const std::string text = key(Access::anonymous(), "mail");
+  TenantContext who = Access::nobody();
+  EXPECT_EQ(enter({.api_key = text, .tenant = "default"}, &who), ErrorCode::none);
+  EXPECT_EQ(enter({.api_key = text, .tenant = "acme"}, &who), ErrorCode::unknown_tenant);
+  EXPECT_EQ(enter({.api_key = text, .tenant = "nobody"}, &who), ErrorCode::unknown_tenant);
+  for (const char* tenant : {"acme", "nobody"}) {
+    EXPECT_EQ(enter({.api_key = text, .as_tenant = tenant, .reason = "curious"}, &who),
+              ErrorCode::forbidden);
+  }
+  // What one tenant has the other cannot touch, by name or by id.
+  const TenantContext acme = across("acme");
+  EXPECT_EQ(ask<DeletePrincipal>(acme, [](DeletePrincipal& r) { r.name = "mail"; })->error.code,
+            ErrorCode::unknown_principal);
+  EXPECT_EQ(
+      ask<RevokeKey>(acme, [&](RevokeKey& r) { r.id = std::string(*key_id(text)); })->error.code,
+      ErrorCode::unknown_key);
+  EXPECT_TRUE(ask<ListKeys>(acme, [](ListKeys&) {})->rows.empty());
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, CrossingNeedsAReasonAndIsNoPlatform) {
+  ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
+  TenantContext who = Access::nobody();
+  EXPECT_EQ(enter({.as_tenant = "acme"}, &who), ErrorCode::invalid_request);
+  EXPECT_EQ(enter({.as_tenant = "other", .reason = "x"}, &who), ErrorCode::unknown_tenant);
+  const TenantContext inside = across("acme");
+  EXPECT_EQ(inside.actor(), "default/anonymous");
+  EXPECT_TRUE(inside.may(Permission::own, "x"));
+  EXPECT_TRUE(inside.require(Permission::platform));
+  EXPECT_EQ(create(inside, "eve", {"owner"}, true), ErrorCode::invalid_request);
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, AnonymousEndsWithThePlatformOwnersKey) {
+  TenantContext who = Access::nobody();
+  const auto anonymous = [&](AnonymousRule rule) { return enter({}, &who, rule); };
+  using Mode = AnonymousRule::Mode;
+  EXPECT_EQ(anonymous({Mode::automatic, true}), ErrorCode::none);
+  EXPECT_EQ(anonymous({Mode::automatic, false}), ErrorCode::unauthenticated);
+  EXPECT_EQ(anonymous({Mode::never, true}), ErrorCode::unauthenticated);
+  EXPECT_EQ(anonymous({Mode::always, false}), ErrorCode::none);
+  const TenantContext visitor = Access::anonymous();
+  ASSERT_EQ(create(visitor, "mail", {"consumer"}), ErrorCode::none);
+  key(visitor, "mail");
+  EXPECT_EQ(anonymous({Mode::automatic, true}), ErrorCode::none);
+  ASSERT_EQ(create(visitor, "root", {"owner"}, true), ErrorCode::none);
+  EXPECT_EQ(anonymous({Mode::automatic, true}), ErrorCode::none);
+  key(visitor, "root");
+  EXPECT_EQ(anonymous({Mode::automatic, true}), ErrorCode::unauthenticated);
+  EXPECT_EQ(Access::recheck(visitor, *stage_.catalog(), {Mode::automatic, true}, now_us_).code,
+            ErrorCode::access_changed);
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, ASuspendedTenantLetsOnlyPlatformAdminsIn) {
+  ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
+  ASSERT_EQ(create(across("acme"), "boss", {"owner"}), ErrorCode::none);
+  const std::string text = key(across("acme"), "boss");
+  const TenantContext boss = in(text);
+  const auto set = [&](Tenant::State state) {
+    return ask<SetTenantState>(Access::anonymous(),
+                               [&](SetTenantState& request) {
+                                 request.name = "acme";
+                                 request.state = state;
+                               })
+        ->error.code;
+  };
+  EXPECT_EQ(ask<SetTenantState>(boss, [](SetTenantState& r) { r.name = "acme"; })->error.code,
+            ErrorCode::forbidden);
+  EXPECT_EQ(set(Tenant::State::suspended), ErrorCode::none);
+  TenantContext who = Access::nobody();
+  EXPECT_EQ(enter({.api_key = text}, &who), ErrorCode::tenant_suspended);
+  EXPECT_EQ(Access::recheck(boss, *stage_.catalog(), {}, now_us_).code,
+            ErrorCode::tenant_suspended);
+  across("acme");
+  EXPECT_EQ(set(Tenant::State::active), ErrorCode::none);
+  in(text);
+  stage_.take_transcript();
+}
+
+// Power goes at every point of a deletion; in the end nothing of the tenant is left.
+TEST_F(Principals, ADeletedTenantIsGoneWhateverHappens) {
+  for (int after = 0; after < 8; ++after) {
+    SCOPED_TRACE("stages before the power cut: " + std::to_string(after));
+    ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
+    const TenantContext acme = across("acme");
+    ASSERT_EQ(create(acme, "boss", {"owner"}), ErrorCode::none);
+    const std::string text = key(acme, "boss");
+    for (const char* topic : {"a", "b"}) {
+      const auto made = ask<CreateTopic>(acme, [&](CreateTopic& r) { r.name = topic; });
+      ASSERT_FALSE(made->error);
+    }
+    auto request = std::make_unique<DeleteTenant>(Access::anonymous());
+    request->name = "acme";
+    stage_.start(std::move(request));
+    for (int stage = 0; stage < after; ++stage) stage_.run(stage % 2 == 0 ? "write" : "sync");
+    stage_.run("crash " + std::to_string(std::min<size_t>(stage_.unsynced(), 1)));
+    stage_.run("settle");
+    if (stage_.catalog()->tenant("acme") != nullptr) {  // the mark was lost: it never happened
+      const auto deleted =
+          ask<DeleteTenant>(Access::anonymous(), [](DeleteTenant& r) { r.name = "acme"; });
+      ASSERT_FALSE(deleted->error) << deleted->error.message();
+    }
+    const CatalogSnapshot& catalog = *stage_.catalog();
+    EXPECT_EQ(catalog.tenant("acme"), nullptr);
+    EXPECT_EQ(catalog.key_holder(*key_id(text)), nullptr);
+    for (const auto& [name, topic] : catalog.topics) EXPECT_EQ(name.first, kDefaultTenant);
+    for (const auto& [name, who] : catalog.principals) EXPECT_EQ(name.first, kDefaultTenant);
+  }
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, TheReceiptCountsWhatWasThere) {
+  ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
+  const TenantContext acme = across("acme");
+  ASSERT_EQ(create(acme, "boss", {"owner"}), ErrorCode::none);
+  ASSERT_FALSE(ask<CreateTopic>(acme, [](CreateTopic& r) { r.name = "a"; })->error);
+  const auto receipt =
+      ask<DeleteTenant>(Access::anonymous(), [](DeleteTenant& r) { r.name = "acme"; });
+  ASSERT_FALSE(receipt->error);
+  EXPECT_EQ(receipt->topics, 1u);
+  EXPECT_EQ(receipt->principals, 1u);
+  EXPECT_EQ(receipt->events, 0);
+  EXPECT_EQ(ask<DeleteTenant>(Access::anonymous(), [](DeleteTenant& r) { r.name = "default"; })
+                ->error.code,
+            ErrorCode::invalid_request);
+  stage_.take_transcript();
+}
+
+}  // namespace
+}  // namespace headrace::core
