@@ -131,8 +131,8 @@ std::string state_text(std::string_view key) {
       text += " t" + std::to_string(reader.take<uint32_t>());
       break;
     case StateKind::key_use:
-      text += " t" + std::to_string(tenant.value()) + " key " +
-              std::to_string(reader.take<uint64_t>());
+      text +=
+          " t" + std::to_string(tenant.value()) + " key " + std::to_string(reader.take<uint64_t>());
       break;
     case StateKind::health:
       text += " " + group_text(reader, tenant);
