@@ -102,6 +102,11 @@ void add_access_verbs(CLI::App& app, Invocation* invocation) {
   CLI::App* me = app.add_subcommand("me", "who you are to the broker, and what you may do");
   me->callback(
       [invocation] { invocation->action = [invocation] { return show_me(invocation->connect); }; });
+  CLI::App* test = app.add_subcommand(
+      "pentest", "try to break out of a tenant and of a role; makes and removes two tenants");
+  test->callback([invocation] {
+    invocation->action = [invocation] { return pentest(invocation->connect); };
+  });
   add_principal_verbs(app, invocation);
   add_key_verbs(app, invocation);
   add_tenant_verbs(app, invocation);

@@ -57,6 +57,7 @@ int suspend_tenant(const ConnectArguments& connect, const TenantArguments& given
 int resume_tenant(const ConnectArguments& connect, const TenantArguments& given);
 int delete_tenant(const ConnectArguments& connect, const TenantArguments& given);
 
+int pentest(const ConnectArguments& connect);
 int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);
 int doctor_offline(const Examination& found, bool json);
