@@ -26,6 +26,7 @@ namespace headrace::client {
 
 struct ClientOptions {
   net::Endpoint server;
+  TlsOptions tls;
   std::string tenant = "default";
   std::string name = "headrace-cpp/0.1.0";
   int64_t timeout_ms = 30'000;         // of each request, connecting again included

@@ -1,11 +1,13 @@
-// A blocking GET for `doctor` and scripts: http:// only, HTTP/1.0, the whole body in memory (at
-// most 16 MiB). Any thread.
+// A blocking GET for `doctor` and scripts: HTTP/1.0, the whole body in memory (at most 16 MiB). Any
+// thread.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "client/error.h"
+#include "client/tls_socket.h"
 
 namespace headrace::client {
 
@@ -14,7 +16,11 @@ struct HttpReply {
   std::string body;
 };
 
-// `base` is a URL such as http://127.0.0.1:7480, `path` begins with a slash.
-Result<HttpReply> http_get(const std::string& base, const std::string& path, int64_t timeout_ms);
+bool is_https(std::string_view base);
+
+// `base` is a URL such as http://127.0.0.1:7480, `path` begins with a slash. `tls` counts for
+// https:// only, and has a context then.
+Result<HttpReply> http_get(const std::string& base, const std::string& path, const TlsOptions& tls,
+                           int64_t timeout_ms);
 
 }  // namespace headrace::client

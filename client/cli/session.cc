@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "client/cli/connect.h"
 #include "metrics/quantity.h"
 #include "net/io.h"
 
@@ -35,7 +36,7 @@ void on_signal(int) {
 
 int exit_code(const client::Error& error) {
   if (!error) return kDone;
-  if (error.is_unreachable()) return kUnreachable;
+  if (error.is_unreachable() || error.code == client::kCodeTls) return kUnreachable;
   if (error.code == client::kCodeBadArgument) return kUsage;
   for (const char* refused : {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden"}) {
     if (error.is(refused)) return kRefused;
@@ -75,6 +76,9 @@ client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArgumen
     std::fputs("headrace: this version does not authenticate yet; the API key is not sent\n",
                stderr);
   }
+  auto tls = server_tls(connect);
+  if (!tls.ok()) return tls.error;
+  options.tls = std::move(tls.value);
   options.tenant = connect.tenant;
   options.timeout_ms = connect.timeout_ms;
   options.connecting_again = [told = false,
