@@ -105,8 +105,9 @@ void Connection::on_socket(uint32_t events) {
   }
   if ((events & EPOLLOUT) != 0) flush();
   if (state_ != State::lost && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive();
-  // What the broker said may have moved the handshake on.
-  if (tls_ != nullptr && state_ == State::hello && !wants_write_) flush();
+  if (tls_ == nullptr || state_ == State::lost) return;
+  // What the broker said may have moved the handshake on, or asked TLS for an answer.
+  if (tls_->wants_write() || state_ == State::hello) flush();
 }
 
 void Connection::on_connected() {

@@ -17,7 +17,7 @@ class TlsIoClient final : public IoClient {
  public:
   TlsIoClient(std::unique_ptr<IoClient> below, const net::TlsContext& context,
               std::set<TlsIoClient*>* all)
-      : below_(std::move(below)), session_(context, "127.0.0.1"), all_(*all) {
+      : below_(std::move(below)), session_(context, std::string("127.0.0.1")), all_(*all) {
     all_.insert(this);
     shake_hands();
   }
@@ -60,7 +60,10 @@ class TlsIoClient final : public IoClient {
 
   // As far as it goes now; true when it is done.
   bool shake_hands() {
-    if (session_.established()) return true;
+    if (session_.established()) {
+      flush();  // what the socket had no room for
+      return true;
+    }
     fill();
     session_.handshake();
     flush();
