@@ -13,6 +13,7 @@ namespace headrace::bench {
 
 struct AckPlan {
   net::Endpoint server;
+  client::TlsOptions tls;
   std::string tenant;
   std::string group;
   uint32_t connections = 4;

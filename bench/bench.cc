@@ -16,8 +16,8 @@
 #include "bench/sink.h"
 #include "bench/wire.h"
 #include "client/admin.h"
+#include "client/cli/connect.h"
 #include "client/cli/session.h"
-#include "client/http_get.h"
 #include "client/names.h"
 
 namespace headrace::bench {
@@ -123,6 +123,7 @@ uint64_t Bench::default_events() const {
 LoadPlan Bench::load_plan() const {
   LoadPlan plan;
   plan.server = server_;
+  plan.tls = client_->options().tls;
   plan.tenant = arguments_.connect.tenant;
   plan.topic = topic_;
   plan.connections = arguments_.connections;
@@ -265,6 +266,7 @@ Error Bench::consume() {
   if (!described.ok()) return described.error;
   FetchPlan plan;
   plan.server = server_;
+  plan.tls = client_->options().tls;
   plan.tenant = arguments_.connect.tenant;
   plan.topic = topic_;
   plan.connections = arguments_.connections;
@@ -318,6 +320,7 @@ client::Result<AckPlan> Bench::new_group(const std::string& name, const std::str
   if (!created.ok()) return created.error;
   AckPlan plan;
   plan.server = server_;
+  plan.tls = client_->options().tls;
   plan.tenant = arguments_.connect.tenant;
   plan.group = request.group();
   plan.connections = arguments_.connections;
@@ -353,7 +356,7 @@ Error Bench::acknowledge_one_in() {
 }
 
 double Bench::resident_mib() {
-  const auto page = client::http_get(arguments_.connect.http, "/metrics", 10'000);
+  const auto page = cli::get_http(arguments_.connect, "/metrics", 10'000);
   if (!page.ok()) return 0;
   const std::string name = "\nprocess_resident_memory_bytes ";
   const size_t at = page->body.find(name);
@@ -463,7 +466,8 @@ Error Bench::acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult
 
 Error Bench::one_at_a_time(metrics::Histogram* histogram, uint32_t count) {
   Wire wire;
-  if (Error error = wire.open(server_, arguments_.connect.tenant)) return error;
+  if (Error error = wire.open(server_, client_->options().tls, arguments_.connect.tenant))
+    return error;
   std::vector<std::byte> value(arguments_.event_bytes, std::byte{'x'});
   proto::Publish request;
   request.set_topic(topic_);

@@ -13,6 +13,7 @@ namespace headrace::bench {
 
 struct FetchPlan {
   net::Endpoint server;
+  client::TlsOptions tls;
   std::string tenant;
   std::string topic;
   uint32_t connections = 4;

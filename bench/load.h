@@ -12,6 +12,7 @@
 #include <string>
 
 #include "client/error.h"
+#include "client/tls_socket.h"
 #include "metrics/histogram.h"
 #include "net/io.h"
 #include "storage/types.h"
@@ -20,6 +21,7 @@ namespace headrace::bench {
 
 struct LoadPlan {
   net::Endpoint server;
+  client::TlsOptions tls;
   std::string tenant;
   std::string topic;
   uint32_t connections = 4;

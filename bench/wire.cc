@@ -35,6 +35,7 @@ int64_t wall_ms() {
 
 Wire::Wire(Wire&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
+      tls_(std::move(other.tls_)),
       out_(std::move(other.out_)),
       at_(other.at_),
       in_(std::move(other.in_)),
@@ -44,7 +45,8 @@ Wire::~Wire() {
   if (fd_ >= 0) close(fd_);
 }
 
-client::Error Wire::open(const net::Endpoint& server, const std::string& tenant) {
+client::Error Wire::open(const net::Endpoint& server, const client::TlsOptions& tls,
+                         const std::string& tenant) {
   sockaddr_storage address{};
   socklen_t size = sizeof(sockaddr_in);
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
@@ -64,6 +66,10 @@ client::Error Wire::open(const net::Endpoint& server, const std::string& tenant)
     return client::unreachable("cannot connect to " + server.to_string() + ": " +
                                std::strerror(errno));
   }
+  if (tls.context != nullptr) {
+    const std::string& name = tls.server_name.empty() ? server.host : tls.server_name;
+    tls_ = std::make_unique<client::TlsSocket>(fd_, tls.context, name);
+  }
   proto::Hello hello;
   hello.set_client("headrace-bench");
   hello.set_tenant(tenant);
@@ -74,15 +80,16 @@ client::Error Wire::open(const net::Endpoint& server, const std::string& tenant)
 }
 
 client::Error Wire::flush() {
-  while (has_output()) {
+  while (at_ < out_.size()) {
     msghdr message{};
     message.msg_iov = out_.data() + at_;
     message.msg_iovlen = std::min(out_.size() - at_, kSendParts);
-    const ssize_t sent = sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = tls_ != nullptr ? tls_->send({message.msg_iov, message.msg_iovlen})
+                                         : sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
       if (errno == EAGAIN) return {};
       if (errno == EINTR) continue;
-      return client::connection_lost(std::strerror(errno));
+      return lost(errno);
     }
     auto left = static_cast<size_t>(sent);
     while (at_ < out_.size() && left >= out_[at_].iov_len) left -= out_[at_++].iov_len;
@@ -93,7 +100,13 @@ client::Error Wire::flush() {
   }
   out_.clear();
   at_ = 0;
+  if (tls_ != nullptr && tls_->flush() != 0 && errno != EAGAIN) return lost(errno);
   return {};
+}
+
+client::Error Wire::lost(int error) const {
+  if (tls_ != nullptr && error == EPROTO) return client::tls_failed(tls_->error());
+  return client::connection_lost(std::strerror(error));
 }
 
 client::Error Wire::receive(const OnFrame& on_frame) {
@@ -101,17 +114,18 @@ client::Error Wire::receive(const OnFrame& on_frame) {
     // Room for the rest of the frame that began, and for what follows it.
     if (in_.size() < filled_ + kReadSize / 2) in_.resize(filled_ + kReadSize);
     const size_t room = in_.size() - filled_;
-    const ssize_t got = recv(fd_, in_.data() + filled_, room, MSG_DONTWAIT);
+    const ssize_t got = tls_ != nullptr ? tls_->receive({in_.data() + filled_, room})
+                                        : recv(fd_, in_.data() + filled_, room, MSG_DONTWAIT);
     if (got == 0) return client::connection_lost("the broker closed the connection");
     if (got < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return {};
-      return client::connection_lost(std::strerror(errno));
+      return lost(errno);
     }
     filled_ += static_cast<size_t>(got);
     bool any = false;
     if (client::Error error = parse(on_frame, &any)) return error;
-    if (static_cast<size_t>(got) < room) return {};
+    if (tls_ == nullptr && static_cast<size_t>(got) < room) return {};
   }
 }
 

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "client/error.h"
+#include "client/tls_socket.h"
 #include "headrace.pb.h"
 #include "metrics/shared_bytes.h"
 #include "net/io.h"
@@ -28,14 +30,15 @@ class Wire {
   Wire& operator=(Wire&& other) = delete;
   ~Wire();
 
-  client::Error open(const net::Endpoint& server, const std::string& tenant);
+  client::Error open(const net::Endpoint& server, const client::TlsOptions& tls,
+                     const std::string& tenant);
   int fd() const { return fd_; }
 
   // Appends bytes to what has to leave; they must stay in place until it has.
   void queue(std::span<const std::byte> bytes) {
     out_.push_back({const_cast<std::byte*>(bytes.data()), bytes.size()});
   }
-  bool has_output() const { return at_ < out_.size(); }
+  bool has_output() const { return at_ < out_.size() || (tls_ != nullptr && tls_->wants_write()); }
   client::Error flush();  // as much as the socket takes
 
   // Reads what is there and calls on_frame(header, message, payload) for each whole frame.
@@ -49,9 +52,11 @@ class Wire {
   client::Error round_trip(const OnFrame& on_frame);
 
  private:
+  client::Error lost(int error) const;
   client::Error parse(const OnFrame& on_frame, bool* any);
 
   int fd_ = -1;
+  std::unique_ptr<client::TlsSocket> tls_;  // none: plain
   std::vector<iovec> out_;
   size_t at_ = 0;
   std::vector<std::byte> in_;

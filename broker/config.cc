@@ -34,6 +34,7 @@ constexpr Section kSections[] = {
 #define HR_CHOICE(section, key, default_value, choices, doc)
 #define HR_ADDRESS(section, key, default_value, doc)
 #define HR_TEXT(section, key, default_value, doc)
+#define HR_FILE(section, key, doc)
 #include "broker/config.def"
 #undef HR_SECTION
 #undef HR_NUMBER
@@ -43,6 +44,7 @@ constexpr Section kSections[] = {
 #undef HR_CHOICE
 #undef HR_ADDRESS
 #undef HR_TEXT
+#undef HR_FILE
 };
 
 #define HR_ROW(section, key, member, kind, least, most, choices, doc)                           \
@@ -63,6 +65,7 @@ const std::vector<ConfigField> kFields = {
 #define HR_ADDRESS(section, key, default_value, doc) \
   HR_ROW(section, key, key, address, 0, 0, "", doc)
 #define HR_TEXT(section, key, default_value, doc) HR_ROW(section, key, key, text, 0, 0, "", doc)
+#define HR_FILE(section, key, doc) HR_ROW(section, key, key, file, 0, 0, "", doc)
 #include "broker/config.def"
 };
 
@@ -108,6 +111,8 @@ std::string_view shape(ConfigKind kind) {
       return "HOST:PORT with a numeric host";
     case ConfigKind::text:
       return "text that is not empty";
+    case ConfigKind::file:
+      return "a path, or empty";
   }
   return "";
 }
@@ -147,7 +152,8 @@ bool assign_text(const ConfigField& field, std::string_view text, Config* config
   if (field.kind == ConfigKind::address && !net::parse_endpoint(text, &endpoint, &ignored)) {
     return false;
   }
-  if (text.empty() || text.find('\0') != text.npos) return false;
+  if (text.find('\0') != text.npos) return false;
+  if (text.empty() && field.kind != ConfigKind::file) return false;
   **std::get_if<std::string*>(&member) = std::string(text);
   return true;
 }
@@ -224,6 +230,12 @@ class Loader {
     if (config.limits.handshake_us > config.limits.idle_us) {
       complain("limits.handshake " + format_duration_us(config.limits.handshake_us) +
                " must not be above limits.idle " + format_duration_us(config.limits.idle_us));
+    }
+    if (config.tls.certificate.empty() != config.tls.key.empty()) {
+      complain("tls.certificate and tls.key belong together: one of them is not set");
+    }
+    if (!config.tls.client_ca.empty() && config.tls.certificate.empty()) {
+      complain("tls.client_ca needs tls.certificate: without it there is no TLS");
     }
     net::Endpoint native;
     net::Endpoint http;
@@ -363,7 +375,7 @@ std::string config_as_toml(const Config& config) {
       const std::string value = print_value(field, config);
       const std::string initial = print_value(field, Config());
       text += "# " + std::string(field.doc) + ". Allowed: " + field.allowed() + "; default " +
-              initial + "\n" + std::string(field.key) + " = ";
+              (initial.empty() ? "empty" : initial) + "\n" + std::string(field.key) + " = ";
       text += is_quoted_in_toml(field.kind) ? toml_string(value) : value;
       text += "\n";
     }
@@ -388,9 +400,11 @@ std::string configuration_page() {
     for (const ConfigField& field : kFields) {
       if (field.section != section.name) continue;
       const bool has_flag = field.flag().find(' ') == std::string::npos;
-      page += "| `" + std::string(field.key) + "` | `" + print_value(field, Config()) + "` | " +
-              field.allowed() + " | `" + field.environment() + "`" +
-              (has_flag ? " `" + field.flag() + "`" : "") + " | " + std::string(field.doc) + " |\n";
+      const std::string initial = print_value(field, Config());
+      page += "| `" + std::string(field.key) + "` | " +
+              (initial.empty() ? "" : "`" + initial + "`") + " | " + field.allowed() + " | `" +
+              field.environment() + "`" + (has_flag ? " `" + field.flag() + "`" : "") + " | " +
+              std::string(field.doc) + " |\n";
     }
   }
   return page;

@@ -38,6 +38,7 @@ struct Values {
 #define HR_CHOICE(section, key, default_value, choices, doc) std::string key = default_value;
 #define HR_ADDRESS(section, key, default_value, doc) std::string key = default_value;
 #define HR_TEXT(section, key, default_value, doc) std::string key = default_value;
+#define HR_FILE(section, key, doc) std::string key;
 #include "broker/config.def"
 #undef HR_SECTION
 #undef HR_END
@@ -48,13 +49,14 @@ struct Values {
 #undef HR_CHOICE
 #undef HR_ADDRESS
 #undef HR_TEXT
+#undef HR_FILE
 };
 }  // namespace config_units
 
 // config.broker.listen, config.limits.handshake_us, config.storage.budget_bytes …
 using Config = config_units::Values;
 
-enum class ConfigKind : uint8_t { number, duration, size, flag, choice, address, text };
+enum class ConfigKind : uint8_t { number, duration, size, flag, choice, address, text, file };
 
 // One line of config.def.
 struct ConfigField {

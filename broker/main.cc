@@ -84,6 +84,7 @@ int serve(const cli::ServeArguments& arguments) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   // A connection is a file descriptor: take as many as the system allows.
@@ -105,7 +106,7 @@ int serve(const cli::ServeArguments& arguments) {
                         {"data", config->broker.data}});
   print_ready(node, config->broker.data, arguments.json);
   int signal_number = 0;
-  sigwait(&signals, &signal_number);
+  while (sigwait(&signals, &signal_number) == 0 && signal_number == SIGHUP) node.reload();
   log::info("draining", {{"signal", strsignal(signal_number)}});
   const bool clean = node.stop();
   log::info("stopped", {{"clean", clean}});

@@ -10,6 +10,7 @@
 #include "metrics/crc32c.h"
 #include "metrics/log.h"
 #include "net/listener.h"
+#include "net/tls_io.h"
 #include "storage/month.h"
 
 namespace headrace::broker {
@@ -84,7 +85,7 @@ bool Node::start(std::string* error) {
     *error = "broker.listen: " + why;
     return false;
   }
-  if (!open_store(error) || !start_reactors(error)) return false;
+  if (!load_tls(error) || !open_store(error) || !start_reactors(error)) return false;
   admin::AdminOptions options;
   options.version = kVersion;
   options.cluster_id = cluster_id_;
@@ -96,6 +97,8 @@ bool Node::start(std::string* error) {
   options.http.max_body_bytes = static_cast<uint64_t>(config_.http.max_body_bytes);
   options.http.idle_timeout_us = config_.http.idle_us;
   options.http.respond_timeout_us = config_.http.respond_us;
+  options.http.tls = speaks_tls("http") ? tls_.get() : nullptr;
+  options.http.handshake_timeout_us = config_.limits.handshake_us;
   net::Endpoint http;
   if (!net::parse_endpoint(config_.http.listen, &http, &why)) {
     *error = "http.listen: " + why;
@@ -110,6 +113,28 @@ bool Node::start(std::string* error) {
   if (!admin_->start(error)) return false;
   const Doors doors{anonymous_rule(config_, wanted_), anonymous_rule(config_, http)};
   return look_after_doors(admin_.get(), doors, config_, &entry_, error);
+}
+
+bool Node::load_tls(std::string* error) {
+  if (config_.tls.certificate.empty()) return true;
+  net::TlsServerFiles files;
+  files.certificate = config_.tls.certificate;
+  files.key = config_.tls.key;
+  files.client_ca = config_.tls.client_ca;
+  files.client_required = config_.tls.client_certificates == "required";
+  tls_ = std::make_unique<net::TlsServerContext>(files);
+  return tls_->load(error);
+}
+
+bool Node::speaks_tls(std::string_view listener) const {
+  return tls_ != nullptr && (config_.tls.listeners == "both" || config_.tls.listeners == listener);
+}
+
+void Node::reload() {
+  std::string error;
+  if (tls_ != nullptr && !tls_->load(&error)) {
+    log::error("the new certificate is not taken, the one before stays", {{"why", error}});
+  }
 }
 
 bool Node::open_store(std::string* error) {
@@ -209,8 +234,14 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   options.dedicated_tenants = static_cast<size_t>(config_.storage.dedicated_tenants);
   options.shard.retention_interval_us = config_.storage.retention_check_us;
   options.shard.retention_max_pin_us = config_.storage.retention_max_pin_us;
-  lane.reactor =
-      std::make_unique<runtime::Reactor>(options, lane.io.get(), store_.get(), fabric_.get());
+  net::Io* io = lane.io.get();
+  if (speaks_tls("native")) {
+    net::TlsIoOptions tls;
+    tls.handshake_us = config_.limits.handshake_us;
+    lane.tls_io = net::make_tls_io(io, tls_.get(), tls);
+    io = lane.tls_io.get();
+  }
+  lane.reactor = std::make_unique<runtime::Reactor>(options, io, store_.get(), fabric_.get());
   native::ServerOptions server;
   server.version = kVersion;
   server.cluster_id = cluster_id_;

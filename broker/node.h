@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "broker/native/server.h"
 #include "broker/runtime/fabric.h"
 #include "broker/runtime/reactor.h"
+#include "net/tls/context.h"
 #include "storage/rocks/rocks_store.h"
 
 namespace headrace::broker {
@@ -28,6 +30,9 @@ class Node {
 
   // True when it serves: listeners bound, every shard loaded. Else a sentence in *error.
   bool start(std::string* error);
+  // SIGHUP: reads again what may change while it serves. What is wrong is told to the log, and what
+  // was in use before stays.
+  void reload();
   // Drains until the configured deadline, then ends. True if nothing had to be cut off.
   bool stop();
 
@@ -40,6 +45,7 @@ class Node {
   // One reactor and everything that lives on its thread.
   struct Lane {
     std::unique_ptr<net::Io> io;
+    std::unique_ptr<net::Io> tls_io;  // over `io`; none when the listener is plain
     std::unique_ptr<runtime::Reactor> reactor;
     std::unique_ptr<native::Server> server;
     std::thread thread;
@@ -49,6 +55,8 @@ class Node {
     std::string error;  // written before `failed`
   };
 
+  bool load_tls(std::string* error);
+  bool speaks_tls(std::string_view listener) const;
   bool open_store(std::string* error);
   bool make_first_month(Month month, std::string* error);
   bool start_reactors(std::string* error);
@@ -64,6 +72,7 @@ class Node {
   net::Endpoint bound_;
   Entry entry_ = Entry::with_credentials;
   std::vector<Month> months_;
+  std::unique_ptr<net::TlsServerContext> tls_;  // none: no certificate
   std::unique_ptr<storage::RocksStore> store_;
   std::unique_ptr<runtime::Fabric> fabric_;
   std::vector<std::unique_ptr<Lane>> lanes_;

@@ -79,7 +79,7 @@ void Client::connect_now() {
   hello.set_reason(options_.reason);
   for (const char* codec : {"none", "gzip", "snappy", "lz4", "zstd"}) hello.add_codecs(codec);
   connection_ = std::make_unique<Connection>(&loop_, static_cast<Connection::Owner*>(this));
-  connection_->start(options_.server, hello, options_.connect_timeout_ms);
+  connection_->start(options_.server, options_.tls, hello, options_.connect_timeout_ms);
 }
 
 void Client::connect_later() {

@@ -26,6 +26,7 @@ namespace headrace::client {
 
 struct ClientOptions {
   net::Endpoint server;
+  TlsOptions tls;
   std::string tenant;     // empty: the caller's own
   std::string api_key;    // hr_…; empty: no credentials
   std::string as_tenant;  // platform admins: another tenant, whose audit trail tells it

@@ -18,6 +18,7 @@ namespace native = net::native;
 namespace {
 constexpr size_t kStagingSize = 64 * 1024;
 constexpr size_t kSendParts = 64;
+constexpr int kTlsAlert = 0x15;  // first byte of what a TLS port answers to a plain hello
 
 std::string words(int error) {
   return std::strerror(error);
@@ -39,6 +40,7 @@ Connection::Connection(Loop* loop, Owner* owner)
 Connection::~Connection() {
   loop_->cancel(&hello_timer_);
   loop_->cancel(&flush_timer_);
+  loop_->cancel(&receive_timer_);
   if (fd_ >= 0) {
     loop_->unwatch(fd_);
     close(fd_);
@@ -71,9 +73,11 @@ int Connection::open_socket(const net::Endpoint& endpoint) {
   return 0;
 }
 
-void Connection::start(const net::Endpoint& endpoint, const proto::Hello& hello,
-                       int64_t timeout_ms) {
+void Connection::start(const net::Endpoint& endpoint, const TlsOptions& tls,
+                       const proto::Hello& hello, int64_t timeout_ms) {
   peer_ = endpoint.to_string();
+  tls_options_ = tls;
+  if (tls_options_.server_name.empty()) tls_options_.server_name = endpoint.host;
   hello_ = native::encode_frame(native::MessageType::hello, 0, 0, hello, 0);
   state_ = State::connecting;
   hello_timer_ = loop_->after_us(timeout_ms * 1000, [this] {
@@ -101,6 +105,9 @@ void Connection::on_socket(uint32_t events) {
   }
   if ((events & EPOLLOUT) != 0) flush();
   if (state_ != State::lost && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive();
+  if (tls_ == nullptr || state_ == State::lost) return;
+  // What the broker said may have moved the handshake on, or asked TLS for an answer.
+  if (tls_->wants_write() || state_ == State::hello) flush();
 }
 
 void Connection::on_connected() {
@@ -109,6 +116,9 @@ void Connection::on_connected() {
   getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
   if (error != 0) return fail(unreachable("cannot connect to " + peer_ + ": " + words(error)));
   state_ = State::hello;
+  if (tls_options_.context != nullptr) {
+    tls_ = std::make_unique<TlsSocket>(fd_, tls_options_.context, tls_options_.server_name);
+  }
   last_received_us_ = Loop::now_us();
   out_.push_back(hello_);
   flush();
@@ -138,15 +148,12 @@ void Connection::flush() {
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = count;
-    const ssize_t sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const ssize_t sent =
+        tls_ != nullptr ? tls_->send({parts, count}) : sendmsg(fd_, &message, MSG_NOSIGNAL);
     if (sent < 0) {
-      if (errno == EAGAIN) return want_write(true);
+      if (errno == EAGAIN) return want_write(tls_ == nullptr || tls_->wants_write());
       if (errno == EINTR) continue;
-      // What the broker said before it closed may still wait in the receive buffer.
-      const int error = errno;
-      receive();
-      if (state_ != State::lost) fail(connection_lost(peer_ + ": " + words(error)));
-      return;
+      return send_failed(errno);
     }
     size_t left = static_cast<size_t>(sent) + out_skip_;
     while (!out_.empty() && left >= out_.front().size()) {
@@ -155,7 +162,25 @@ void Connection::flush() {
     }
     out_skip_ = left;
   }
-  want_write(false);
+  if (tls_ != nullptr && tls_->flush() != 0 && errno != EAGAIN) return send_failed(errno);
+  want_write(tls_ != nullptr && tls_->wants_write());
+}
+
+// What the broker said before it closed may still wait in the receive buffer.
+void Connection::send_failed(int error) {
+  if (error == EPROTO) return receive_failed(error);
+  receive();
+  if (state_ != State::lost) fail(connection_lost(peer_ + ": " + words(error)));
+}
+
+void Connection::receive_failed(int error) {
+  if (error != EPROTO || tls_ == nullptr) {
+    return fail(connection_lost(peer_ + ": " + words(error)));
+  }
+  const std::string why = peer_ + ": " + tls_->error();
+  // Before the broker has answered, connecting again meets the same certificates.
+  if (state_ == State::hello) return fail(tls_failed(why), true);
+  fail(connection_lost(why));
 }
 
 void Connection::want_write(bool wanted) {
@@ -176,17 +201,25 @@ void Connection::receive() {
       target = staging_.mutable_data() + staged_;
       room = kStagingSize - staged_;
     }
-    const ssize_t got = recv(fd_, target, room, 0);
+    const ssize_t got =
+        tls_ != nullptr ? tls_->receive({target, room}) : recv(fd_, target, room, 0);
     if (got == 0) return fail(connection_lost(peer_ + " closed the connection"));
     if (got < 0) {
       if (errno == EAGAIN) return;
       if (errno == EINTR) continue;
-      return fail(connection_lost(peer_ + ": " + words(errno)));
+      return receive_failed(errno);
     }
     last_received_us_ = Loop::now_us();
     if (!take(static_cast<size_t>(got))) return;
-    if (static_cast<size_t>(got) < room) return;
+    // TLS gives a record at a time: only EAGAIN says that nothing is left.
+    if (tls_ == nullptr && static_cast<size_t>(got) < room) return;
   }
+  if (state_ == State::lost || tls_ == nullptr || !tls_->readable()) return;
+  if (receive_timer_.first != 0) return;
+  receive_timer_ = loop_->after_us(0, [this] {  // epoll does not see what TLS holds
+    receive_timer_ = {0, 0};
+    receive();
+  });
 }
 
 bool Connection::take(size_t size) {
@@ -197,6 +230,11 @@ bool Connection::take(size_t size) {
     return state_ != State::lost;
   }
   staged_ += size;
+  if (state_ == State::hello && tls_ == nullptr &&
+      std::to_integer<int>(*staging_.data()) == kTlsAlert) {
+    fail(tls_failed(peer_ + " speaks TLS: use --tls (ClientOptions::tls)"), true);
+    return false;
+  }
   while (!in_frame_ && staged_ - parsed_ >= native::kFrameHeaderSize) {
     if (!begin_frame()) return false;
     if (incoming_filled_ == incoming_.size()) finish_frame();
@@ -259,6 +297,7 @@ void Connection::fail(Error error, bool final) {
   state_ = State::lost;
   loop_->cancel(&hello_timer_);
   loop_->cancel(&flush_timer_);
+  loop_->cancel(&receive_timer_);
   if (fd_ >= 0) {
     loop_->unwatch(fd_);
     close(fd_);

@@ -8,10 +8,12 @@
 #include <sys/uio.h>
 
 #include <deque>
+#include <memory>
 #include <string>
 
 #include "client/error.h"
 #include "client/loop.h"
+#include "client/tls_socket.h"
 #include "headrace.pb.h"
 #include "net/io.h"
 #include "net/native/frame.h"
@@ -35,7 +37,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // Connects and says hello; on_ready or on_lost follows.
-  void start(const net::Endpoint& endpoint, const proto::Hello& hello, int64_t timeout_ms);
+  void start(const net::Endpoint& endpoint, const TlsOptions& tls, const proto::Hello& hello,
+             int64_t timeout_ms);
   // Queues a frame (header and message in `head`); it leaves at the end of this loop round or when
   // the socket takes it. Bounded by the caller's window.
   void send(SharedBytes head, SharedBytes payload);
@@ -51,7 +54,9 @@ class Connection {
   void on_socket(uint32_t events);
   void on_connected();
   void flush();
+  void send_failed(int error);
   void receive();
+  void receive_failed(int error);
   bool take(size_t size);  // false: the connection is lost
   bool begin_frame();
   void finish_frame();
@@ -63,9 +68,12 @@ class Connection {
   State state_ = State::idle;
   int fd_ = -1;
   std::string peer_;
+  TlsOptions tls_options_;
+  std::unique_ptr<TlsSocket> tls_;  // none: plain
   SharedBytes hello_;
   Loop::TimerId hello_timer_{};
   Loop::TimerId flush_timer_{};
+  Loop::TimerId receive_timer_{};
   int64_t last_received_us_ = 0;
 
   std::deque<SharedBytes> out_;

@@ -17,6 +17,7 @@ constexpr uint32_t kCodeNoReply = 10'003;      // connected, but no reply until 
 constexpr uint32_t kCodeBadReply = 10'004;     // bytes that are not this protocol
 constexpr uint32_t kCodeBadArgument = 10'005;  // refused before anything was sent
 constexpr uint32_t kCodeClosed = 10'006;       // the object was closed meanwhile
+constexpr uint32_t kCodeTls = 10'007;  // one side speaks TLS and not the other, or a certificate
 
 struct Error {
   uint32_t code = 0;  // 0: none
@@ -50,6 +51,9 @@ inline Error bad_reply(std::string why) {
 }
 inline Error bad_argument(std::string why) {
   return {kCodeBadArgument, "bad_argument", std::move(why), false, 0};
+}
+inline Error tls_failed(std::string why) {
+  return {kCodeTls, "tls", std::move(why), false, 0};
 }
 inline Error closed(std::string why) {
   return {kCodeClosed, "closed", std::move(why), false, 0};

@@ -6,12 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <string_view>
+#include <memory>
 
 #include "client/loop.h"
+#include "metrics/check.h"
 
 namespace headrace::client {
 
@@ -47,29 +49,47 @@ class Socket {
     return {};
   }
 
+  void begin_tls(const TlsOptions& tls, const std::string& host) {
+    const std::string& name = tls.server_name.empty() ? host : tls.server_name;
+    tls_ = std::make_unique<TlsSocket>(fd_, tls.context, name);
+  }
+
   Error send_all(std::string_view bytes) {
-    while (!bytes.empty()) {
-      if (!wait(POLLOUT)) return no_reply("the request could not be sent in time");
-      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno != EAGAIN) return unreachable(std::strerror(errno));
+    while (!bytes.empty() || (tls_ != nullptr && tls_->wants_write())) {
+      const iovec part = {const_cast<char*>(bytes.data()), bytes.size()};
+      const ssize_t sent = tls_ != nullptr ? tls_->send({&part, 1})
+                                           : send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno != EAGAIN) return failed(errno);
       if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
+      // The handshake waits for the other side's words.
+      const bool writes = tls_ == nullptr || tls_->wants_write();
+      if (sent < 0 && !wait(writes ? POLLOUT : POLLIN)) {
+        return no_reply("the request could not be sent in time");
+      }
     }
     return {};
   }
 
   Error receive_all(std::string* reply) {
-    char buffer[16 * 1024];
+    std::array<std::byte, 16 * 1024> buffer;
     while (true) {
-      if (!wait(POLLIN)) return no_reply("no reply in time");
-      const ssize_t got = recv(fd_, buffer, sizeof(buffer), 0);
+      const ssize_t got =
+          tls_ != nullptr ? tls_->receive(buffer) : recv(fd_, buffer.data(), buffer.size(), 0);
       if (got == 0) return {};
-      if (got < 0 && errno != EAGAIN) return unreachable(std::strerror(errno));
-      if (got > 0) reply->append(buffer, static_cast<size_t>(got));
+      if (got < 0 && errno != EAGAIN) return failed(errno);
+      if (got < 0 && !wait(POLLIN)) return no_reply("no reply in time");
+      if (got > 0) {
+        reply->append(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(got));
+      }
       if (reply->size() > kMaxReply) return bad_reply("the reply is larger than 16 MiB");
     }
   }
 
  private:
+  Error failed(int error) const {
+    if (tls_ != nullptr && error == EPROTO) return tls_failed(tls_->error());
+    return unreachable(std::strerror(error));
+  }
   bool wait(short events) {
     const int64_t left_ms = (deadline_us_ - Loop::now_us()) / 1000;
     pollfd entry{fd_, events, 0};
@@ -78,6 +98,7 @@ class Socket {
 
   int64_t deadline_us_;
   int fd_ = -1;
+  std::unique_ptr<TlsSocket> tls_;  // none: plain
 };
 
 Result<HttpReply> parse(const std::string& reply) {
@@ -95,27 +116,50 @@ Result<HttpReply> parse(const std::string& reply) {
 
 }  // namespace
 
-Result<HttpReply> http_get(const std::string& base, const std::string& path, int64_t timeout_ms) {
+bool is_https(std::string_view base) {
+  return base.starts_with("https://");
+}
+
+Result<HttpReply> http_get(const std::string& base, const std::string& path, const TlsOptions& tls,
+                           const HttpHeaders& headers, int64_t timeout_ms) {
+  std::string header_lines;
+  for (const auto& [name, value] : headers) {
+    for (const char c : value) {
+      if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) {
+        return bad_argument(name + ": has a control character");
+      }
+    }
+    header_lines += name + ": " + value + "\r\n";
+  }
   std::string_view rest = base;
-  constexpr std::string_view kScheme = "http://";
-  if (!rest.starts_with(kScheme)) return bad_argument("--http: the URL must begin with http://");
-  rest.remove_prefix(kScheme.size());
+  const bool https = is_https(base);
+  if (!https && !rest.starts_with("http://")) {
+    return bad_argument("--http: the URL must begin with http:// or https://");
+  }
+  HR_CHECK(!https || tls.context != nullptr);
+  rest.remove_prefix(rest.find("//") + 2);
   rest = rest.substr(0, rest.find('/'));
   const std::string authority(rest);
   const size_t colon = authority.ends_with(']') ? std::string::npos : authority.rfind(':');
   std::string host = authority.substr(0, colon);
-  const std::string port = colon == std::string::npos ? "80" : authority.substr(colon + 1);
+  const std::string port =
+      colon == std::string::npos ? (https ? "443" : "80") : authority.substr(colon + 1);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   Socket socket(Loop::now_us() + timeout_ms * 1000);
   if (Error error = socket.open(host, port)) {
     error.message = base + ": " + error.message;
     return error;
   }
-  const std::string request =
-      "GET " + path + " HTTP/1.0\r\nHost: " + authority + "\r\nConnection: close\r\n\r\n";
-  if (Error error = socket.send_all(request)) return error;
+  if (https) socket.begin_tls(tls, host);
+  const std::string request = "GET " + path + " HTTP/1.0\r\nHost: " + authority + "\r\n" +
+                              header_lines + "Connection: close\r\n\r\n";
   std::string reply;
-  if (Error error = socket.receive_all(&reply)) return error;
+  Error error = socket.send_all(request);
+  if (!error) error = socket.receive_all(&reply);
+  if (error) {
+    error.message = base + ": " + error.message;
+    return error;
+  }
   return parse(reply);
 }
 

@@ -1,11 +1,15 @@
-// A blocking GET for `doctor` and scripts: http:// only, HTTP/1.0, the whole body in memory (at
-// most 16 MiB). Any thread.
+// A blocking GET for `doctor` and scripts: HTTP/1.0, the whole body in memory (at most 16 MiB). Any
+// thread.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "client/error.h"
+#include "client/tls_socket.h"
 
 namespace headrace::client {
 
@@ -14,7 +18,14 @@ struct HttpReply {
   std::string body;
 };
 
-// `base` is a URL such as http://127.0.0.1:7480, `path` begins with a slash.
-Result<HttpReply> http_get(const std::string& base, const std::string& path, int64_t timeout_ms);
+// Values without control characters: what has one is refused as a bad argument.
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
+bool is_https(std::string_view base);
+
+// `base` is a URL such as http://127.0.0.1:7480, `path` begins with a slash. `tls` counts for
+// https:// only, and has a context then.
+Result<HttpReply> http_get(const std::string& base, const std::string& path, const TlsOptions& tls,
+                           const HttpHeaders& headers, int64_t timeout_ms);
 
 }  // namespace headrace::client

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "metrics/shared_bytes.h"
@@ -88,6 +89,7 @@ class Connection final : private SocketHandler {
   bool closing() const { return state_ != State::open; }
 
   SocketId socket() const { return socket_; }
+  std::string peer_subject() const { return io_.peer_subject(socket_); }  // RFC 2253; empty: none
   uint64_t received_bytes() const { return received_bytes_; }  // all so far: tells silence
   uint64_t sent_bytes() const { return sent_bytes_; }          // by completed sends
 

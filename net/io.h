@@ -74,6 +74,9 @@ class Io {
   // Half-close: after what was sent the peer reads the end. No send may be outstanding or follow.
   virtual void finish_sending(SocketId socket) = 0;
   virtual void close(SocketId socket) = 0;  // on_closed follows, once, and nothing else
+  // Who the other side has proved to be by a verified certificate: RFC 2253. Empty without TLS,
+  // without a certificate, and for a stale id.
+  virtual std::string peer_subject(SocketId) { return {}; }
 
   virtual void poll() = 0;                       // submit, reap, call back; never blocks
   virtual void wait(int64_t until_mono_us) = 0;  // sleep until an event, wake() or the time

@@ -31,7 +31,8 @@ MAY_INCLUDE = {
                      "storage/", "net/", "metrics/"],
     "broker/doctor": ["broker/doctor/", "broker/core/", "storage/", "metrics/"],
     "broker": ["broker/", "storage/", "net/", "metrics/", "client/", "bench/"],
-    "client": ["client/", "json/", "net/native/", "net/io.h", "net/http/", "storage/", "metrics/"],
+    "client": ["client/", "json/", "net/native/", "net/io.h", "net/http/", "net/tls/", "storage/",
+               "metrics/"],
     "bench": [""],
     "tests": [""],
 }
@@ -54,6 +55,7 @@ BANNED = [
      ["storage/rocks/"]),
     (r"#include [<\"]liburing", "the Io seam", [""], ["net/io_uring.cc", "bench/"]),
     (r"#include [<\"]boost/(beast|url)", "net/http", [""], ["net/http/"]),
+    (r"#include [<\"]openssl/(ssl|x509|bio|err|pem)", "net/tls", [""], ["net/tls/", "tests/"]),
     (r"#include [<\"]prometheus/", "metrics/registry.h", [""], ["metrics/prometheus.cc"]),
     (r"#include [<\"]toml\+\+", "broker/config.h", [""], ["broker/config.cc"]),
     (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b", "waiting for a condition", ["tests"], []),

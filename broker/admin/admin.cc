@@ -49,6 +49,7 @@ core::Error credentials_of(const http::Request& request, core::Credentials* cred
   const auto text = [&](std::string_view name) {
     return std::string(request.header(name).value_or(""));
   };
+  credentials->subject = request.peer_subject;
   credentials->tenant = text("Headrace-Tenant");
   credentials->as_tenant = text("Headrace-As-Tenant");
   credentials->reason = text("Headrace-Reason");

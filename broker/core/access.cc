@@ -80,10 +80,6 @@ Error authenticate(const CatalogSnapshot& catalog, const Credentials& credential
     caller->expires_us = key->expires_us;
   } else {
     caller->principal = catalog.subject_holder(credentials.subject);
-    if (caller->principal == nullptr) {
-      return Error(ErrorCode::unauthenticated,
-                   "no principal has the subject of the client certificate");
-    }
   }
   const Principal& principal = *caller->principal;
   if (principal.disabled) {
@@ -164,12 +160,18 @@ bool Access::anonymous_allowed(const CatalogSnapshot& catalog, const AnonymousRu
 Error Access::enter(const CatalogSnapshot& catalog, const AnonymousRule& rule,
                     const Credentials& credentials, int64_t wall_us, TenantContext* context) {
   Caller caller;
-  if (!credentials.none()) {
+  const bool certified =
+      !credentials.subject.empty() && catalog.subject_holder(credentials.subject) != nullptr;
+  if (!credentials.api_key.empty() || certified) {
     if (Error error = authenticate(catalog, credentials, wall_us, &caller)) return error;
   } else if (anonymous_allowed(catalog, rule)) {
     caller = anonymous_caller();
   } else {
-    return Error(ErrorCode::unauthenticated, "an API key is needed");
+    return Error(ErrorCode::unauthenticated,
+                 credentials.subject.empty()
+                     ? "an API key is needed"
+                     : "no principal has the subject '" + credentials.subject +
+                           "' of the client certificate; an API key is needed");
   }
   const TenantId home = caller.principal ? caller.principal->tenant : kDefaultTenant;
   TenantPtr tenant = catalog.tenant(home);

@@ -68,6 +68,8 @@ class Session final : public net::FrameSink {
   bool greeted() const { return tenant_.has_value(); }
   void greet(core::TenantContext tenant, std::string client, CodecSet codecs);
   const std::string& client() const { return client_; }
+  // Of the client's verified certificate, RFC 2253; empty: it showed none.
+  std::string peer_subject() const { return connection_.peer_subject(); }
   CodecSet codecs() const { return codecs_; }  // what the client can inflate
   // Inflates what is not in `readable`; `done` runs on this reactor, not if the session is gone,
   // in the order of asking.

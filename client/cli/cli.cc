@@ -20,6 +20,22 @@ void add_connect_flags(CLI::App* app, ConnectArguments* connect) {
       ->envname("HEADRACE_HTTP")
       ->capture_default_str()
       ->group(group);
+  app->add_flag("--tls", connect->tls, "speak TLS with the broker")
+      ->envname("HEADRACE_TLS")
+      ->group(group);
+  app->add_option("--ca-file", connect->ca_file, "CAs to trust, in PEM [the system's]")
+      ->envname("HEADRACE_CA_FILE")
+      ->group(group);
+  app->add_option("--cert", connect->cert, "certificate to show to the broker, in PEM")
+      ->envname("HEADRACE_CERT")
+      ->group(group);
+  app->add_option("--cert-key", connect->cert_key, "file with its private key, in PEM")
+      ->envname("HEADRACE_CERT_KEY")
+      ->group(group);
+  app->add_option("--server-name", connect->server_name,
+                  "name in the broker's certificate [the host]")
+      ->envname("HEADRACE_SERVER_NAME")
+      ->group(group);
   app->add_option("--tenant", connect->tenant, "must be the key's own [its own]")->group(group);
   app->add_option("--api-key-file", connect->api_key_file,
                   "file with the API key [HEADRACE_API_KEY holds it]")

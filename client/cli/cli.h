@@ -33,6 +33,11 @@ struct ServeArguments {
 struct ConnectArguments {
   std::string server = "127.0.0.1:7420";
   std::string http = "http://127.0.0.1:7480";
+  bool tls = false;     // to `server`; `http` says it by https://
+  std::string ca_file;  // empty: the system's CAs
+  std::string cert;     // to show to the broker; empty: none
+  std::string cert_key;
+  std::string server_name;  // in the broker's certificate; empty: the host
   std::string tenant;  // empty: the key's own, or `default`
   std::string api_key_file;
   std::string as_tenant;

@@ -8,9 +8,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <utility>
 
+#include "client/cli/connect.h"
 #include "metrics/quantity.h"
 #include "net/io.h"
 
@@ -40,7 +40,7 @@ void on_signal(int) {
 
 int exit_code(const client::Error& error) {
   if (!error) return kDone;
-  if (error.is_unreachable()) return kUnreachable;
+  if (error.is_unreachable() || error.code == client::kCodeTls) return kUnreachable;
   if (error.code == client::kCodeBadArgument) return kUsage;
   for (const char* refused : {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden",
                               "tenant_suspended", "access_changed"}) {
@@ -66,24 +66,6 @@ int usage_error(std::string_view message) {
   return kUsage;
 }
 
-client::Result<std::string> api_key(const ConnectArguments& connect) {
-  std::string key;
-  if (connect.api_key_file.empty()) {
-    const char* const set = std::getenv("HEADRACE_API_KEY");
-    if (set != nullptr) key = set;
-  } else {
-    std::ifstream file(connect.api_key_file);
-    std::getline(file, key);
-    if (!file && key.empty()) {
-      return client::bad_argument("--api-key-file: cannot read a key from '" +
-                                  connect.api_key_file + "'");
-    }
-  }
-  const auto space = [](char c) { return c == ' ' || c == '\r' || c == '\n' || c == '\t'; };
-  while (!key.empty() && space(key.back())) key.pop_back();
-  return key;
-}
-
 client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArguments& connect) {
   client::ClientOptions options;
   std::string error;
@@ -96,6 +78,9 @@ client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArgumen
   client::Result<std::string> key = api_key(connect);
   if (!key.ok()) return key.error;
   options.api_key = std::move(key.value);
+  auto tls = server_tls(connect);
+  if (!tls.ok()) return tls.error;
+  options.tls = std::move(tls.value);
   options.tenant = connect.tenant;
   options.as_tenant = connect.as_tenant;
   options.reason = connect.reason;

@@ -19,9 +19,6 @@ int exit_code(const client::Error& error);
 int report(const client::Error& error);
 int usage_error(std::string_view message);
 
-// From the file or the environment, never from the command line; empty: none.
-client::Result<std::string> api_key(const ConnectArguments& connect);
-
 // A client from the flags; nothing is sent yet.
 client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArguments& connect);
 

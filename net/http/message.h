@@ -21,6 +21,7 @@ struct Request {
   std::string body;
   std::string peer;  // "127.0.0.1:53124"
   bool from_loopback = false;
+  std::string peer_subject;  // of the client's verified certificate, RFC 2253; empty: none
   int64_t received_mono_us = 0;
 
   // The first header of this name; nothing if there is none.

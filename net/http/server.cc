@@ -120,7 +120,7 @@ Server::~Server() {
 }
 
 std::string Server::url() const {
-  return "http://" + quoted_endpoint(host_, port_);
+  return (core_->options.tls == nullptr ? "http://" : "https://") + quoted_endpoint(host_, port_);
 }
 
 void Server::post(std::function<void()> work) {

@@ -6,6 +6,7 @@
 //   requests in flight full     503 with Retry-After, connection stays
 //   header too large            431    body too large  413    not HTTP  400    all closed
 //   header or body not in time  closed without an answer (a slow sender costs one bounded slot)
+//   no TLS handshake in time    closed; HTTP without TLS where it is expected  400, closed
 //   handler silent too long     504; its late answer is dropped
 #pragma once
 
@@ -17,6 +18,7 @@
 #include <thread>
 
 #include "net/http/message.h"
+#include "net/tls/context.h"
 
 namespace headrace::http {
 
@@ -34,6 +36,9 @@ class Handler {
 struct ServerOptions {
   std::string host = "127.0.0.1";  // numeric address, or "localhost"
   uint16_t port = 0;               // 0: the system picks one
+  // nullptr: plain HTTP. Else the certificate of new connections; loaded, and outlives the server.
+  const net::TlsServerContext* tls = nullptr;
+  int64_t handshake_timeout_us = 2'000'000;  // of TLS
   size_t max_connections = 256;
   size_t max_in_flight = 64;
   uint32_t max_header_bytes = 16 * 1024;
@@ -57,7 +62,7 @@ class Server {
 
   const std::string& host() const { return host_; }
   uint16_t port() const { return port_; }
-  std::string url() const;  // "http://127.0.0.1:7480"
+  std::string url() const;  // "http://127.0.0.1:7480", "https://…"
 
   // Runs `work` on the server's thread; dropped if the server has stopped. Any thread.
   void post(std::function<void()> work);

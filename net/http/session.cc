@@ -12,6 +12,7 @@
 
 #include "metrics/log.h"
 #include "net/http/target.h"
+#include "net/tls/explain.h"
 
 namespace headrace::http {
 namespace {
@@ -98,6 +99,69 @@ void Session::close() {
   stream_.socket().close(ignored);
 }
 
+int64_t mono_us() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+void Session::start() {
+  if (core_->options.tls == nullptr) return read_header();
+  stream_.expires_after(micros(core_->options.handshake_timeout_us));
+  stream_.raw().async_read_some(
+      buffer_.prepare(kFirstReadBytes),
+      [self = shared_from_this()](beast::error_code failure, size_t size) {
+        if (failure) return;
+        self->buffer_.commit(size);
+        self->on_first_bytes();
+      });
+}
+
+void Session::on_first_bytes() {
+  const auto first = *static_cast<const unsigned char*>(buffer_.data().data());
+  if (net::begins_tls(first)) return handshake();
+  core_->tls_failures.note(peer_, "the client does not speak TLS: its URL must begin with https://",
+                           mono_us());
+  refuse_plain();
+}
+
+// In plain text, so that whoever forgot the s of https can read why.
+void Session::refuse_plain() {
+  auto answer = std::make_shared<std::string>(
+      "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
+      "Connection: close\r\n");
+  const Response why =
+      problem(400, "invalid_request", "this port speaks TLS: the URL must begin with https://");
+  *answer += "Content-Length: " + std::to_string(why.body.size()) + "\r\n\r\n" + why.body;
+  asio::async_write(stream_.raw(), asio::buffer(*answer),
+                    [self = shared_from_this(), answer](beast::error_code failure, size_t) {
+                      if (!failure) self->linger();
+                    });
+}
+
+void Session::handshake() {
+  stream_.begin_tls(core_->options.tls->current());
+  stream_.accept_tls(buffer_, [self = shared_from_this()](beast::error_code failure, size_t taken) {
+    self->on_handshake(failure, taken);
+  });
+}
+
+void Session::on_handshake(beast::error_code failure, size_t taken) {
+  if (failure) {
+    const bool late = failure == beast::error::timeout;
+    const bool of_tls = failure.category() == asio::error::get_ssl_category();
+    const auto code = static_cast<unsigned long>(failure.value());
+    const std::string why = late     ? "no handshake within the handshake time"
+                            : of_tls ? net::explain_handshake_failure(stream_.ssl(), code)
+                                     : "the client broke off: " + failure.message();
+    core_->tls_failures.note(peer_, why, mono_us());
+    if (of_tls) linger();
+    return;
+  }
+  buffer_.consume(taken);
+  peer_subject_ = net::peer_subject_of(stream_.ssl());
+  read_header();
+}
+
 void Session::wait_for_next() {
   if (core_->stopping) return close();
   if (buffer_.size() > 0) return read_header();
@@ -182,6 +246,7 @@ bool Session::fill_request(Request* request) const {
   }
   request->peer = peer_;
   request->from_loopback = from_loopback_;
+  request->peer_subject = peer_subject_;
   return true;
 }
 
@@ -196,9 +261,7 @@ void Session::dispatch() {
     return write(busy("the broker has too many HTTP requests in flight"), false);
   }
   request.body = std::move(parser_->get().body());
-  request.received_mono_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                                 std::chrono::steady_clock::now().time_since_epoch())
-                                 .count();
+  request.received_mono_us = mono_us();
   ++core_->in_flight;
   in_flight_ = true;
   const uint64_t number = ++request_number_;
@@ -263,20 +326,26 @@ void Session::on_written(beast::error_code failure, bool keep_alive) {
 // Closing with unread input would reset the connection, and the client might lose the answer: so
 // take what still comes, for a while.
 void Session::linger() {
-  beast::error_code ignored;
-  stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
   stream_.expires_after(core_->stopping ? kLingerTimeAtStop : kLingerTime);
   buffer_.clear();
+  if (!stream_.encrypted()) return end_output();
+  stream_.finish_tls([self = shared_from_this()](beast::error_code) { self->end_output(); });
+}
+
+void Session::end_output() {
+  beast::error_code ignored;
+  stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
   drain();
 }
 
 void Session::drain() {
-  stream_.async_read_some(buffer_.prepare(kFirstReadBytes),
-                          [self = shared_from_this()](beast::error_code failure, size_t size) {
-                            self->drained_bytes_ += size;
-                            if (failure || self->drained_bytes_ > kLingerBytes) return;
-                            self->drain();
-                          });
+  stream_.raw().async_read_some(
+      buffer_.prepare(kFirstReadBytes),
+      [self = shared_from_this()](beast::error_code failure, size_t size) {
+        self->drained_bytes_ += size;
+        if (failure || self->drained_bytes_ > kLingerBytes) return;
+        self->drain();
+      });
 }
 
 }  // namespace headrace::http

@@ -6,7 +6,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -15,12 +14,10 @@
 #include <unordered_set>
 
 #include "net/http/server.h"
+#include "net/http/stream.h"
+#include "net/tls/failure_log.h"
 
 namespace headrace::http {
-
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-using tcp = asio::ip::tcp;
 
 class Session;
 
@@ -40,6 +37,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   const ServerOptions options;
   Handler* const handler;
   asio::io_context io{1};
+  net::TlsFailureLog tls_failures;
   size_t in_flight = 0;
   bool stopping = false;
 
@@ -59,13 +57,17 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(ServerCore* core, tcp::socket socket, bool refused);
   ~Session();
 
-  void start() { read_header(); }
+  void start();
   void stop(bool at_once);  // idle: closed now; busy: after its answer, or now too if `at_once`
   void answered(uint64_t request_number, Response response);
 
  private:
   using Parser = beast::http::request_parser<beast::http::string_body>;
 
+  void on_first_bytes();
+  void handshake();
+  void on_handshake(beast::error_code failure, size_t taken);
+  void refuse_plain();
   void wait_for_next();
   void read_header();
   void on_header(beast::error_code failure);
@@ -80,17 +82,19 @@ class Session : public std::enable_shared_from_this<Session> {
   void write_message(Response&& response, bool keep_alive);
   void on_written(beast::error_code failure, bool keep_alive);
   void linger();
+  void end_output();
   void drain();
   void close();
   void release_slot();
 
   ServerCore* const core_;
-  beast::tcp_stream stream_;
+  Stream stream_;
   asio::steady_timer respond_timer_;
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   std::string peer_;
   bool from_loopback_ = false;
+  std::string peer_subject_;
   const bool refused_;
   bool waiting_ = false;    // between requests
   bool in_flight_ = false;  // counted in core_->in_flight

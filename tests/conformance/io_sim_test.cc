@@ -1,6 +1,7 @@
 // SimIo under the contract of Io, over several seeds, and its own promise: same seed, same trace.
 
 #include "tests/conformance/io_suite.h"
+#include "tests/conformance/io_tls.h"
 #include "tests/support/sim_io.h"
 
 namespace headrace::test {
@@ -32,14 +33,7 @@ class SimWorld final : public IoWorld {
     if (client == nullptr) return nullptr;
     return std::make_unique<SimIoClient>(std::move(client));
   }
-  void step() override {
-    io_->poll();
-    sleep(network_.now().mono_us + 1000);
-  }
-  void sleep(int64_t until_mono_us) override {
-    io_->wait(until_mono_us);
-    network_.advance_to(io_->next_event_us());
-  }
+  void let_time_pass() override { network_.advance_to(io_->next_event_us()); }
 
  private:
   Prng prng_{kSeed};
@@ -49,6 +43,8 @@ class SimWorld final : public IoWorld {
 
 using SimWorlds = testing::Types<SimWorld<1>, SimWorld<2>, SimWorld<3>, SimWorld<4>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(Sim, IoSuite, SimWorlds);
+using SimTlsWorlds = testing::Types<TlsWorld<SimWorld<1>>, TlsWorld<SimWorld<2>>>;
+INSTANTIATE_TYPED_TEST_SUITE_P(SimTls, IoSuite, SimTlsWorlds);
 
 // Everything that happens in a noisy world, as text.
 std::string trace(uint64_t seed) {

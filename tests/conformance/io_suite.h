@@ -38,8 +38,16 @@ class IoWorld {
   virtual void start(const net::UringOptions& options) = 0;
   virtual net::Io& io() = 0;
   virtual std::unique_ptr<IoClient> connect(const net::Endpoint& to) = 0;  // nullptr: refused
-  virtual void step() = 0;
-  virtual void sleep(int64_t until_mono_us) = 0;  // io().wait() as the reactor lives through it
+  // A wait is over: simulated time passes until the Io has something to do.
+  virtual void let_time_pass() {}
+  virtual void step() {
+    io().poll();
+    sleep(io().now().mono_us + 1000);
+  }
+  void sleep(int64_t until_mono_us) {  // io().wait() as the reactor lives through it
+    io().wait(until_mono_us);
+    let_time_pass();
+  }
 
   // Steps until `condition`; false if it never comes (20 s of the world's time).
   template <class Condition>

@@ -22,6 +22,7 @@
 #include "metrics/counters.h"
 #include "metrics/log.h"
 #include "tests/conformance/io_suite.h"
+#include "tests/conformance/io_tls.h"
 
 namespace headrace::test {
 namespace {
@@ -95,17 +96,13 @@ class UringWorld final : public IoWorld {
     if (fd < 0) return nullptr;
     return std::make_unique<SocketClient>(fd);
   }
-  void step() override {
-    io_->poll();
-    sleep(io_->now().mono_us + 1000);
-  }
-  void sleep(int64_t until_mono_us) override { io_->wait(until_mono_us); }
 
  private:
   std::unique_ptr<net::Io> io_;
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Uring, IoSuite, UringWorld);
+INSTANTIATE_TYPED_TEST_SUITE_P(UringTls, IoSuite, TlsWorld<UringWorld>);
 
 using UringIoTest = IoSuite<UringWorld>;
 

@@ -24,6 +24,8 @@ class Broker:
             data = self.scratch.name + "/data"
         self.data = data
         self.args = list(args)
+        self.flags = []  # of every verb of cli()
+        self.ssl_context = None  # of get(), for https
         self.process = None
 
     def __enter__(self):
@@ -75,7 +77,7 @@ class Broker:
     def cli(self, *args, stdin=None, check=True, timeout_s=120):
         """Runs a verb; CompletedProcess with text output."""
         done = subprocess.run(
-            [HEADRACE, *args, "--server", self.listen, "--http", self.http],
+            [HEADRACE, *args, "--server", self.listen, "--http", self.http, *self.flags],
             input=stdin, capture_output=True, text=True, timeout=timeout_s)
         if check:
             assert done.returncode == 0, (args, done.returncode, done.stderr)
@@ -89,7 +91,8 @@ class Broker:
     def get(self, path):
         """(status, body, headers) of a GET on the HTTP side."""
         try:
-            with urllib.request.urlopen(self.http + path, timeout=30) as reply:
+            with urllib.request.urlopen(self.http + path, timeout=30,
+                                        context=self.ssl_context) as reply:
                 return reply.status, reply.read().decode(), reply.headers
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), error.headers
@@ -114,7 +117,8 @@ class Publisher:
 
     def __init__(self, broker, topic, lines):
         self.process = subprocess.Popen(
-            [HEADRACE, "publish", topic, "--json", "--server", broker.listen, "--timeout", "1s"],
+            [HEADRACE, "publish", topic, "--json", "--server", broker.listen, "--timeout", "1s",
+             *broker.flags],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.thread = threading.Thread(target=self._feed, args=(lines,))
         self.thread.start()

@@ -214,6 +214,40 @@ TEST_F(Principals, AnonymousEndsWithThePlatformOwnersKey) {
   stage_.take_transcript();
 }
 
+TEST_F(Principals, ACertificateIsItsPrincipals) {
+  const TenantContext visitor = Access::anonymous();
+  const auto made = ask<CreatePrincipal>(visitor, [](CreatePrincipal& request) {
+    request.name = "mail";
+    request.grants = {{Role::consumer, ""}};
+    request.subjects = {"CN=mail,O=Example"};
+  });
+  ASSERT_FALSE(made->error);
+  TenantContext who = Access::nobody();
+  const AnonymousRule closed{AnonymousRule::Mode::never, true};
+  EXPECT_EQ(enter({.subject = "CN=mail,O=Example"}, &who, closed), ErrorCode::none);
+  EXPECT_EQ(who.actor(), "mail");
+  EXPECT_FALSE(Access::recheck(who, *stage_.catalog(), closed, now_us_));
+  EXPECT_EQ(enter({.subject = "CN=mail"}, &who, closed), ErrorCode::unauthenticated);
+  // Where anybody is let in, a certificate of nobody's is no worse than none.
+  EXPECT_EQ(enter({.subject = "CN=mail"}, &who), ErrorCode::none);
+  EXPECT_EQ(who.actor(), "anonymous");
+  // One certificate is one principal's.
+  const auto second = ask<CreatePrincipal>(visitor, [](CreatePrincipal& request) {
+    request.name = "other";
+    request.subjects = {"CN=mail,O=Example"};
+  });
+  EXPECT_EQ(second->error.code, ErrorCode::invalid_request);
+  EXPECT_EQ(ask<UpdatePrincipal>(visitor,
+                                 [](UpdatePrincipal& request) {
+                                   request.name = "mail";
+                                   request.subjects.emplace();
+                                 })
+                ->error.code,
+            ErrorCode::none);
+  EXPECT_EQ(enter({.subject = "CN=mail,O=Example"}, &who, closed), ErrorCode::unauthenticated);
+  stage_.take_transcript();
+}
+
 TEST_F(Principals, ASuspendedTenantLetsOnlyPlatformAdminsIn) {
   ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
   ASSERT_EQ(create(across("acme"), "boss", {"owner"}), ErrorCode::none);

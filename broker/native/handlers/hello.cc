@@ -8,9 +8,11 @@
 namespace headrace::native {
 namespace {
 
-core::Credentials credentials_of(const proto::Hello& hello) {
+// A key counts before a certificate: whoever brings one means it.
+core::Credentials credentials_of(const Session& session, const proto::Hello& hello) {
   core::Credentials credentials;
   credentials.api_key = hello.api_key();
+  credentials.subject = session.peer_subject();
   credentials.tenant = hello.tenant();
   credentials.as_tenant = hello.as_tenant();
   credentials.reason = hello.reason();
@@ -47,8 +49,8 @@ void handle_hello(Session& session, net::native::Frame&& frame) {
   }
   core::TenantContext context = core::Access::node(kNodeTenant);
   const core::Error error =
-      core::Access::enter(*catalog, session.server().options().anonymous, credentials_of(hello),
-                          session.now().wall_us, &context);
+      core::Access::enter(*catalog, session.server().options().anonymous,
+                          credentials_of(session, hello), session.now().wall_us, &context);
   if (error) {
     session.server().note_refusal(session.peer(), error);
     return session.farewell(error);
