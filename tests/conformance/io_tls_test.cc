@@ -1,8 +1,9 @@
 // What TlsIo does beyond the contract of Io: who is let in, what strangers and slow ones get, and
 // what is known of the other side. In a simulated network, so that time is exact.
+#include "tests/conformance/io_tls.h"
+
 #include <gtest/gtest.h>
 
-#include "tests/conformance/io_tls.h"
 #include "tests/support/sim_io.h"
 
 namespace headrace::test {
