@@ -58,7 +58,8 @@ class Verbs(Folder):
             self.assertEqual(len(pushed), 2001)
             acked = broker.json("subscribe", "g", "--count", "2001")
             self.assertEqual(len(acked), 2001)
-            counted = 'headrace_topic_events{topic="default"} 2001' in broker.get("/metrics")[1]
+            sample = 'headrace_topic_events{tenant="default",topic="default"} 2001'
+            counted = sample in broker.get("/metrics")[1]
             self.assertTrue(counted)
             topics = json.loads(broker.get("/v1/topics")[1])
             self.assertIn("default", json.dumps(topics))
@@ -151,6 +152,20 @@ class Strangers(Folder):
                          "tls.client_certificates=optional") as broker:
             broker.cli("topics", "ls")
             self.assertEqual(broker.get("/healthz")[0], 200)
+
+    def test_a_certificate_is_its_principals(self):
+        certificate, key = self.authority.sign("mail", "/O=Example/CN=mail")
+        with self.broker("tls.client_ca=" + self.authority.certificate) as broker:
+            broker.flags += ["--cert", certificate, "--cert-key", key]
+            broker.cli("principals", "create", "mail", "--role", "consumer",
+                       "--subject", "CN=mail,O=Example")
+            me = broker.json("me")[0]
+            self.assertEqual((me["principal"], me["roles"], me["anonymous"]),
+                             ("mail", ["consumer"], False))
+            refused = broker.cli("publish", "default", "--data", "x", check=False)
+            self.assertEqual(refused.returncode, 4, refused.stderr)
+            broker.ssl_context.load_cert_chain(certificate, key)
+            self.assertEqual(json.loads(broker.get("/v1/me")[1])["principal"], "mail")
 
     def test_tls_before_1_2_is_refused(self):
         warnings.simplefilter("ignore", DeprecationWarning)  # of the versions to be refused
