@@ -38,7 +38,7 @@ struct ConnectArguments {
   std::string cert;     // to show to the broker; empty: none
   std::string cert_key;
   std::string server_name;  // in the broker's certificate; empty: the host
-  std::string tenant;  // empty: the key's own, or `default`
+  std::string tenant;       // empty: the key's own, or `default`
   std::string api_key_file;
   std::string as_tenant;
   std::string reason;

@@ -104,9 +104,8 @@ void add_access_verbs(CLI::App& app, Invocation* invocation) {
       [invocation] { invocation->action = [invocation] { return show_me(invocation->connect); }; });
   CLI::App* test = app.add_subcommand(
       "pentest", "try to break out of a tenant and of a role; makes and removes two tenants");
-  test->callback([invocation] {
-    invocation->action = [invocation] { return pentest(invocation->connect); };
-  });
+  test->callback(
+      [invocation] { invocation->action = [invocation] { return pentest(invocation->connect); }; });
   add_principal_verbs(app, invocation);
   add_key_verbs(app, invocation);
   add_tenant_verbs(app, invocation);
