@@ -56,7 +56,8 @@ Caller anonymous_caller() {
 // The same answer, after the same work, for a key that is not there and one that is wrong.
 PrincipalPtr holder_of(const CatalogSnapshot& catalog, std::string_view text, const ApiKey** key) {
   const auto id = key_id(text);
-  const PrincipalPtr holder = id ? catalog.key_holder(*id) : nullptr;
+  if (!id) return nullptr;
+  const PrincipalPtr holder = catalog.key_holder(*id);
   static const ApiKey kNone;
   *key = &kNone;
   if (holder != nullptr) *key = &*std::ranges::find(holder->keys, *id, &ApiKey::id);

@@ -14,6 +14,9 @@
 namespace headrace::core {
 namespace {
 
+// Who is named so in audit entries without being a principal.
+constexpr std::string_view kActors[] = {"anonymous", "broker", "nobody"};
+
 std::string text_of_grants(const Principal& principal) {
   std::string text;
   for (const Grant& grant : principal.grants) {
@@ -118,6 +121,14 @@ void CatalogStore::create_principal(std::unique_ptr<CreatePrincipal> request) {
     ctx_->reply(std::move(request));
   };
   if (Error error = check_name("principal", request->name)) return refuse(std::move(error));
+  if (std::ranges::find(kActors, request->name) != std::end(kActors)) {
+    return refuse(Error(ErrorCode::bad_name, "principal '" + request->name +
+                                                 "': the audit trail means somebody else by it"));
+  }
+  const TenantPtr of = newest_->tenant(tenant);
+  if (of == nullptr || of->state == Tenant::State::deleting) {
+    return refuse(Error(ErrorCode::unknown_tenant));
+  }
   auto principal = std::make_shared<Principal>();
   principal->tenant = tenant;
   principal->name = request->name;

@@ -130,6 +130,32 @@ TEST_F(Principals, AnExpiredOrRevokedKeyIsOver) {
   stage_.take_transcript();
 }
 
+TEST_F(Principals, NobodyIsCalledAsTheAuditTrailCallsOthers) {
+  for (const char* name : {"broker", "anonymous", "nobody"}) {
+    EXPECT_EQ(create(Access::anonymous(), name, {"consumer"}), ErrorCode::bad_name) << name;
+  }
+  for (const char* name : {"", "a b", "default/mail", "$sys"}) {
+    EXPECT_EQ(create(Access::anonymous(), name, {"consumer"}), ErrorCode::bad_name) << name;
+  }
+  stage_.take_transcript();
+}
+
+// A request that was under way while its tenant was deleted.
+TEST_F(Principals, NothingIsMadeInATenantThatIsGone) {
+  ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
+  const TenantContext acme = across("acme");
+  ASSERT_FALSE(
+      ask<DeleteTenant>(Access::anonymous(), [](DeleteTenant& r) { r.name = "acme"; })->error);
+  EXPECT_EQ(create(acme, "late", {"owner"}), ErrorCode::unknown_tenant);
+  EXPECT_EQ(ask<CreateTopic>(acme, [](CreateTopic& r) { r.name = "late"; })->error.code,
+            ErrorCode::unknown_tenant);
+  EXPECT_EQ(ask<NoteCrossing>(acme, [](NoteCrossing&) {})->error.code, ErrorCode::unknown_tenant);
+  // Its number is not given to the next one.
+  ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
+  EXPECT_NE(stage_.catalog()->tenant("acme")->id, acme.tenant());
+  stage_.take_transcript();
+}
+
 TEST_F(Principals, NobodyHandsOutWhatTheyLack) {
   ASSERT_EQ(create(Access::anonymous(), "boss", {"owner"}), ErrorCode::none);
   ASSERT_EQ(create(Access::anonymous(), "ada", {"admin"}), ErrorCode::none);
