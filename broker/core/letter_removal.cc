@@ -131,6 +131,7 @@ void DeadLetters::on_page(std::unique_ptr<Walk> walk) {
   for (const auto& row : walk->rows) {
     DeadLetter letter;
     const bool parses = decode_letter(row.key.view(), row.value, &letter);
+    if (parses) walk->seen_to = letter.sequence;
     LetterRef ref = ref_of(letter);
     const bool gone = parses && !as_of_now(&ref);
     const bool matches = parses && !gone && walk->filter.matches(letter);
@@ -152,7 +153,8 @@ void DeadLetters::on_page(std::unique_ptr<Walk> walk) {
   if (!more) {
     --walks_;
     if (walk->counts) {
-      offer(request.get(), walk->up_to);
+      // A letter whose set is still on its way was not counted, though its number is given.
+      offer(request.get(), walk->seen_to);
       ctx_->reply(std::move(request));
     } else {
       log::info("dead letters were purged",

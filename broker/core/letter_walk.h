@@ -15,9 +15,10 @@ struct DeadLetters::Walk final : storage::Scan {
   }
   std::unique_ptr<DeleteDeadLetters> request;
   LetterFilter filter;
-  bool counts = false;     // only
-  bool from_first = true;  // every letter up to here was removed
-  uint64_t up_to = 0;
+  bool counts = false;            // only
+  bool from_first = true;         // every letter up to here was removed
+  uint64_t up_to = 0;             // sequence: later letters are not looked at
+  uint64_t seen_to = 0;           // sequence of the last letter that was read
   uint64_t written_sequence = 0;  // of the set with its last page
   Ctx* ctx = nullptr;
   std::weak_ptr<DeadLetters*> alive;

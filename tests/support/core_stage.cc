@@ -318,6 +318,8 @@ void CoreStage::run(const std::string& command) {
     mem_->write_pending();
   } else if (verb == "sync") {
     mem_->sync();
+  } else if (verb == "read") {
+    mem_->answer_reads();
   } else if (verb == "settle") {
     settle();
   } else if (verb == "crash") {

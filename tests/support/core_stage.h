@@ -16,6 +16,7 @@
 //   cancel TOPIC ID                  takes a delayed event back
 //   delayed TOPIC                    lists what waits
 //   write | sync | settle            the store's next stage; settle: all until nothing is left
+//   read                             it answers what it was asked for; nothing is written
 //   fetch TOPIC PARTITION OFFSET
 //   group GROUP TOPIC                makes the group
 //   join|leave GROUP MEMBER          MEMBER is this file's name for it
