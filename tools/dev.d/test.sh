@@ -70,7 +70,7 @@ planted_bug() {
 # process of its own: a broker with bugs may also stop at its own checks, which does not count.
 planted_seeds() {
   local seed
-  for seed in {1..40}; do
+  for seed in {1..200}; do
     HEADRACE_SIM_CHECKER=$1 HEADRACE_SIM_SEED=$seed planted_bug sim_tests \
       --gtest_filter=Simulation.Seeds && return
   done
