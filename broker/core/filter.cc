@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "broker/core/schema_record.h"
 #include "broker/limits.h"
+#include "storage/event_attributes.h"
 
 namespace headrace::core {
 namespace {
@@ -80,8 +82,16 @@ bool Filter::matches_type(std::string_view type) const {
                      [&](const Pattern& pattern) { return pattern.matches(type); });
 }
 
+bool Filter::in_range(const storage::RecordView& record) const {
+  const auto stated = record.header(storage::kHeaderSchemaVersion);
+  const auto version = stated ? parse_schema_version(*stated) : std::optional(kUnversioned);
+  return version && *version >= spec_.schema_from &&
+         (spec_.schema_to == 0 || *version <= spec_.schema_to);
+}
+
 // One pass over the headers for all conditions; it ends with the first that does not hold.
 Filter::Verdict Filter::check_conditions(const storage::RecordView& record) const {
+  if (has_range() && !in_range(record)) return {Outcome::wrong_version};
   uint32_t open = 0;  // bit i: condition i has not met its value yet
   for (uint32_t i = 0; i < tests_.size(); ++i) {
     if (tests_[i].source() != ConditionTest::Source::key) {

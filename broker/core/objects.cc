@@ -17,6 +17,8 @@ ShardObjects::ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options)
       system_events_(&audit_, ctx, options.system_events_delay_us),
       rollups_(ctx, options.rollup_interval_us),
       acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }),
+      validation_(std::make_shared<PublishValidation>(
+          ctx, [this](RequestPtr request) { publish(std::move(request)); })),
       delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {
         if (!partitions_.contains(topic->partition(number))) open(topic, number);
       }) {
@@ -68,7 +70,8 @@ void ShardObjects::handle(RequestPtr request) {
   switch (request->kind) {
     case Request::Kind::publish_batch:
     case Request::Kind::publish_events:
-      return publish(std::move(request));
+      request = validation_->admit(std::move(request));
+      return request == nullptr ? void() : publish(std::move(request));
     case Request::Kind::fetch:
     case Request::Kind::list_offsets:
     case Request::Kind::find_events:
@@ -107,6 +110,11 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::list_keys:
     case Request::Kind::note_key_use:
     case Request::Kind::note_crossing:
+    case Request::Kind::register_schema:
+    case Request::Kind::set_schema_mode:
+    case Request::Kind::delete_schema:
+    case Request::Kind::diff_schemas:
+    case Request::Kind::check_event:
       HR_CHECK(catalog_ != nullptr);
       return catalog_->handle(std::move(request));
     case Request::Kind::join_group:
@@ -540,6 +548,7 @@ void ShardObjects::drop(const Error& error) {
     }
   }
   held_.clear();
+  validation_->drop(error);
   acked_.drop(error);
   if (catalog_ != nullptr) catalog_->drop(error);
   folding_.clear();
