@@ -92,31 +92,6 @@ void ShardObjects::handle(RequestPtr request) {
       return rollups_.list(cast<ListTypes>(std::move(request)));
     case Request::Kind::read_audit:
       return audit_.read(cast<ReadAudit>(std::move(request)));
-    case Request::Kind::create_topic:
-    case Request::Kind::delete_topic:
-    case Request::Kind::ensure_group:
-    case Request::Kind::delete_group:
-    case Request::Kind::create_group:
-    case Request::Kind::update_group:
-    case Request::Kind::init_producer:
-    case Request::Kind::create_tenant:
-    case Request::Kind::set_tenant_state:
-    case Request::Kind::delete_tenant:
-    case Request::Kind::create_principal:
-    case Request::Kind::update_principal:
-    case Request::Kind::delete_principal:
-    case Request::Kind::create_key:
-    case Request::Kind::revoke_key:
-    case Request::Kind::list_keys:
-    case Request::Kind::note_key_use:
-    case Request::Kind::note_crossing:
-    case Request::Kind::register_schema:
-    case Request::Kind::set_schema_mode:
-    case Request::Kind::delete_schema:
-    case Request::Kind::diff_schemas:
-    case Request::Kind::check_event:
-      HR_CHECK(catalog_ != nullptr);
-      return catalog_->handle(std::move(request));
     case Request::Kind::join_group:
     case Request::Kind::heartbeat:
     case Request::Kind::leave_group:
@@ -136,8 +111,10 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::explain_event:
     case Request::Kind::search_group:
       return acked_.handle(std::move(request));
+    default:
+      HR_CHECK(catalog_ != nullptr);
+      return catalog_->handle(std::move(request));
   }
-  HR_UNREACHABLE("a request of no kind");
 }
 
 // From one partition.

@@ -20,14 +20,15 @@ std::string_view attribute(const PublishEvents::Item& item, std::string_view nam
   return {};
 }
 
-// What a schema is asked about.
-struct Subject {
+}  // namespace
+
+struct PublishValidation::Event {
   size_t number = 0;  // of the event in its publish
   std::string_view type, id, version;
   std::string_view value;
 };
 
-struct Violation {
+struct PublishValidation::Violation {
   size_t publish = 0;
   size_t number = 0;
   std::string type;
@@ -46,7 +47,8 @@ struct Violation {
   }
 };
 
-std::vector<schema::Issue> issues_of(const Subject& event, const SchemaType& type, int64_t* steps) {
+std::vector<schema::Issue> PublishValidation::issues_of(const Event& event, const SchemaType& type,
+                                                        int64_t* steps) {
   const auto named = parse_schema_version(event.version);
   if (!event.version.empty() && !named) return {{"", "ce_schemaversion is not a version"}};
   const SchemaVersionPtr version = type.of_event(named);
@@ -56,8 +58,6 @@ std::vector<schema::Issue> issues_of(const Subject& event, const SchemaType& typ
   if (*steps <= 0) return {{"", "takes too long to validate, with the events before it"}};
   return compiled->check(event.value, steps);
 }
-
-}  // namespace
 
 struct PublishValidation::Job final : storage::Work {
   void execute() noexcept override {
@@ -116,7 +116,7 @@ struct PublishValidation::Job final : storage::Work {
     publishes[publish]->error = Error(ErrorCode::invalid_batch, std::string(to_string(failed)));
   }
 
-  void look_at(size_t publish, const Subject& event) {
+  void look_at(size_t publish, const Event& event) {
     const SchemaTypePtr type = schemas->active(event.type);
     if (type == nullptr) return;
     ++validated;
@@ -220,7 +220,7 @@ void PublishValidation::finish(Job& job, size_t number) {
   for (size_t i = 0; i < job.violations.size(); ++i) {
     const Violation& violation = job.violations[i];
     if (violation.publish != number) continue;
-    tell(*publish, job, i);
+    tell(*publish, violation);
     if (violation.mode != Validation::enforce) continue;
     metrics::add(metrics::Counter::schema_refused);
     Error error(ErrorCode::schema_violation, "events[" + std::to_string(violation.number) +
@@ -264,7 +264,7 @@ void PublishValidation::next(const Line& line) {
 }
 
 // At most some a second: an advisory schema must not fill the log.
-void PublishValidation::tell(const Request& publish, const Job& job, size_t number) {
+void PublishValidation::tell(const Request& publish, const Violation& violation) {
   const int64_t now_us = ctx_->now().mono_us;
   if (now_us >= next_tell_mono_us_) {
     next_tell_mono_us_ = now_us + kMicrosPerSecond;
@@ -275,7 +275,6 @@ void PublishValidation::tell(const Request& publish, const Job& job, size_t numb
     return;
   }
   ++told_;
-  const Violation& violation = job.violations[number];
   const TopicPtr& topic = publish.kind == Request::Kind::publish_events
                               ? static_cast<const PublishEvents&>(publish).topic
                               : static_cast<const PublishBatch&>(publish).topic;

@@ -28,6 +28,8 @@ class PublishValidation final : public std::enable_shared_from_this<PublishValid
   void drop(const Error& error);  // the shard drops its objects: answers what waits
 
  private:
+  struct Event;      // what a schema is asked about
+  struct Violation;  // what it says
   struct Job;
   using Line = std::pair<const Requester*, uint64_t>;  // a connection
 
@@ -36,7 +38,9 @@ class PublishValidation final : public std::enable_shared_from_this<PublishValid
   void done(Job& job);
   void next(const Line& line);
   void finish(Job& job, size_t number);
-  void tell(const Request& publish, const Job& job, size_t violation);
+  void tell(const Request& publish, const Violation& violation);
+  static std::vector<schema::Issue> issues_of(const Event& event, const SchemaType& type,
+                                              int64_t* steps);
 
   Ctx* const ctx_;
   const std::function<void(RequestPtr)> go_on_;

@@ -12,8 +12,8 @@ const RE2& date_pattern() {
   return pattern;
 }
 const RE2& time_pattern() {
-  static const RE2 pattern(
-      R"((?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))");
+  static const RE2 pattern(R"((?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?)"
+                           R"((?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))");
   return pattern;
 }
 
