@@ -84,7 +84,7 @@ class Filter {
 
  private:
   bool has_range() const { return spec_.schema_from != 0 || spec_.schema_to != 0; }
-  bool in_range(const storage::RecordView& record) const;
+  Outcome check_version(const storage::RecordView& record) const;
 
   FilterSpec spec_;
   std::vector<Pattern> patterns_{1};  // `*`

@@ -2,6 +2,7 @@
 
 #include "storage/month.h"
 #include "tests/support/acked_text.h"
+#include "tests/support/schema_text.h"
 
 namespace headrace::test {
 namespace {
@@ -104,6 +105,7 @@ std::string types_text(const core::ListTypes& listed) {
 
 std::string answer_text(core::Request& request) {
   using Kind = core::Request::Kind;
+  if (std::string text = schema_answer_text(request); !text.empty()) return text;
   switch (request.kind) {
     case Kind::create_topic: {
       auto& typed = core::as<core::CreateTopic>(request);
@@ -338,7 +340,7 @@ void CoreStage::run(const std::string& command) {
     ask(std::move(request), this);
   } else if (verb == "audit") {
     ask(std::make_unique<core::ReadAudit>(core::Access::anonymous()), this);
-  } else if (!acked_command(verb, words)) {
+  } else if (!schema_command(verb, words) && !acked_command(verb, words)) {
     group_command(verb, words);
   }
   end_turn();
@@ -425,6 +427,10 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
   for (std::string word; words >> word;) {
     if (word.starts_with("type=")) {
       held->type = word.substr(5);
+      continue;
+    }
+    if (word.starts_with("from=")) {  // another connection
+      request->origin = std::stoull(word.substr(5));
       continue;
     }
     if (word.starts_with("id=")) {
