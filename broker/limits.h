@@ -41,11 +41,12 @@ constexpr int64_t kValidationStepsPerByte = 16;         // ... so many; then a v
 constexpr int64_t kValidationStepsPerJob = 10'000'000;  // of all that a worker validates at once
 constexpr size_t kPublishesPerValidation = 64;          // of one connection; then the next job
 constexpr size_t kPublishesWaiting = 4'096;             // behind those; then busy
-constexpr size_t kIssuesPerEvent = 8;                   // told; there may be more
-constexpr size_t kDifferences = 1'000;                  // between two versions; then it ends
-constexpr int64_t kDiffSteps = 100'000;                 // likewise
-constexpr size_t kCompiledSchemas = 256;                // per worker; the least used one goes
-constexpr size_t kCompiledSchemaBytes = 8u << 20;       // of their texts; likewise
+constexpr size_t kValidationCounts = 10'000;       // types counted in a shard; further ones are not
+constexpr size_t kIssuesPerEvent = 8;              // told; there may be more
+constexpr size_t kDifferences = 1'000;             // between two versions; then it ends
+constexpr int64_t kDiffSteps = 100'000;            // likewise
+constexpr size_t kCompiledSchemas = 256;           // per worker; the least used one goes
+constexpr size_t kCompiledSchemaBytes = 8u << 20;  // of their texts; likewise
 
 // ---- one request
 constexpr uint32_t kEventsPerPublish = 1'000;  // more: invalid_request

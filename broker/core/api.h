@@ -70,7 +70,7 @@ struct Request {
     revoke_key,
     list_keys,
     note_key_use,
-    note_crossing,
+    note_action,
     register_schema,
     set_schema_mode,
     delete_schema,
@@ -451,9 +451,16 @@ struct ShardStats final : RequestOf<Request::Kind::shard_stats> {
     TopicPtr topic;
     PartitionStats partition;
   };
+  struct ValidationRow {  // since the shard was loaded
+    TenantId tenant;
+    std::string type;
+    uint64_t validated = 0;
+    uint64_t violations = 0;
+  };
   // out
   std::vector<TopicRow> partitions;
   std::vector<GroupStats> groups;
+  std::vector<ValidationRow> validations;
   CatalogPtr catalog;  // as the answering reactor knows it
   int64_t now_us = 0;  // wall clock of its turn
 };

@@ -119,7 +119,7 @@ struct PublishValidation::Job final : storage::Work {
   void look_at(size_t publish, const Event& event) {
     const SchemaTypePtr type = schemas->active(event.type);
     if (type == nullptr) return;
-    ++validated;
+    ++validated[type->type];
     auto issues = issues_of(event, *type, &steps);
     if (issues.empty()) return;
     violations.push_back(
@@ -135,8 +135,8 @@ struct PublishValidation::Job final : storage::Work {
   int64_t started_mono_us = 0;
   // out
   int64_t steps = limits::kValidationStepsPerJob;
-  uint64_t validated = 0;
-  std::vector<Violation> violations;  // in the order of publishes
+  std::map<std::string, uint64_t> validated;  // by type
+  std::vector<Violation> violations;          // in the order of publishes
 };
 
 // ---- what has to be validated
@@ -203,12 +203,37 @@ void PublishValidation::done(Job& job) {
     job.refuse(Error(ErrorCode::busy,
                      dropped_ ? "the shard is loaded again" : "too much waits for the workers"));
   } else {
-    metrics::add(metrics::Counter::schema_validated, job.validated);
-    metrics::add(metrics::Counter::schema_violations, job.violations.size());
+    count(job);
     metrics::record(metrics::Timing::validation_time, ctx_->now().mono_us - job.started_mono_us);
     for (size_t i = 0; i < job.publishes.size(); ++i) finish(job, i);
   }
   if (!dropped_) next(job.line);
+}
+
+void PublishValidation::count(const Job& job) {
+  const TenantId tenant = job.publishes.front()->tenant.tenant();
+  // Types whose schemas were deleted make room.
+  if (counts_.size() >= limits::kValidationCounts) {
+    std::erase_if(counts_, [&](const auto& entry) {
+      return ctx_->catalog()->schema_type(entry.first.first, entry.first.second) == nullptr;
+    });
+  }
+  for (const auto& [type, validated] : job.validated) {
+    metrics::add(metrics::Counter::schema_validated, validated);
+    if (counts_.size() < limits::kValidationCounts) counts_[{tenant, type}].validated += validated;
+  }
+  metrics::add(metrics::Counter::schema_violations, job.violations.size());
+  for (const Violation& violation : job.violations) {
+    const auto at = counts_.find({tenant, violation.type});
+    if (at != counts_.end()) ++at->second.violations;
+  }
+}
+
+void PublishValidation::stats(TenantId tenant, std::vector<ShardStats::ValidationRow>* rows) const {
+  for (const auto& [of, counts] : counts_) {
+    if (tenant != kNodeTenant && tenant != of.first) continue;
+    rows->push_back({of.first, of.second, counts.validated, counts.violations});
+  }
 }
 
 // One publish of the job, with its violations.

@@ -25,6 +25,8 @@ class PublishValidation final : public std::enable_shared_from_this<PublishValid
 
   // The publish, if nothing has to be done first; else nullptr: it was taken, or refused (busy).
   RequestPtr admit(RequestPtr publish);
+  // What became of events of types with schemas, since the shard was loaded.
+  void stats(TenantId tenant, std::vector<ShardStats::ValidationRow>* rows) const;
   void drop(const Error& error);  // the shard drops its objects: answers what waits
 
  private:
@@ -36,6 +38,7 @@ class PublishValidation final : public std::enable_shared_from_this<PublishValid
   bool concerns(const Request& publish) const;
   void start(const Line& line, std::vector<RequestPtr> publishes);
   void done(Job& job);
+  void count(const Job& job);
   void next(const Line& line);
   void finish(Job& job, size_t number);
   void tell(const Request& publish, const Violation& violation);
@@ -44,6 +47,11 @@ class PublishValidation final : public std::enable_shared_from_this<PublishValid
 
   Ctx* const ctx_;
   const std::function<void(RequestPtr)> go_on_;
+  struct Counts {
+    uint64_t validated = 0;
+    uint64_t violations = 0;
+  };
+  std::map<std::pair<TenantId, std::string>, Counts> counts_;  // of types that have a schema
   std::map<Line, std::deque<RequestPtr>> lines_;  // with a job under way; what waits behind it
   uint64_t foreign_ = 0;                          // callers without a connection: a line each
   bool dropped_ = false;

@@ -6,6 +6,7 @@
 #include "broker/limits.h"
 #include "broker/schema/json_schema.h"
 #include "broker/schema/protobuf_schema.h"
+#include "metrics/utf8.h"
 
 namespace headrace::schema {
 namespace {
@@ -37,8 +38,10 @@ CompiledPtr compile(const Source& source, std::string* why) {
     *why = "larger than " + std::to_string(limits::kSchemaBytes) + " bytes";
     return nullptr;
   }
-  if (source.format == Format::json) return compile_json(source.text, why);
-  return compile_protobuf(source.text, source.message, why);
+  auto made = source.format == Format::json ? compile_json(source.text, why)
+                                            : compile_protobuf(source.text, source.message, why);
+  *why = clean_utf8(*why, limits::kErrorTextMax);  // it may quote a pattern
+  return made;
 }
 
 CompiledPtr compiled(const SourcePtr& source) {

@@ -69,6 +69,9 @@ class Schemas(unittest.TestCase):
         self.assertEqual(self.count(), 3)
         self.assertEqual(metric(self.broker, "headrace_schema_validated_total"), 2)
         self.assertEqual(metric(self.broker, "headrace_schema_violations_total"), 1)
+        series = 'headrace_schema_type_%s_total{tenant="default",type="user.created"}'
+        self.assertEqual(metric(self.broker, series % "validated"), 2)
+        self.assertEqual(metric(self.broker, series % "violations"), 1)
         self.broker.process.terminate()
         warned = [line for line in self.broker.log_text().splitlines() if "e-7" in line]
         self.assertEqual(len(warned), 1)

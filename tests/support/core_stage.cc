@@ -105,7 +105,6 @@ std::string types_text(const core::ListTypes& listed) {
 
 std::string answer_text(core::Request& request) {
   using Kind = core::Request::Kind;
-  if (std::string text = schema_answer_text(request); !text.empty()) return text;
   switch (request.kind) {
     case Kind::create_topic: {
       auto& typed = core::as<core::CreateTopic>(request);
@@ -278,7 +277,8 @@ void CoreStage::on_reply(core::RequestPtr request) {
     members_[joining->second] = joined.member;
     epochs_[joining->second] = joined.epoch;
   }
-  transcript_ += "= " + answer_text(*request) + "\n";
+  const std::string of_schema = schema_answer_text(*request);
+  transcript_ += "= " + (of_schema.empty() ? answer_text(*request) : of_schema) + "\n";
 }
 
 std::string CoreStage::take_transcript() {

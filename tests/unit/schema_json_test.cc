@@ -147,7 +147,8 @@ TEST(JsonSchema, FollowsReferencesButNotForEver) {
   why_not(R"({"$ref": "#"})");
   why_not(R"({"allOf": [{"$ref": "#"}]})");
   why_not(R"({"anyOf": [{"$ref": "#/definitions/a"}],
-              "definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"$ref": "#/definitions/a"}}})");
+              "definitions": {"a": {"$ref": "#/definitions/b"},
+                              "b": {"$ref": "#/definitions/a"}}})");
   why_not(R"({"not": {"$ref": "#"}})");
   // Every level refers twice to the next: 2^40 evaluations if nobody counts.
   std::string bomb = R"({"allOf": [{"$ref": "#/definitions/d0"}], "definitions": {)";
@@ -183,7 +184,7 @@ TEST(JsonSchema, BoundsWhatOneEventIs) {
   EXPECT_EQ(issues_in("true", "secret").at(0).find("secret"), std::string::npos);
   EXPECT_EQ(issues_in("true", "\"\xff\"").size(), 1u) << "not UTF-8";
   std::string schema = "true";
-  for (size_t i = 0; i < limits::kSchemaDepth; ++i) schema = R"({"not": )" + schema + "}";
+  for (size_t i = 0; i <= limits::kSchemaDepth; ++i) schema = R"({"not": )" + schema + "}";
   EXPECT_NE(why_not(schema).find("nested"), std::string::npos);
   std::string huge = R"({"enum": [0)";
   for (size_t i = 0; i < limits::kSchemaNodes; ++i) huge += ",1";
