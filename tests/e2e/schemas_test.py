@@ -57,7 +57,7 @@ class Schemas(unittest.TestCase):
 
     def count(self):
         return sum(row["visible_end"] for row in
-                   self.broker.json("topics", "describe", "default")[0]["partitions"])
+                   self.broker.json("topics", "describe", "default")[0]["partition_details"])
 
     def test_advisory_stores_counts_and_warns(self):
         made = self.register("user.created", (EXAMPLES / "User.schema.json").read_text())
@@ -108,7 +108,7 @@ class Schemas(unittest.TestCase):
         lines = [json.dumps({"specversion": "1.0", "id": str(i), "source": "/s",
                              "type": "a" if i % 3 == 0 else "b", "data": i})
                  for i in range(3000)]
-        self.broker.cli("publish", "default", "--cloudevents", "--batch-bytes", "200B",
+        self.broker.cli("publish", "default", "--cloudevents", "--batch", "1KiB",
                         stdin="\n".join(lines))
         read = self.broker.json("consume", "default", "--count", "3000", "--wait", "20s")
         self.assertEqual([event["id"] for event in read], [str(i) for i in range(3000)])
