@@ -19,6 +19,20 @@ Error no_such_schema(const std::string& type, int32_t version) {
                "'" + type + "'" + (version > 0 ? " version " + std::to_string(version) : ""));
 }
 
+void add_changed_settings(const SchemaType* before, const SchemaType& after,
+                          std::vector<AuditChange>* changes) {
+  if (before == nullptr || before->mode != after.mode) {
+    changes->push_back({"mode", before == nullptr ? "" : std::string(to_string(before->mode)),
+                        std::string(to_string(after.mode))});
+  }
+  if (before == nullptr || before->compatibility != after.compatibility) {
+    changes->push_back(
+        {"compatibility",
+         before == nullptr ? "" : std::string(schema::to_string(before->compatibility)),
+         std::string(schema::to_string(after.compatibility))});
+  }
+}
+
 // What stands against the new version as one of the type; none if nothing does.
 Error compare(const SchemaTypePtr& base, const RegisterSchema& request,
               std::vector<schema::Difference>* from_last) {
@@ -33,7 +47,7 @@ Error compare(const SchemaTypePtr& base, const RegisterSchema& request,
     for (const schema::Difference& one : differences) {
       if (!schema::breaks(level, one.effect) || ++count > kBreaksTold) continue;
       if (!breaks.empty()) breaks += "; ";
-      breaks += one.path + " " + one.text;
+      breaks += (one.path.empty() ? "/" : one.path) + " " + one.text;
     }
     if (last) *from_last = std::move(differences);
     if (count == 0) continue;
@@ -232,17 +246,12 @@ void CatalogStore::finish_registration(std::unique_ptr<RegisterSchema> request,
   ctx_->writes(this).put(place, storage::catalog_key(tenant, kSchemaVersionEntity, version->id),
                          encode(*version, type->id));
   put_schema_type(type);
-  ctx_->audit().note(request->tenant,
-                     {AuditAction::schema_registered,
-                      "schema " + type->type,
-                      "",
-                      {{"version", "", std::to_string(version->version)},
-                       {"format", "", std::string(schema::to_string(version->source->format))},
-                       {"mode", base == nullptr ? "" : std::string(to_string(base->mode)),
-                        std::string(to_string(type->mode))},
-                       {"compatibility",
-                        base == nullptr ? "" : std::string(schema::to_string(base->compatibility)),
-                        std::string(schema::to_string(type->compatibility))}}});
+  std::vector<AuditChange> changes = {
+      {"version", "", std::to_string(version->version)},
+      {"format", "", std::string(schema::to_string(version->source->format))}};
+  add_changed_settings(base.get(), *type, &changes);
+  ctx_->audit().note(request->tenant, {AuditAction::schema_registered, "schema " + type->type, "",
+                                       std::move(changes)});
   request->registered = type;
   request->created = true;
   ctx_->reply_committed(std::move(request), Durability::durable);
@@ -264,14 +273,7 @@ void CatalogStore::change_schema_type(const TenantContext& who, const SchemaType
   changed->mode = mode.value_or(type.mode);
   changed->compatibility = compatibility.value_or(type.compatibility);
   std::vector<AuditChange> changes;
-  if (changed->mode != type.mode) {
-    changes.push_back(
-        {"mode", std::string(to_string(type.mode)), std::string(to_string(changed->mode))});
-  }
-  if (changed->compatibility != type.compatibility) {
-    changes.push_back({"compatibility", std::string(schema::to_string(type.compatibility)),
-                       std::string(schema::to_string(changed->compatibility))});
-  }
+  add_changed_settings(&type, *changed, &changes);
   put_schema_type(changed);
   ctx_->writes(this).strengthen(Durability::durable);
   ctx_->audit().note(who,
