@@ -23,6 +23,31 @@ constexpr int64_t kRevokeAfterUsMax = int64_t{366} * 24 * 3600 * 1'000'000;
 constexpr uint32_t kSubjectsPerPrincipal = 16;
 constexpr uint32_t kMembersPerGroup = 1'000;
 
+// ---- schemas (at the bound: limit_reached; what is wrong with one: invalid_schema)
+constexpr uint32_t kSchemaTypesPerTenant = 1'000;
+constexpr uint32_t kVersionsPerType = 100;
+constexpr size_t kSchemaBytes = 256u << 10;             // of one version
+constexpr size_t kSchemaBytesPerTenant = 16u << 20;     // of all of them
+constexpr size_t kSchemaDepth = 64;                     // of a schema, or of a validated event
+constexpr size_t kSchemaNodes = 20'000;                 // values in a JSON Schema
+constexpr size_t kSchemaPatterns = 256;                 // regular expressions in one
+constexpr int64_t kPatternMemory = 256u << 10;          // of one, compiled
+constexpr size_t kSchemaJobs = 16;                      // registrations under way; then busy
+constexpr size_t kValidatedBytes = 1u << 20;            // of an event; larger: a violation
+constexpr size_t kValidatedNodes = 100'000;             // values in one; more: a violation
+constexpr size_t kValidationDepth = 200;                // subschemas within each other
+constexpr int64_t kValidationSteps = 10'000;            // of an event, and for each byte ...
+constexpr int64_t kValidationStepsPerByte = 16;         // ... so many; then a violation
+constexpr int64_t kValidationStepsPerJob = 10'000'000;  // of all that a worker validates at once
+constexpr size_t kPublishesPerValidation = 64;          // of one connection; then the next job
+constexpr size_t kPublishesWaiting = 4'096;             // behind those; then busy
+constexpr size_t kValidationCounts = 10'000;       // types counted in a shard; further ones are not
+constexpr size_t kIssuesPerEvent = 8;              // told; there may be more
+constexpr size_t kDifferences = 1'000;             // between two versions; then it ends
+constexpr int64_t kDiffSteps = 100'000;            // likewise
+constexpr size_t kCompiledSchemas = 256;           // per worker; the least used one goes
+constexpr size_t kCompiledSchemaBytes = 8u << 20;  // of their texts; likewise
+
 // ---- one request
 constexpr uint32_t kEventsPerPublish = 1'000;  // more: invalid_request
 constexpr uint32_t kHeadersPerEvent = 64;      // more: invalid_request

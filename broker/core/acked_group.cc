@@ -48,7 +48,7 @@ void AckedGroup::adopt(const GroupPtr& record) {
   filter_ = std::move(filter);
   if (slot_) matcher_->remove(*slot_);
   slot_ = matcher_->add(*filter_);
-  wants_everything_ = record_->options.filters.empty() && record_->options.conditions.empty();
+  wants_everything_ = record_->options.filters.empty() && filter_->only_types();
   if (!newer || state_ != State::ready) return;
   mark_dirty();
   pump();  // a larger quota

@@ -71,6 +71,11 @@ struct Request {
     list_keys,
     note_key_use,
     note_action,
+    register_schema,
+    set_schema_mode,
+    delete_schema,
+    diff_schemas,
+    check_event,
     purge_topic,
     purge_group,
     shard_stats,
@@ -137,6 +142,7 @@ struct PublishBatch final : RequestOf<Request::Kind::publish_batch> {
   Durability durability = Durability::durable;
   std::vector<EventId> ids;  // topics with dedup only; views into `batch` or `inflated`
   std::string inflated;
+  bool validated = false;  // the owner's own: nothing more is to be done before it is appended
   // out
   Offset base_offset;
   int64_t append_time_us = 0;
@@ -168,6 +174,7 @@ struct PublishEvents final : RequestOf<Request::Kind::publish_events> {
   ProducerId producer = kNoProducer;
   int16_t producer_epoch = -1;
   int32_t sequence = -1;
+  bool validated = false;  // the owner's own, as of a batch
   // out
   int64_t append_time_us = 0;
   Epoch epoch;                     // in the stored batches: part of computed event ids
@@ -444,9 +451,16 @@ struct ShardStats final : RequestOf<Request::Kind::shard_stats> {
     TopicPtr topic;
     PartitionStats partition;
   };
+  struct ValidationRow {  // since the shard was loaded
+    TenantId tenant;
+    std::string type;
+    uint64_t validated = 0;
+    uint64_t violations = 0;
+  };
   // out
   std::vector<TopicRow> partitions;
   std::vector<GroupStats> groups;
+  std::vector<ValidationRow> validations;
   CatalogPtr catalog;  // as the answering reactor knows it
   int64_t now_us = 0;  // wall clock of its turn
 };

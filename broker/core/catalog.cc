@@ -53,6 +53,15 @@ PrincipalPtr CatalogSnapshot::subject_holder(std::string_view subject) const {
   return find_or_null(subjects, subject);
 }
 
+TenantSchemasPtr CatalogSnapshot::schemas_of(TenantId tenant) const {
+  return find_or_null(schemas, tenant);
+}
+
+SchemaTypePtr CatalogSnapshot::schema_type(TenantId tenant, std::string_view type) const {
+  const TenantSchemasPtr of = schemas_of(tenant);
+  return of == nullptr ? nullptr : find_or_null(of->types, type);
+}
+
 bool CatalogSnapshot::has_platform_owner() const {
   for (auto at = principals.lower_bound({kDefaultTenant, ""});
        at != principals.end() && at->first.first == kDefaultTenant; ++at) {
@@ -82,6 +91,28 @@ void CatalogSnapshot::erase(const Principal& principal) {
   for (const ApiKey& key : principal.keys) keys.erase(key.id);
   for (const std::string& subject : principal.subjects) subjects.erase(subject);
   principals.erase({principal.tenant, principal.name});
+}
+
+void CatalogSnapshot::put(const SchemaTypePtr& type) {
+  const TenantSchemasPtr old = schemas_of(type->tenant);
+  auto changed =
+      old == nullptr ? std::make_shared<TenantSchemas>() : std::make_shared<TenantSchemas>(*old);
+  changed->types[type->type] = type;
+  changed->count();
+  schemas[type->tenant] = std::move(changed);
+}
+
+void CatalogSnapshot::erase(const SchemaType& type) {
+  const TenantSchemasPtr old = schemas_of(type.tenant);
+  if (old == nullptr) return;
+  auto changed = std::make_shared<TenantSchemas>(*old);
+  changed->types.erase(type.type);
+  changed->count();
+  if (changed->types.empty()) {
+    schemas.erase(type.tenant);
+  } else {
+    schemas[type.tenant] = std::move(changed);
+  }
 }
 
 Error check_name(std::string_view what, std::string_view name) {

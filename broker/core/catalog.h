@@ -16,6 +16,7 @@
 #include "broker/core/error.h"
 #include "broker/core/group_options.h"
 #include "broker/core/principal.h"
+#include "broker/core/schema_record.h"
 #include "storage/types.h"
 
 namespace headrace::core {
@@ -85,6 +86,7 @@ struct CatalogSnapshot {
   std::map<Name, TopicPtr> topics;
   std::map<std::pair<TenantId, TopicId>, TopicPtr> topics_by_id;
   std::map<Name, GroupPtr> groups;
+  std::map<TenantId, TenantSchemasPtr> schemas;  // of those that have some
 
   TopicPtr topic(TenantId tenant, std::string_view name) const;
   TopicPtr topic(TenantId tenant, TopicId id) const;
@@ -94,6 +96,8 @@ struct CatalogSnapshot {
   PrincipalPtr principal(TenantId tenant, std::string_view name) const;
   PrincipalPtr key_holder(std::string_view id) const;
   PrincipalPtr subject_holder(std::string_view subject) const;
+  TenantSchemasPtr schemas_of(TenantId tenant) const;  // null: none
+  SchemaTypePtr schema_type(TenantId tenant, std::string_view type) const;
   // Somebody of tenant `default` who may do everything has credentials.
   bool has_platform_owner() const;
 
@@ -101,6 +105,8 @@ struct CatalogSnapshot {
   void erase(const Tenant& tenant);
   void put(const PrincipalPtr& principal);  // instead of the one of this name
   void erase(const Principal& principal);
+  void put(const SchemaTypePtr& type);  // instead of the one of this name
+  void erase(const SchemaType& type);
 };
 using CatalogPtr = std::shared_ptr<const CatalogSnapshot>;
 

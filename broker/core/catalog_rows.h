@@ -14,11 +14,14 @@ constexpr uint8_t kTenantEntity = 1;  // kept under the node's tenant, so that a
 constexpr uint8_t kTopicEntity = 2;
 constexpr uint8_t kGroupEntity = 3;
 constexpr uint8_t kPrincipalEntity = 4;
+constexpr uint8_t kSchemaTypeEntity = 20;  // read before its versions
+constexpr uint8_t kSchemaVersionEntity = 21;
 // Kinds of id blocks: the entity's number, and producers. Ids are unique in the whole node.
 constexpr uint8_t kProducerIds = 1;
 constexpr uint8_t kTenantIds = 5;  // the tenant's own number is 1, which producers have
-constexpr uint8_t kIdKinds[] = {kProducerIds, kTopicEntity, kGroupEntity, kPrincipalEntity,
-                                kTenantIds};
+constexpr uint8_t kIdKinds[] = {kProducerIds,        kTopicEntity, kGroupEntity,
+                                kPrincipalEntity,    kTenantIds,   kSchemaTypeEntity,
+                                kSchemaVersionEntity};
 
 struct EntityKey {
   uint8_t entity;

@@ -94,7 +94,10 @@ void CatalogStore::tenants_loaded(const std::vector<storage::Scan::Row>& rows) {
 }
 
 void CatalogStore::load_next_tenant() {
-  if (to_load_.empty()) return become_ready();
+  if (to_load_.empty()) {
+    if (!schemas_loaded()) return fail(storage::Status::corrupt);
+    return become_ready();
+  }
   auto* scan = new LoadEntities;
   scan->owner = weak_from_this();
   scan->place = storage::state_place(to_load_.front());
@@ -124,6 +127,12 @@ void CatalogStore::entities_loaded(TenantId tenant, const std::vector<storage::S
       auto principal = decode_principal(tenant, PrincipalId(key->id), row.value.view());
       if (!principal) return fail(storage::Status::corrupt);
       newest_->put(std::make_shared<const Principal>(std::move(*principal)));
+    } else if (key->entity == kSchemaTypeEntity) {
+      if (!load_schema_type(tenant, key->id, row.value.view())) {
+        return fail(storage::Status::corrupt);
+      }
+    } else if (key->entity == kSchemaVersionEntity) {
+      if (!load_schema_version(key->id, row.value.view())) return fail(storage::Status::corrupt);
     }
   }
 }
@@ -225,7 +234,7 @@ void CatalogStore::handle(RequestPtr request) {
     case Request::Kind::note_action:
       return note_action(std::move(request));
     default:
-      HR_UNREACHABLE("not a request of the catalog");
+      return handle_schemas(std::move(request));
   }
 }
 

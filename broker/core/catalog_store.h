@@ -17,14 +17,19 @@
 
 namespace headrace::core {
 
+struct CheckEvent;
 struct CreateGroup;
 struct CreateKey;
 struct CreatePrincipal;
 struct CreateTenant;
 struct DeletePrincipal;
+struct DeleteSchema;
 struct DeleteTenant;
+struct DiffSchemas;
 struct ListKeys;
+struct RegisterSchema;
 struct RevokeKey;
+struct SetSchemaMode;
 struct SetTenantState;
 struct UpdateGroup;
 struct UpdatePrincipal;
@@ -85,6 +90,28 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   void remove_principal(const Principal& principal);
   Error check_subjects(const std::vector<std::string>& subjects, const Principal* of) const;
 
+  // catalog_schemas.cc
+  void handle_schemas(RequestPtr request);
+  struct SchemaJob;
+  void register_schema(std::unique_ptr<RegisterSchema> request);
+  void finish_registration(std::unique_ptr<RegisterSchema> request, const SchemaTypePtr& base);
+  void set_schema_mode(std::unique_ptr<SetSchemaMode> request);
+  void delete_schema(std::unique_ptr<DeleteSchema> request);
+  void diff_schemas(std::unique_ptr<DiffSchemas> request);
+  void check_event(std::unique_ptr<CheckEvent> request);
+  void ask_worker(RequestPtr request, SchemaTypePtr base, SchemaVersionPtr older,
+                  SchemaVersionPtr newer);
+  Error check_registration(const RegisterSchema& request) const;
+  void change_schema_type(const TenantContext& who, const SchemaType& type,
+                          std::optional<Validation> mode,
+                          std::optional<schema::Compatibility> compatibility);
+  void put_schema_type(const SchemaTypePtr& type);
+  void remove_schema_type(const SchemaType& type);
+  uint32_t remove_schemas_of(TenantId tenant);  // how many types
+  bool load_schema_type(TenantId tenant, uint32_t id, std::string_view row);
+  bool load_schema_version(uint32_t id, std::string_view row);
+  bool schemas_loaded();  // false: a type has no version
+
   int64_t take_ids(uint8_t id_kind, int64_t count);  // never reused: the row goes with the set
   void put_topic(const TopicPtr& topic);
   void remove_topic(const Topic& topic);
@@ -122,6 +149,8 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
     int64_t bytes = 0;
   };
   std::map<TenantId, Receipt> receipts_;  // of tenants that are being deleted, since the last load
+  size_t schema_jobs_ = 0;                // at the workers
+  std::map<uint32_t, std::shared_ptr<SchemaType>> loaded_types_;  // while loading
   int64_t next_producer_ = 0;
   int64_t producer_block_end_ = 0;
   uint64_t producer_block_sequence_ = 0;

@@ -133,6 +133,7 @@ void CatalogStore::finish_tenant(TenantId id) {
     principals.push_back(at->second);
   }
   for (const PrincipalPtr& principal : principals) remove_principal(*principal);
+  remove_schemas_of(id);
   auto& catalog = stage();
   ctx_->writes(this).remove(storage::state_place(kNodeTenant),
                             storage::catalog_key(kNodeTenant, kTenantEntity, id.value()));

@@ -378,6 +378,11 @@ void Explainer::check_filter(ExplainEvent* request) const {
     request->mismatch = "conditions[" + std::to_string(verdict->condition) + "]: '" +
                         to_string(filter.spec().conditions.at(verdict->condition)) +
                         "' does not hold";
+  } else if (verdict->outcome == Filter::Outcome::wrong_version) {
+    const FilterSpec& spec = filter.spec();
+    request->mismatch = "schema_from, schema_to: the event's schema version is not " +
+                        std::to_string(std::max(spec.schema_from, 1)) + " to " +
+                        (spec.schema_to == 0 ? "any" : std::to_string(spec.schema_to));
   }
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "broker/core/schema_record.h"
 #include "broker/limits.h"
+#include "storage/event_attributes.h"
 
 namespace headrace::core {
 namespace {
@@ -80,8 +82,26 @@ bool Filter::matches_type(std::string_view type) const {
                      [&](const Pattern& pattern) { return pattern.matches(type); });
 }
 
+Filter::Outcome Filter::check_version(const storage::RecordView& record) const {
+  std::optional<int32_t> version = kUnversioned;
+  bool stated = false;
+  const bool whole = storage::for_each_header(record, [&](const storage::HeaderView& header) {
+    if (stated || header.key != storage::kHeaderSchemaVersion) return;
+    stated = true;
+    version = parse_schema_version(header.value.value_or(std::string_view()));
+  });
+  if (!whole) return Outcome::damaged_headers;
+  const bool fits = version && *version >= spec_.schema_from &&
+                    (spec_.schema_to == 0 || *version <= spec_.schema_to);
+  return fits ? Outcome::matches : Outcome::wrong_version;
+}
+
 // One pass over the headers for all conditions; it ends with the first that does not hold.
 Filter::Verdict Filter::check_conditions(const storage::RecordView& record) const {
+  if (has_range()) {
+    const Outcome version = check_version(record);
+    if (version != Outcome::matches) return {version};
+  }
   uint32_t open = 0;  // bit i: condition i has not met its value yet
   for (uint32_t i = 0; i < tests_.size(); ++i) {
     if (tests_[i].source() != ConditionTest::Source::key) {

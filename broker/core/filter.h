@@ -1,6 +1,7 @@
 // What a group, a replay or a redrive wants of a topic: events whose type matches any of its
-// patterns and for which all of its conditions hold. Without patterns every type matches, without
-// conditions nothing else is asked. Language: docs/patterns.md.
+// patterns, whose schema version is in its range, and for which all of its conditions hold. Without
+// patterns every type matches, without conditions nothing else is asked. Language:
+// docs/patterns.md.
 //
 // Compiled once, then const: may be shared by all objects of a shard.
 #pragma once
@@ -24,6 +25,9 @@ namespace headrace::core {
 struct FilterSpec {
   std::vector<std::string> patterns;
   std::vector<Condition> conditions;
+  // Of ce_schemaversion, inclusive; 0: no bound. An event without one is of version 1.
+  int32_t schema_from = 0;
+  int32_t schema_to = 0;
 
   bool operator==(const FilterSpec&) const = default;
 };
@@ -40,7 +44,13 @@ struct EventView {
 
 class Filter {
  public:
-  enum class Outcome : uint8_t { matches, wrong_type, wrong_condition, damaged_headers };
+  enum class Outcome : uint8_t {
+    matches,
+    wrong_type,
+    wrong_condition,
+    wrong_version,
+    damaged_headers
+  };
   struct Verdict {
     Outcome outcome = Outcome::matches;
     uint32_t condition = 0;  // which one, if it was one
@@ -68,11 +78,14 @@ class Filter {
   bool may_match(const storage::ChunkRow& chunk) const;  // open chunks, too
 
   // True if count_types() is exact: no condition narrows it.
-  bool only_types() const { return tests_.empty(); }
+  bool only_types() const { return tests_.empty() && !has_range(); }
   const std::vector<Pattern>& patterns() const { return patterns_; }
   const FilterSpec& spec() const { return spec_; }
 
  private:
+  bool has_range() const { return spec_.schema_from != 0 || spec_.schema_to != 0; }
+  Outcome check_version(const storage::RecordView& record) const;
+
   FilterSpec spec_;
   std::vector<Pattern> patterns_{1};  // `*`
   std::vector<ConditionTest> tests_;  // of spec_.conditions

@@ -94,6 +94,8 @@ Error compile_filter(const GroupOptions& options, Filter* filter) {
     }
     spec.conditions.push_back(std::move(condition));
   }
+  spec.schema_from = options.schema_from;
+  spec.schema_to = options.schema_to;
   return Filter::compile(spec, filter);
 }
 

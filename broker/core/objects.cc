@@ -17,6 +17,8 @@ ShardObjects::ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options)
       system_events_(&audit_, ctx, options.system_events_delay_us),
       rollups_(ctx, options.rollup_interval_us),
       acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }),
+      validation_(std::make_shared<PublishValidation>(
+          ctx, [this](RequestPtr request) { publish(std::move(request)); })),
       delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {
         if (!partitions_.contains(topic->partition(number))) open(topic, number);
       }) {
@@ -76,7 +78,8 @@ void ShardObjects::handle(RequestPtr request) {
   switch (request->kind) {
     case Request::Kind::publish_batch:
     case Request::Kind::publish_events:
-      return publish(std::move(request));
+      request = validation_->admit(std::move(request));
+      return request == nullptr ? void() : publish(std::move(request));
     case Request::Kind::fetch:
     case Request::Kind::list_offsets:
     case Request::Kind::find_events:
@@ -97,26 +100,6 @@ void ShardObjects::handle(RequestPtr request) {
       return rollups_.list(cast<ListTypes>(std::move(request)));
     case Request::Kind::read_audit:
       return audit_.read(cast<ReadAudit>(std::move(request)));
-    case Request::Kind::create_topic:
-    case Request::Kind::delete_topic:
-    case Request::Kind::ensure_group:
-    case Request::Kind::delete_group:
-    case Request::Kind::create_group:
-    case Request::Kind::update_group:
-    case Request::Kind::init_producer:
-    case Request::Kind::create_tenant:
-    case Request::Kind::set_tenant_state:
-    case Request::Kind::delete_tenant:
-    case Request::Kind::create_principal:
-    case Request::Kind::update_principal:
-    case Request::Kind::delete_principal:
-    case Request::Kind::create_key:
-    case Request::Kind::revoke_key:
-    case Request::Kind::list_keys:
-    case Request::Kind::note_key_use:
-    case Request::Kind::note_action:
-      HR_CHECK(catalog_ != nullptr);
-      return catalog_->handle(std::move(request));
     case Request::Kind::join_group:
     case Request::Kind::heartbeat:
     case Request::Kind::leave_group:
@@ -138,8 +121,10 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::explain_event:
     case Request::Kind::search_group:
       return acked_.handle(std::move(request));
+    default:
+      HR_CHECK(catalog_ != nullptr);
+      return catalog_->handle(std::move(request));
   }
-  HR_UNREACHABLE("a request of no kind");
 }
 
 // From one partition.
@@ -550,6 +535,7 @@ void ShardObjects::drop(const Error& error) {
     }
   }
   held_.clear();
+  validation_->drop(error);
   acked_.drop(error);
   if (catalog_ != nullptr) catalog_->drop(error);
   folding_.clear();

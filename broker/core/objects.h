@@ -17,6 +17,7 @@
 #include "broker/core/delayed_scans.h"
 #include "broker/core/group.h"
 #include "broker/core/partition.h"
+#include "broker/core/publish_validation.h"
 #include "broker/core/rollups.h"
 #include "broker/core/system_events.h"
 #include "broker/limits.h"
@@ -98,6 +99,7 @@ class ShardObjects {
   SystemEvents system_events_;
   Rollups rollups_;
   AckedGroups acked_;
+  std::shared_ptr<PublishValidation> validation_;
   std::shared_ptr<CatalogStore> catalog_;  // meta shard only
   std::vector<Partition*> folding_;        // touched this turn by single events
   Housekeeping housekeeping_;

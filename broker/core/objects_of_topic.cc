@@ -65,6 +65,7 @@ void ShardObjects::shard_stats(std::unique_ptr<ShardStats> request) {
     if (!wanted(group.record()->tenant)) return;
     request->groups.push_back(with_lag(group.stats(), group.slot()));
   });
+  validation_->stats(tenant, &request->validations);
   ctx_->reply(std::move(request));
 }
 

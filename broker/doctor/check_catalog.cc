@@ -18,6 +18,9 @@ class CatalogCheck {
   void take_group(TenantId tenant, uint32_t id, std::string_view value, const std::string& where);
   void take_principal(TenantId tenant, uint32_t id, std::string_view value,
                       const std::string& where);
+  void take_schema_type(TenantId tenant, uint32_t id, std::string_view value,
+                        const std::string& where);
+  void take_schema_version(uint32_t id, std::string_view value, const std::string& where);
   void check_references();
   void check_id(uint8_t kind, uint32_t id, const std::string& where);
   void find(const std::string& where, const std::string& what) {
@@ -28,6 +31,7 @@ class CatalogCheck {
   Facts* const facts_;
   Check check_{"catalog", {}, {}, 0};
   std::map<uint8_t, int64_t> next_ids_;
+  std::map<uint32_t, core::SchemaType> schema_types_;  // their rows come before their versions'
 };
 
 Check CatalogCheck::run() {
@@ -59,12 +63,46 @@ void CatalogCheck::take(std::string_view key, std::string_view value) {
   if (entity->entity == core::kGroupEntity) return take_group(tenant, entity->id, value, where);
   if (entity->entity == core::kPrincipalEntity)
     return take_principal(tenant, entity->id, value, where);
+  if (entity->entity == core::kSchemaTypeEntity)
+    return take_schema_type(tenant, entity->id, value, where);
+  if (entity->entity == core::kSchemaVersionEntity)
+    return take_schema_version(entity->id, value, where);
   auto record = core::decode_tenant(TenantId(entity->id), value);
   if (entity->entity != core::kTenantEntity || !record)
     return find(where, "is no record of the catalog");
   if (facts_->catalog.tenant(record->name) != nullptr)
     return find(where, "a second tenant is called '" + record->name + "'");
   facts_->catalog.put(std::make_shared<const core::Tenant>(std::move(*record)));
+}
+
+void CatalogCheck::take_schema_type(TenantId tenant, uint32_t id, std::string_view value,
+                                    const std::string& where) {
+  auto type = core::decode_schema_type(tenant, id, value);
+  if (!type) return find(where, "is no record of a type with schemas");
+  check_id(core::kSchemaTypeEntity, id, where);
+  for (const auto& [other, known] : schema_types_) {
+    if (known.tenant == tenant && known.type == type->type)
+      find(where, "a second record is of type '" + type->type + "'");
+  }
+  schema_types_[id] = std::move(*type);
+}
+
+void CatalogCheck::take_schema_version(uint32_t id, std::string_view value,
+                                       const std::string& where) {
+  uint32_t type_id = 0;
+  auto version = core::decode_schema_version(id, value, &type_id);
+  if (!version) return find(where, "is no version of a schema");
+  check_id(core::kSchemaVersionEntity, id, where);
+  const auto type = schema_types_.find(type_id);
+  if (type == schema_types_.end()) return find(where, "is of no type that is there");
+  if (version->version > type->second.last_version)
+    find(where, "is above the last version of its type");
+  const int32_t number = version->version;
+  const bool is_new =
+      type->second.versions
+          .emplace(number, std::make_shared<const core::SchemaVersion>(std::move(*version)))
+          .second;
+  if (!is_new) find(where, "is there twice");
 }
 
 void CatalogCheck::take_principal(TenantId tenant, uint32_t id, std::string_view value,
@@ -128,6 +166,12 @@ void CatalogCheck::check_references() {
     if (!tenant_exists(key.first))
       find("principal '" + principal->name + "'",
            "belongs to tenant " + std::to_string(key.first.value()) + ", which does not exist");
+  }
+  for (const auto& [id, type] : schema_types_) {
+    if (!tenant_exists(type.tenant))
+      find("schemas of type '" + type.type + "'",
+           "belong to tenant " + std::to_string(type.tenant.value()) + ", which does not exist");
+    if (type.versions.empty()) find("schemas of type '" + type.type + "'", "have no version");
   }
   for (const auto& [key, group] : facts_->groups_by_id) {
     if (catalog.topic(group->tenant, group->topic) == nullptr)

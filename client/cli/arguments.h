@@ -136,6 +136,18 @@ struct DeadLetterArguments {
   uint64_t count = 0;  // 0: no limit
 };
 
+struct SchemaArguments {
+  std::string type;
+  std::string file;     // "-": standard input
+  std::string message;  // Protobuf: its full name
+  int32_t version = 0;  // 0: the newest, the next one
+  int32_t from = 0;
+  int32_t to = 0;
+  std::string mode, compatibility;
+  bool dry_run = false;
+  bool all = false;
+};
+
 struct PrincipalArguments {
   std::string principal;  // empty: all
   std::vector<std::string> roles, subjects;

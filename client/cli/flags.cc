@@ -213,6 +213,7 @@ void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   add_consume(app, invocation);
   add_event_verbs(app, invocation);
   add_access_verbs(app, invocation);
+  add_schema_verbs(app, invocation);
   add_group_verbs(app, invocation);
   add_smoke(app, invocation);
   add_doctor(app, invocation, verbs.examine);

@@ -25,6 +25,8 @@ void add_group_verbs(CLI::App& app, Invocation* invocation);
 void add_event_verbs(CLI::App& app, Invocation* invocation);
 // me, principals, keys and tenants.
 void add_access_verbs(CLI::App& app, Invocation* invocation);
+// schemas.
+void add_schema_verbs(CLI::App& app, Invocation* invocation);
 void add_replay(CLI::App& app, Invocation* invocation);
 void add_redrive(CLI::App* dlq, Invocation* invocation);
 

@@ -44,6 +44,14 @@ int list_jobs(const ConnectArguments& connect, const JobArguments& given);
 int show_job(const ConnectArguments& connect, const JobArguments& given);
 int control_job(const ConnectArguments& connect, const JobArguments& given);
 
+int register_schema(const ConnectArguments& connect, const SchemaArguments& given);
+int list_schemas(const ConnectArguments& connect, const SchemaArguments& given);
+int show_schema(const ConnectArguments& connect, const SchemaArguments& given);
+int delete_schema(const ConnectArguments& connect, const SchemaArguments& given);
+int diff_schemas(const ConnectArguments& connect, const SchemaArguments& given);
+int check_event(const ConnectArguments& connect, const SchemaArguments& given);
+int set_schema_mode(const ConnectArguments& connect, const SchemaArguments& given);
+
 int show_me(const ConnectArguments& connect);
 int create_principal(const ConnectArguments& connect, const PrincipalArguments& given);
 int update_principal(const ConnectArguments& connect, const PrincipalArguments& given);

@@ -2,6 +2,7 @@
 
 #include "storage/month.h"
 #include "tests/support/acked_text.h"
+#include "tests/support/schema_text.h"
 
 namespace headrace::test {
 namespace {
@@ -276,7 +277,8 @@ void CoreStage::on_reply(core::RequestPtr request) {
     members_[joining->second] = joined.member;
     epochs_[joining->second] = joined.epoch;
   }
-  transcript_ += "= " + answer_text(*request) + "\n";
+  const std::string of_schema = schema_answer_text(*request);
+  transcript_ += "= " + (of_schema.empty() ? answer_text(*request) : of_schema) + "\n";
 }
 
 std::string CoreStage::take_transcript() {
@@ -338,7 +340,7 @@ void CoreStage::run(const std::string& command) {
     ask(std::move(request), this);
   } else if (verb == "audit") {
     ask(std::make_unique<core::ReadAudit>(core::Access::anonymous()), this);
-  } else if (!acked_command(verb, words)) {
+  } else if (!schema_command(verb, words) && !acked_command(verb, words)) {
     group_command(verb, words);
   }
   end_turn();
@@ -425,6 +427,10 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
   for (std::string word; words >> word;) {
     if (word.starts_with("type=")) {
       held->type = word.substr(5);
+      continue;
+    }
+    if (word.starts_with("from=")) {  // another connection
+      request->origin = std::stoull(word.substr(5));
       continue;
     }
     if (word.starts_with("id=")) {

@@ -127,6 +127,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void fetch(std::istringstream& words);
   void group_command(const std::string& verb, std::istringstream& words);
   bool acked_command(const std::string& verb, std::istringstream& words);
+  bool schema_command(const std::string& verb, std::istringstream& words);
   void declare(std::istringstream& words);
   void update(std::istringstream& words);
   void delete_letters(std::istringstream& words);

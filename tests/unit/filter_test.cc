@@ -77,6 +77,30 @@ TEST(Filter, TwoConditionsOnOneHeader) {
   EXPECT_FALSE(filter.matches(event_of({{"grade", "90"}}).view()));
 }
 
+TEST(Filter, SchemaVersions) {
+  const auto outcome = [](int32_t from, int32_t to, const Headers& headers) {
+    FilterSpec spec;
+    spec.schema_from = from;
+    spec.schema_to = to;
+    Filter filter;
+    EXPECT_FALSE(Filter::compile(spec, &filter));
+    EXPECT_FALSE(filter.only_types());
+    return filter.check(event_of(headers).view()).outcome;
+  };
+  const Headers second = {{"ce_schemaversion", "2"}};
+  EXPECT_EQ(outcome(2, 3, second), Outcome::matches);
+  EXPECT_EQ(outcome(2, 0, second), Outcome::matches);
+  EXPECT_EQ(outcome(0, 2, {{"x", "y"}, {"ce_schemaversion", "2.9"}}), Outcome::matches);
+  EXPECT_EQ(outcome(3, 0, second), Outcome::wrong_version);
+  EXPECT_EQ(outcome(0, 1, second), Outcome::wrong_version);
+  EXPECT_EQ(outcome(0, 1, {}), Outcome::matches) << "one that does not say is of version 1";
+  EXPECT_EQ(outcome(2, 0, {}), Outcome::wrong_version);
+  for (const char* none : {"", "x", "-1", "0", "2x", "99999999999", ".1"}) {
+    EXPECT_EQ(outcome(0, 9, {{"ce_schemaversion", none}}), Outcome::wrong_version) << none;
+  }
+  EXPECT_TRUE(Filter().only_types());
+}
+
 TEST(Filter, DamagedHeadersAreNeitherYesNorNo) {
   const Filter filter = filter_of({}, {"grade >= 80"});
   FilteredEvent event = event_of({{"ce_type", "a"}, {"grade", "90"}});

@@ -145,11 +145,49 @@ struct Labelled {
   }
 };
 
-std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
+// What became of events of types with schemas, by type: the sum over all shards.
+class Validations {
+ public:
+  void add(const core::ShardStats& stats) {
+    for (const auto& row : stats.validations) {
+      auto& [validated, violations] = counts_[{row.tenant, row.type}];
+      validated += row.validated;
+      violations += row.violations;
+    }
+  }
+  void add_to(std::vector<LabelledFamily>* to, const core::TenantContext& scraper,
+              const core::CatalogSnapshot& catalog) const {
+    LabelledFamily validated{"headrace_schema_type_validated_total",
+                             "Events validated against the schema of their type",
+                             LabelledFamily::Kind::counter,
+                             {}};
+    LabelledFamily violations{"headrace_schema_type_violations_total",
+                              "Events that did not match the schema of their type",
+                              LabelledFamily::Kind::counter,
+                              {}};
+    for (const auto& [of, counts] : counts_) {
+      const auto tenant = catalog.tenant(of.first);
+      if (tenant == nullptr || !may_name(scraper, of.first)) continue;
+      const std::vector<std::pair<std::string, std::string>> labels{{"tenant", tenant->name},
+                                                                    {"type", of.second}};
+      validated.samples.push_back({labels, static_cast<double>(counts.first)});
+      violations.samples.push_back({labels, static_cast<double>(counts.second)});
+    }
+    to->push_back(std::move(validated));
+    to->push_back(std::move(violations));
+  }
+
+ private:
+  std::map<std::pair<TenantId, std::string>, std::pair<uint64_t, uint64_t>> counts_;
+};
+
+std::vector<LabelledFamily> families_of(const core::TenantContext& scraper,
+                                        const core::CatalogSnapshot& catalog,
                                         const std::vector<core::RequestPtr>& answers,
                                         const Recent& recent) {
   Labelled labelled{catalog};
   Sums sums;
+  Validations validations;
   for (const auto& answer : answers) {
     if (answer->error) continue;
     if (answer->kind == core::Request::Kind::describe_topic) {
@@ -157,7 +195,9 @@ std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
     } else if (answer->kind == core::Request::Kind::describe_group) {
       labelled.add(core::as<core::DescribeGroup>(*answer).stats);
     } else {
-      for (const auto& stats : core::as<core::ShardStats>(*answer).groups) sums.add(stats);
+      const auto& shard = core::as<core::ShardStats>(*answer);
+      for (const auto& stats : shard.groups) sums.add(stats);
+      validations.add(shard);
     }
   }
   std::vector<LabelledFamily> families;
@@ -171,6 +211,7 @@ std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
         &labelled.dlq_bytes, &labelled.dlq_used, &labelled.blocked, &labelled.failure_ratio}) {
     families.push_back(std::move(*one));
   }
+  validations.add_to(&families, scraper, catalog);
   return families;
 }
 
@@ -186,7 +227,8 @@ void get_metrics(const CallPtr& call) {
               call->respond({200,
                              "text/plain; version=0.0.4; charset=utf-8",
                              {},
-                             registry.expose(families_of(*call->catalog(), answers, recent))});
+                             registry.expose(
+                                 families_of(call->tenant(), *call->catalog(), answers, recent))});
             });
 }
 
