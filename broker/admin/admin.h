@@ -24,6 +24,7 @@ struct AdminOptions {
   size_t max_series = 1'000;
   uint32_t default_partitions = 1;  // of topics that do not say
   core::Retention default_retention;
+  uint32_t max_batch_bytes = 16u << 20;
   core::AnonymousRule anonymous;
   http::ServerOptions http;
 };
@@ -58,6 +59,7 @@ class Admin final : public http::Handler {
   storage::RocksStore& store() { return *store_; }
   metrics::Registry& registry() { return registry_; }
   Recent recent(int64_t now_mono_us);
+  uint32_t next_lane() { return next_lane_++; }  // of events without a key, in turn
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
  private:
@@ -69,6 +71,7 @@ class Admin final : public http::Handler {
   const std::vector<runtime::Reactor*> reactors_;
   storage::RocksStore* const store_;
   metrics::Registry registry_;
+  uint32_t next_lane_ = 0;
   Rate published_;
   Rate acked_;
   Rate failed_;

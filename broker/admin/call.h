@@ -28,12 +28,13 @@ using CallPtr = std::shared_ptr<Call>;
 class Call : public std::enable_shared_from_this<Call> {
  public:
   Call(Admin& admin, core::TenantContext tenant, core::Permission permission,
-       core::CatalogPtr catalog, http::Request request, PathParameters parameters,
+       core::CatalogPtr catalog, int64_t now_us, http::Request request, PathParameters parameters,
        http::Respond respond)
       : admin_(admin),
         tenant_(std::move(tenant)),
         permission_(permission),
         catalog_(std::move(catalog)),
+        now_us_(now_us),
         request_(std::move(request)),
         parameters_(std::move(parameters)),
         respond_(std::move(respond)) {}
@@ -44,6 +45,7 @@ class Call : public std::enable_shared_from_this<Call> {
   core::Error may(std::string_view topic) const { return tenant_.require(permission_, topic); }
   // As it was when the caller was let in.
   const core::CatalogPtr& catalog() const { return catalog_; }
+  int64_t now_us() const { return now_us_; }  // wall clock; likewise
   const http::Request& request() const { return request_; }
   const std::string& parameter(std::string_view name) const;
 
@@ -88,6 +90,7 @@ class Call : public std::enable_shared_from_this<Call> {
   const core::TenantContext tenant_;
   const core::Permission permission_;
   const core::CatalogPtr catalog_;
+  const int64_t now_us_;
   const http::Request request_;
   const PathParameters parameters_;
   const http::Respond respond_;
