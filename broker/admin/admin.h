@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "broker/admin/idempotency.h"
+#include "broker/admin/members.h"
 #include "broker/admin/rate.h"
 #include "broker/runtime/gather.h"
 #include "broker/runtime/reactor.h"
@@ -60,18 +62,31 @@ class Admin final : public http::Handler {
   metrics::Registry& registry() { return registry_; }
   Recent recent(int64_t now_mono_us);
   uint32_t next_lane() { return next_lane_++; }  // of events without a key, in turn
+  Members& members() { return members_; }
+  void watch_members();  // there are some: who is idle too long leaves
+  // One of the requests that wait for events: until the last copy is gone. Null: too many wait.
+  // They are at most half of all requests, so that others are answered meanwhile.
+  using WaitSlot = std::shared_ptr<void>;
+  WaitSlot begin_wait();
+  // How long a request of now may wait, of what it wants: it must be answered in time.
+  int64_t bounded_wait_us(int64_t wanted_us) const;
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
  private:
   struct Visit;
   void enter(std::shared_ptr<Visit> visit);
   void let_in(const std::shared_ptr<Visit>& visit);
+  void run_once_per_key(const std::shared_ptr<Visit>& visit, const core::TenantContext& who);
 
   const AdminOptions options_;
   const std::vector<runtime::Reactor*> reactors_;
   storage::RocksStore* const store_;
   metrics::Registry registry_;
   uint32_t next_lane_ = 0;
+  Members members_{this};
+  bool watching_members_ = false;
+  std::atomic<size_t> waits_{0};
+  Idempotency idempotency_;
   Rate published_;
   Rate acked_;
   Rate failed_;

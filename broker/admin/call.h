@@ -53,6 +53,8 @@ class Call : public std::enable_shared_from_this<Call> {
   void respond(http::Response response) { respond_(std::move(response)); }
   // `object` is a JSON object, with or without an end of line.
   void reply(int status, std::string object, http::Headers headers = {});
+  // What If-Match asks for; precondition_failed if `version` is not that of the thing.
+  core::Error if_match(uint64_t version) const;
   void fail(const core::Error& error);
 
   // What the core calls `first` is called `second` in this route's request; the first prefix that
@@ -96,6 +98,9 @@ class Call : public std::enable_shared_from_this<Call> {
   const http::Respond respond_;
   std::vector<FieldName> field_names_;
 };
+
+// The header that names a version of a thing's settings.
+std::pair<std::string, std::string> etag(uint64_t version);
 
 // problem+json from the error table.
 http::Response problem(const core::Error& error);

@@ -26,6 +26,7 @@ struct Request {
 
   // The first header of this name; nothing if there is none.
   std::optional<std::string_view> header(std::string_view name) const;
+  size_t count(std::string_view name) const;  // of headers of this name
   // Whether the body's declared media type is this one, whatever its parameters.
   bool content_is(std::string_view media_type) const;
   // The first query parameter of this name; nothing if there is none.
@@ -42,6 +43,9 @@ struct Response {
 // RFC 9457: {"type":"about:blank","title":…,"status":…,"code":…,"detail":…}. `code` is the name in
 // the error table, `detail` says what to do about it.
 Response problem(int status, std::string_view code, std::string_view detail);
+
+// The clock of Request::received_mono_us.
+int64_t now_mono_us();
 
 // The words that go with a status code: "Not Found".
 std::string_view status_text(int status);

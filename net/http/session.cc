@@ -99,11 +99,6 @@ void Session::close() {
   stream_.socket().close(ignored);
 }
 
-int64_t mono_us() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
-
 void Session::start() {
   if (core_->options.tls == nullptr) return read_header();
   stream_.expires_after(micros(core_->options.handshake_timeout_us));
@@ -120,7 +115,7 @@ void Session::on_first_bytes() {
   const auto first = *static_cast<const unsigned char*>(buffer_.data().data());
   if (net::begins_tls(first)) return handshake();
   core_->tls_failures.note(peer_, "the client does not speak TLS: its URL must begin with https://",
-                           mono_us());
+                           now_mono_us());
   refuse_plain();
 }
 
@@ -153,7 +148,7 @@ void Session::on_handshake(beast::error_code failure, size_t taken) {
     const std::string why = late     ? "no handshake within the handshake time"
                             : of_tls ? net::explain_handshake_failure(stream_.ssl(), code)
                                      : "the client broke off: " + failure.message();
-    core_->tls_failures.note(peer_, why, mono_us());
+    core_->tls_failures.note(peer_, why, now_mono_us());
     if (of_tls) linger();
     return;
   }
@@ -238,6 +233,9 @@ void Session::fail(int status, std::string_view code, std::string_view detail) {
 
 bool Session::fill_request(Request* request) const {
   const auto& message = parser_->get();
+  // More than one could be read differently by whoever stands before this server (RFC 9112, 3.2).
+  const auto hosts = message.count(beast::http::field::host);
+  if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return false;
   if (!parse_target(text_of(message.target()), request)) return false;
   const bool head = message.method() == beast::http::verb::head;
   request->method = head ? "GET" : text_of(message.method_string());
@@ -255,13 +253,13 @@ void Session::dispatch() {
   if (!fill_request(&request)) {
     return fail(400, "invalid_request",
                 "the request's target must be a path that starts with /, "
-                "percent-encoded UTF-8");
+                "percent-encoded UTF-8, and it must have one Host");
   }
   if (core_->in_flight >= core_->options.max_in_flight) {
     return write(busy("the broker has too many HTTP requests in flight"), false);
   }
   request.body = std::move(parser_->get().body());
-  request.received_mono_us = mono_us();
+  request.received_mono_us = now_mono_us();
   ++core_->in_flight;
   in_flight_ = true;
   const uint64_t number = ++request_number_;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Publishing over HTTP: every mode of the CloudEvents binding, what is asked of a publish beside the
-event, and what is refused."""
+"""Publishing over HTTP: every mode of the CloudEvents binding, what is asked of a publish beside
+the event, and what is refused."""
 
 import http.client
 import json
@@ -182,7 +182,8 @@ class PublishTest(unittest.TestCase):
 
     def test_media_types_that_a_foreign_page_could_send(self):
         for media in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
-                      "application/cloudevents+xml", "application/cloudevents+json; charset=utf-16"):
+                      "application/cloudevents+xml",
+                      "application/cloudevents+json; charset=utf-16"):
             self.refused(415, "unsupported_media_type", "",
                          self.post("x", {"Content-Type": media}))
 

@@ -4,13 +4,13 @@
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/admin/routes/event_json.h"
+#include "broker/admin/routes/letter_json.h"
 #include "broker/core/api_acked.h"
 #include "broker/native/handlers/convert_groups.h"
 #include "json/dead_letter.h"
 #include "json/json_rows.h"
 
 namespace headrace::admin {
-namespace {
 
 std::string letter_json(const core::ListDeadLetters& listed, const core::DeadLetter& letter) {
   std::string event;
@@ -29,6 +29,8 @@ std::string letter_json(const core::ListDeadLetters& listed, const core::DeadLet
   text.pop_back();  // the line's end
   return text;
 }
+
+namespace {
 
 void answer_list(const CallPtr& call, const core::ListDeadLetters& listed) {
   JsonRows rows;
@@ -130,6 +132,7 @@ void get_dead_letter(const CallPtr& call) {
 }
 
 void delete_dead_letter(const CallPtr& call) {
+  if (const core::Error error = Body(call->request()).finish()) return call->fail(error);
   uint64_t sequence = 0;
   if (!letter_of(call, &sequence)) return;
   call->with_acked_group([call, sequence](const core::GroupPtr& group,

@@ -1,5 +1,6 @@
 // /v1/groups: a tenant's consumer groups of both kinds; deleting them. What changes acked ones is
 // in group_changes.cc.
+#include "broker/admin/body.h"
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/admin/routes/group_json.h"
@@ -79,13 +80,16 @@ void get_group(const CallPtr& call) {
   if (const core::Error error = Query(call->request()).finish()) return call->fail(error);
   call->with_group([call](const core::GroupPtr& group, const core::TopicPtr& topic) {
     call->ask<core::DescribeGroup>(
-        call->about<core::DescribeGroup>(group, topic),
-        [call](core::DescribeGroup& described) { call->reply(200, group_json(described)); });
+        call->about<core::DescribeGroup>(group, topic), [call](core::DescribeGroup& described) {
+          call->reply(200, group_json(described), {etag(described.group->version)});
+        });
   });
 }
 
 void delete_group(const CallPtr& call) {
+  if (const core::Error error = Body(call->request()).finish()) return call->fail(error);
   call->with_group([call](const core::GroupPtr& group, const core::TopicPtr&) {
+    if (const core::Error error = call->if_match(group->version)) return call->fail(error);
     auto request = std::make_unique<core::DeleteGroup>(call->tenant());
     request->shard = kMetaShard;
     request->name = group->name;

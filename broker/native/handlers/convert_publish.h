@@ -10,8 +10,7 @@
 
 namespace headrace::native {
 
-// Whether the message, encoded of so many bytes, fits its payload and its own fields; names what does
-// not.
+// Whether the message, of so many bytes, fits its payload and its own fields; names what does not.
 core::Error check_publish(const proto::Publish& message, size_t message_size, size_t payload_size,
                           uint32_t max_batch_bytes);
 
