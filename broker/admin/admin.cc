@@ -98,6 +98,9 @@ core::Error check_request(const Route& route, const http::Request& request,
   core::Error error = check_headers(request);
   if (!error && route.permission != core::Permission::open) error = check_host(request, rule);
   if (error) return error;
+  if (request.header("Content-Encoding").value_or("identity") != "identity") {
+    return {core::ErrorCode::unsupported_media_type, "without Content-Encoding"};
+  }
   // A web page may send a POST to any address, but of this type only with the broker's consent,
   // which it does not give (fetch.spec.whatwg.org, CORS-safelisted request headers). What publishes
   // decides by itself.

@@ -184,6 +184,12 @@ void Session::read_header() {
 void Session::on_header(beast::error_code failure) {
   if (failure) return on_read_failure(failure);
   if (refused_) return write(busy("the broker has too many HTTP connections"), true);
+  // Another coding would leave it open where the body ends, and what comes behind it would be read
+  // as a request.
+  const auto coding = parser_->get()[beast::http::field::transfer_encoding];
+  if (!coding.empty() && !beast::iequals(coding, "chunked")) {
+    return fail(501, "unsupported", "Transfer-Encoding may be chunked and nothing else");
+  }
   const bool expects = beast::iequals(parser_->get()[beast::http::field::expect], "100-continue");
   if (expects && !parser_->is_done()) return send_continue();
   read_body();

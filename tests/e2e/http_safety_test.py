@@ -203,9 +203,14 @@ class StrangersTest(unittest.TestCase):
         for trick in (b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                       b"Content-Length: 4\r\nContent-Length: 5\r\n\r\n1234",
                       b"Content-Length: -4\r\n\r\n", b"Content-Length: 4x\r\n\r\n1234",
-                      b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", b" folded: x\r\n\r\n",
+                      b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+                      b"Transfer-Encoding: gzip\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                      b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
                       b"Na\0me: x\r\n\r\n", b"Name: a\0b\r\n\r\n"):
-            self.assertRegex(self.send(post + trick), rb"^HTTP/1.1 4\d\d ", trick)
+            answer = self.send(post + trick)
+            self.assertRegex(answer, rb"^HTTP/1.1 (400|501) ", trick)
+            self.assertEqual(answer.count(b"HTTP/1.1 "), 1, answer)
+        self.assertEqual(self.get("/v1/topics", "Content-Encoding: gzip"), 415)
 
     def test_paths_do_not_leave_their_segments(self):
         for path in ("/v1/../metrics", "/v1/topics/..%2f..%2fmetrics", "/v1//topics",
