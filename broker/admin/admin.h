@@ -5,13 +5,16 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "broker/admin/idempotency.h"
 #include "broker/admin/members.h"
 #include "broker/admin/rate.h"
+#include "broker/live_settings.h"
 #include "broker/runtime/gather.h"
 #include "broker/runtime/reactor.h"
 #include "metrics/registry.h"
@@ -20,15 +23,26 @@
 
 namespace headrace::admin {
 
+// One more listener.
+struct Door {
+  http::ServerOptions http;
+  core::AnonymousRule anonymous;
+};
+
+// Runs the node's reload and answers with what became of it, on any thread; false: too many wait.
+using AskReload = std::function<bool(std::function<void(const broker::ReloadReport&)>)>;
+
 struct AdminOptions {
   std::string version;
   std::string cluster_id;
-  size_t max_series = 1'000;
+  broker::Config config;  // what is in use; adopt() renews it
+  AskReload reload;
   uint32_t default_partitions = 1;  // of topics that do not say
   core::Retention default_retention;
   uint32_t max_batch_bytes = 16u << 20;
   core::AnonymousRule anonymous;
   http::ServerOptions http;
+  std::optional<Door> metrics;  // an address of its own for /metrics and health
 };
 
 // Of about the last ten seconds (rate.h).
@@ -49,6 +63,9 @@ class Admin final : public http::Handler {
   void begin_drain() { draining_.store(true, std::memory_order_relaxed); }
   void stop();
   std::string url() const { return server_->url(); }
+  std::string metrics_url() const;  // of the address of its own; empty: it has none
+  // The live settings, their defaults of topics included. Any thread.
+  void adopt(const broker::Config& config, const core::Retention& default_retention);
 
   void handle(http::Request&& request, http::Respond respond) override;
 
@@ -56,14 +73,15 @@ class Admin final : public http::Handler {
   using Gathered = std::function<void(std::vector<core::RequestPtr>)>;
   // Asks; `done` runs on the HTTP thread.
   void ask(std::vector<core::RequestPtr> questions, Gathered done);
+  // On the HTTP thread; dropped if it has stopped. Any thread.
+  void post(std::function<void()> work) { server_->post(std::move(work)); }
   const AdminOptions& options() const { return options_; }
   const std::vector<runtime::Reactor*>& reactors() const { return reactors_; }
   storage::RocksStore& store() { return *store_; }
   metrics::Registry& registry() { return registry_; }
   Recent recent(int64_t now_mono_us);
   uint32_t next_lane() { return next_lane_++; }  // of events without a key, in turn
-  Members& members() { return members_; }
-  void watch_members();  // there are some: who is idle too long leaves
+  Members& members();
   // One of the requests that wait for events: until the last copy is gone. Null: too many wait.
   // They are at most half of all requests, so that others are answered meanwhile.
   using WaitSlot = std::shared_ptr<void>;
@@ -74,16 +92,19 @@ class Admin final : public http::Handler {
 
  private:
   struct Visit;
+  class MetricsDoor;
+  void serve(http::Request&& request, http::Respond respond, const core::AnonymousRule& anonymous);
   void enter(std::shared_ptr<Visit> visit);
   void let_in(const std::shared_ptr<Visit>& visit);
+  void watch_members();
   void run_once_per_key(const std::shared_ptr<Visit>& visit, const core::TenantContext& who);
 
-  const AdminOptions options_;
+  AdminOptions options_;  // the HTTP thread's, once it has started
   const std::vector<runtime::Reactor*> reactors_;
   storage::RocksStore* const store_;
   metrics::Registry registry_;
   uint32_t next_lane_ = 0;
-  Members members_{this};
+  Members members_;
   bool watching_members_ = false;
   std::atomic<size_t> waits_{0};
   Idempotency idempotency_;
@@ -92,6 +113,7 @@ class Admin final : public http::Handler {
   Rate failed_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<MetricsDoor> metrics_door_;
 };
 
 }  // namespace headrace::admin

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "broker/admin/admin.h"
 #include "broker/limits.h"
 
 namespace headrace::admin {
@@ -31,18 +30,16 @@ void Members::attach(const core::TenantContext& who, const core::GroupPtr& group
   request->shard = topic->shard;
   request->client = "http";
   request->window_events = limits::kMemberWindowMax;  // max_in_flight bounds the group
-  std::vector<core::RequestPtr> questions;
-  questions.push_back(std::move(request));
-  admin_->ask(std::move(questions), [this, who, group, topic,
-                                     use = std::move(use)](std::vector<core::RequestPtr> answers) {
-    if (answers[0]->error) {
-      --count_;
-      return use(answers[0]->error, 0);
-    }
-    const uint64_t id = core::as<core::AttachMember>(*answers[0]).member;
-    members_[{group->tenant, group->id}].push_back({id, true, 0, who, group, topic});
-    use({}, id);
-  });
+  ask_(std::move(request),
+       [this, who, group, topic, use = std::move(use)](core::RequestPtr answer) {
+         if (answer->error) {
+           --count_;
+           return use(answer->error, 0);
+         }
+         const uint64_t id = core::as<core::AttachMember>(*answer).member;
+         members_[{group->tenant, group->id}].push_back({id, true, 0, who, group, topic});
+         use({}, id);
+       });
 }
 
 Members::Member* Members::find(const core::GroupRecord& group, uint64_t member) {
@@ -64,7 +61,6 @@ void Members::touch(const core::GroupRecord& group, uint64_t member, int64_t now
   if (known == nullptr) return;
   known->ends_mono_us =
       now_mono_us + known->group->options.ack_deadline_us + limits::kHttpMemberIdleUs;
-  admin_->watch_members();
 }
 
 void Members::forget(const core::GroupRecord& group, uint64_t member) {
@@ -91,11 +87,9 @@ void Members::leave(const Member& member) {
   request->group = member.group;
   request->shard = member.topic->shard;
   request->member = member.id;
-  std::vector<core::RequestPtr> questions;
-  questions.push_back(std::move(request));
   // A group that is gone, or was loaded anew, does not know it any more: that is as good. One that
   // cannot be asked now keeps a member that holds nothing until it is loaded anew.
-  admin_->ask(std::move(questions), [](std::vector<core::RequestPtr>) {});
+  ask_(std::move(request), [](core::RequestPtr) {});
 }
 
 }  // namespace headrace::admin

@@ -17,11 +17,13 @@
 
 namespace headrace::admin {
 
-class Admin;
-
 class Members {
  public:
-  explicit Members(Admin* admin) : admin_(admin) {}
+  // Asks a shard; `done` runs on the HTTP thread.
+  using Done = std::function<void(core::RequestPtr)>;
+  using Ask = std::function<void(core::RequestPtr question, Done done)>;
+
+  explicit Members(Ask ask) : ask_(std::move(ask)) {}
 
   // `use` runs on the HTTP thread, with an error or a member that is its caller's until it is given
   // back or forgotten.
@@ -51,7 +53,7 @@ class Members {
   void leave(const Member& member);
   Member* find(const core::GroupRecord& group, uint64_t member);
 
-  Admin* const admin_;
+  const Ask ask_;
   std::map<Place, std::vector<Member>> members_;
   size_t count_ = 0;  // those that are being made, too
 };

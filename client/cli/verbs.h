@@ -62,5 +62,7 @@ int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);
 int doctor_offline(const Examination& found, bool json);
 int version(const ConnectArguments& connect);
+int reload(const ConnectArguments& connect);
+int set_log_level(const ConnectArguments& connect, const std::string& level);
 
 }  // namespace headrace::cli

@@ -2,6 +2,7 @@
 // Plain values: any thread, no Beast.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ struct Request {
   bool from_loopback = false;
   std::string peer_subject;  // of the client's verified certificate, RFC 2253; empty: none
   int64_t received_mono_us = 0;
+  // Whether the client has hung up meanwhile (or sends no more); on the server's thread. Null: not
+  // known.
+  std::function<bool()> hung_up;
 
   // The first header of this name; nothing if there is none.
   std::optional<std::string_view> header(std::string_view name) const;

@@ -1,5 +1,7 @@
 #include "net/http/session.h"
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -237,7 +239,7 @@ void Session::fail(int status, std::string_view code, std::string_view detail) {
   write(problem(status, code, detail), true);
 }
 
-bool Session::fill_request(Request* request) const {
+bool Session::fill_request(Request* request) {
   const auto& message = parser_->get();
   // More than one could be read differently by whoever stands before this server (RFC 9112, 3.2).
   const auto hosts = message.count(beast::http::field::host);
@@ -251,7 +253,18 @@ bool Session::fill_request(Request* request) const {
   request->peer = peer_;
   request->from_loopback = from_loopback_;
   request->peer_subject = peer_subject_;
+  request->hung_up = [session = weak_from_this()] {
+    const auto living = session.lock();
+    return living == nullptr || living->hung_up();
+  };
   return true;
+}
+
+// Looks, takes nothing: a next request that was sent ahead stays where it is.
+bool Session::hung_up() {
+  char byte = 0;
+  const ssize_t got = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 void Session::dispatch() {

@@ -77,7 +77,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_body();
   void on_read_failure(beast::error_code failure);
   void dispatch();
-  bool fill_request(Request* request) const;
+  bool fill_request(Request* request);
+  bool hung_up();
   void fail(int status, std::string_view code, std::string_view detail);
   void write(Response response, bool close_after);
   template <class Body>

@@ -2,9 +2,11 @@
 """Consuming over HTTP: reading from a position, long polls, and deliveries of acked groups that are
 settled by their handle."""
 
+import socket
 import threading
 import unittest
 
+from access_test import http, lines, make
 from broker import Broker, wait_until
 from http_routes_test import QUICK, Api, publish
 
@@ -220,6 +222,18 @@ class DeliveryTest(unittest.TestCase):
         waits.join(timeout=60)
         self.assertEqual([d["data"] for d in answers[0][1]["deliveries"]], ["a"])
 
+    def test_what_comes_for_a_caller_that_hung_up_goes_to_the_next(self):
+        self.make(ack_deadline="10m")
+        host, port = self.broker.http.removeprefix("http://").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=30) as gone:
+            gone.sendall(f"POST /v1/groups/{self.group}/receive?wait=20s HTTP/1.1\r\n"
+                         "Host: localhost\r\nContent-Type: application/json\r\n"
+                         "Content-Length: 0\r\n\r\n".encode())
+            wait_until(lambda: self.described()["members"] == 1, "the wait")
+        publish(self.broker, self.topic, ["a"])
+        again = wait_until(self.receive, "the event to be given back")
+        self.assertEqual([(d["data"], d["attempt"]) for d in again], [("a", 1)])
+
     def test_callers_share_the_events(self):
         self.make()
         publish(self.broker, self.topic, range(200))
@@ -289,6 +303,43 @@ class DeliveryTest(unittest.TestCase):
                 self.settle((again[0], {"outcome": "ack"}))
             finally:
                 self.broker, self.api = shared, old
+
+
+class AccessTest(unittest.TestCase):
+    def test_roles_and_prefixes_hold(self):
+        with Broker() as broker:
+            root = make(broker, None, "root", "--role", "owner", "--platform")
+            sender = make(broker, root, "sender", "--role", "producer:in.")
+            reader = make(broker, root, "reader", "--role", "consumer:in.")
+            for topic in ("in.a", "out.b"):
+                lines(broker, root, "topics", "create", topic)
+                lines(broker, root, "groups", "create", topic, "--topic", topic, "--from",
+                      "earliest")
+            lines(broker, root, "publish", "out.b", "--data", "theirs")
+
+            def status(key, method, path):
+                return http(broker, method, path, key)[0]
+
+            events = "/v1/topics/{}/events"
+            self.assertEqual(status(sender, "POST", events.format("in.a")), 201)
+            # Whether it exists is not told.
+            for topic in ("out.b", "out.none"):
+                self.assertEqual(status(sender, "POST", events.format(topic)), 403)
+            self.assertEqual(status(reader, "POST", events.format("in.a")), 403)
+            read = "/v1/topics/{}/partitions/0/events"
+            self.assertEqual(http(broker, "GET", read.format("in.a"), reader)[1]["events"][0]
+                             ["data"], "{}")
+            for key, topic in ((reader, "out.b"), (sender, "in.a")):
+                self.assertEqual(status(key, "GET", read.format(topic)), 403)
+            received = http(broker, "POST", "/v1/groups/in.a/receive", reader)[1]["deliveries"]
+            self.assertEqual([d["data"] for d in received], ["{}"])
+            for key, group in ((reader, "out.b"), (sender, "in.a")):
+                self.assertEqual(status(key, "POST", f"/v1/groups/{group}/receive"), 403)
+                self.assertEqual(http(broker, "POST", f"/v1/groups/{group}/settle", key, {
+                    "outcomes": [{"delivery": received[0]["delivery"], "outcome": "ack"}]})[0],
+                    403)
+            stats = http(broker, "GET", "/admin/events/stats", reader)[1]
+            self.assertEqual((stats["topics"], stats["groups"], stats["events"]), (1, 1, 1))
 
 
 if __name__ == "__main__":

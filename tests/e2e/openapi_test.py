@@ -128,8 +128,9 @@ class Walk:
         return value
 
     def walk(self):
-        for part in (self.health, self.topics, self.events, self.groups, self.deliveries,
-                     self.letters, self.jobs, self.compatible, self.access, self.tenants):
+        for part in (self.health, self.config, self.topics, self.events, self.groups,
+                     self.deliveries, self.letters, self.jobs, self.compatible, self.access,
+                     self.tenants):
             part()
 
     def health(self):
@@ -137,6 +138,11 @@ class Walk:
             self.done("GET", path)
         tag = self.checker.headers["ETag"]
         self.done("GET", "/v1/openapi.json", headers={"If-None-Match": tag})
+
+    def config(self):
+        self.done("GET", "/v1/config")
+        self.done("PUT", "/v1/log/level", {"level": "warn"})
+        self.done("POST", "/v1/config/reload", {})
 
     def topics(self):
         new = {"topic": "t", "partitions": 2, "retention": "7d", "dedup_window_ms": 60_000,

@@ -36,26 +36,29 @@ core::Error read_receive(const CallPtr& call, Receiving* receiving) {
   return error ? error : Body(call->request()).finish();
 }
 
-// It would come again and again: to the dead letters, where the whole event is.
-void reject(const CallPtr& call, const core::Acquire& acquired, const core::AcquiredRange& range,
-            const core::Error& why) {
+// The outcome of ranges that the caller is not told of. If it is not taken, the deadline brings the
+// delivery back, and it is tried again.
+void settle_here(const CallPtr& call, const core::Acquire& acquired,
+                 const std::vector<core::AcquiredRange>& ranges, core::Verdict verdict,
+                 const std::string& why) {
   auto request = std::make_unique<core::Settle>(call->tenant());
   request->topic = acquired.topic;
   request->group = acquired.group;
   request->shard = acquired.shard;
   request->member = acquired.member;
-  request->outcomes.push_back({acquired.partition,
-                               acquired.lane,
-                               range.first,
-                               range.last,
-                               range.attempt,
-                               core::Verdict::reject,
-                               -1,
-                               "cannot be decoded for delivery: " + why.message(),
-                               {}});
+  for (const auto& range : ranges) {
+    request->outcomes.push_back({acquired.partition,
+                                 acquired.lane,
+                                 range.first,
+                                 range.last,
+                                 range.attempt,
+                                 verdict,
+                                 -1,
+                                 why,
+                                 {}});
+  }
   std::vector<core::RequestPtr> questions;
   questions.push_back(std::move(request));
-  // If it is not taken, the deadline brings the delivery back, and it is tried again.
   call->admin().ask(std::move(questions), [](std::vector<core::RequestPtr>) {});
 }
 
@@ -82,7 +85,9 @@ void answer_received(const CallPtr& call, const core::Acquire& acquired) {
           add_range(acquired, range, header, record, &events);
         });
     if (error) {
-      reject(call, acquired, range, error);
+      // It would come again and again: to the dead letters, where the whole event is.
+      settle_here(call, acquired, {range}, core::Verdict::reject,
+                  "cannot be decoded for delivery: " + error.message());
       continue;
     }
     for (const std::string& event : events) rows.add_object(event);
