@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/admin/body.h"
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/core/api_access.h"
@@ -93,6 +94,11 @@ bool takes_query(const Route& route) {
   return route.method == "GET" || route.run == &publish_event || route.run == &receive_deliveries;
 }
 
+// A route that is not here reads its body itself, if its method may have one.
+bool takes_no_body(const Route& route) {
+  return route.method == "DELETE" && route.run != &delete_tenant && route.run != &revoke_key;
+}
+
 // Before anybody is let in: what is wrong whoever asks.
 core::Error check_request(const Route& route, const http::Request& request,
                           const core::AnonymousRule& rule) {
@@ -109,7 +115,9 @@ core::Error check_request(const Route& route, const http::Request& request,
       !request.content_is("application/json")) {
     return core::Error(core::ErrorCode::unsupported_media_type);
   }
-  return takes_query(route) ? core::Error() : Query(request).finish();
+  if (!takes_query(route)) error = Query(request).finish();
+  if (!error && takes_no_body(route)) error = Body(request).finish();
+  return error;
 }
 
 }  // namespace

@@ -142,7 +142,6 @@ void update_principal(const CallPtr& call) {
 }
 
 void delete_principal(const CallPtr& call) {
-  if (const core::Error error = Body(call->request()).finish()) return call->fail(error);
   auto request = std::make_unique<core::DeletePrincipal>(call->tenant());
   request->name = call->parameter("principal");
   uint64_t version = 0;

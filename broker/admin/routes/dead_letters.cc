@@ -132,7 +132,6 @@ void get_dead_letter(const CallPtr& call) {
 }
 
 void delete_dead_letter(const CallPtr& call) {
-  if (const core::Error error = Body(call->request()).finish()) return call->fail(error);
   uint64_t sequence = 0;
   if (!letter_of(call, &sequence)) return;
   call->with_acked_group([call, sequence](const core::GroupPtr& group,

@@ -196,7 +196,6 @@ void retry_event_dlq(const CallPtr& call) {
 }
 
 void delete_event_dlq(const CallPtr& call) {
-  if (const core::Error error = Body(call->request()).finish()) return call->fail(error);
   with_letters(call, [call](const std::vector<FoundLetters>& found) {
     const auto make = [](const FoundLetters& one, core::DeleteDeadLetters* request) {
       request->only = one.sequences;

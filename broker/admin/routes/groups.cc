@@ -1,6 +1,5 @@
 // /v1/groups: a tenant's consumer groups of both kinds; deleting them. What changes acked ones is
 // in group_changes.cc.
-#include "broker/admin/body.h"
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/admin/routes/group_json.h"
@@ -87,7 +86,6 @@ void get_group(const CallPtr& call) {
 }
 
 void delete_group(const CallPtr& call) {
-  if (const core::Error error = Body(call->request()).finish()) return call->fail(error);
   call->with_group([call](const core::GroupPtr& group, const core::TopicPtr&) {
     if (const core::Error error = call->if_match(group->version)) return call->fail(error);
     auto request = std::make_unique<core::DeleteGroup>(call->tenant());

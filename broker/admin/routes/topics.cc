@@ -123,7 +123,6 @@ void delete_topic(const CallPtr& call) {
   auto request = std::make_unique<core::DeleteTopic>(call->tenant());
   request->shard = kMetaShard;
   request->name = call->parameter("topic");
-  if (const core::Error error = Body(call->request()).finish()) return call->fail(error);
   if (const core::Error error = call->may(request->name)) return call->fail(error);
   const auto topic = call->catalog()->topic(call->tenant().tenant(), request->name);
   const core::Error unmatched =
