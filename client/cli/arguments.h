@@ -96,6 +96,8 @@ struct AuditArguments {
   std::string action;  // "group.quarantined", or all that begin with it
   std::string object;  // "group mail"
   uint64_t count = 50;
+  std::string export_file;  // verify: empty: none
+  bool offline = false;     // verify
 };
 
 struct ReplayArguments {

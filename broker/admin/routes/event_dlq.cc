@@ -24,10 +24,10 @@ struct LetterPage {
   std::string cursor;  // GROUP@NUMBER: behind this letter
 };
 
-bool take_letters(const core::ListDeadLetters& listed, LetterPage* page) {
+bool take_letters(const CallPtr& call, const core::ListDeadLetters& listed, LetterPage* page) {
   page->cursor = native::dead_letter_id(listed.group->name, listed.last);
   for (const auto& letter : listed.letters) {
-    const std::string text = letter_json(listed, letter);
+    const std::string text = letter_json(call, listed, letter);
     const bool full = page->count > 0 && page->rows.size_bytes() + text.size() > kPageBytes;
     if (full || page->count == page->limit) {
       page->cursor = native::dead_letter_id(listed.group->name, letter.sequence - 1);
@@ -170,7 +170,9 @@ void get_event_dlq(const CallPtr& call) {
   // The group of the cursor may be gone: then the next one begins with its first letter.
   if (letters->groups.empty() || letters->groups.front().group->name != first) letters->after = 0;
   letters->page_size = page->limit;
-  letters->take = [page](const auto& listed) { return take_letters(listed, page.get()); };
+  letters->take = [call, page](const auto& listed) {
+    return take_letters(call, listed, page.get());
+  };
   letters->done = [call, page](bool all_seen) { answer_letters(call, *page, all_seen); };
   walk(call, letters);
 }

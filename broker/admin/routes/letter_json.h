@@ -3,10 +3,13 @@
 
 #include <string>
 
+#include "broker/admin/call.h"
 #include "broker/core/api_acked.h"
 
 namespace headrace::admin {
 
-std::string letter_json(const core::ListDeadLetters& listed, const core::DeadLetter& letter);
+// As people are shown it: what the node's masks hide is hidden.
+std::string letter_json(const CallPtr& call, const core::ListDeadLetters& listed,
+                        const core::DeadLetter& letter);
 
 }  // namespace headrace::admin

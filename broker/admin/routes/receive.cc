@@ -123,6 +123,10 @@ void acquire(const CallPtr& call, const ReceivingPtr& receiving, uint64_t member
     }
     members.give_back(*receiving->group, acquired.member, http::now_mono_us());
     if (acquired.error) return call->refuse(acquired.error);
+    if (!acquired.acquired.empty() && call->request().hung_up()) {
+      // Nobody reads the answer: others may have them at once.
+      settle_here(call, acquired, std::exchange(acquired.acquired, {}), core::Verdict::release, "");
+    }
     answer_received(call, acquired);
   });
 }
