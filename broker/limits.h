@@ -197,6 +197,19 @@ constexpr size_t kJobPageBytes = 1u << 20;  // of one step; the first row always
 constexpr int64_t kJobCountBatches = 16;    // of one step of a dry run
 constexpr int64_t kRateBurstUs = 100'000;   // what a late timer may make good
 
+// ---- HTTP
+constexpr uint32_t kHttpWaitMsMax = 20'000;         // of a long poll; more: invalid_request
+constexpr size_t kHttpDeliveriesMax = 100;          // of one receive; more: invalid_request
+constexpr size_t kHttpOutcomesMax = 1'000;          // of one settle; more: invalid_request
+constexpr size_t kHttpMembers = 1'000;              // of acked groups, of all tenants; then busy
+constexpr int64_t kHttpMemberIdleUs = 30'000'000;   // beyond the ack deadline; then it leaves
+constexpr size_t kIdempotencyKeyMax = 255;          // bytes; more: invalid_request
+constexpr size_t kIdempotencyKeys = 10'000;         // of all callers; then the oldest is forgotten
+constexpr size_t kIdempotencyKeysPerActor = 1'000;  // likewise
+constexpr size_t kIdempotencyBytes = 16u << 20;     // likewise, of answers
+constexpr size_t kIdempotencyAnswerBytes = 64u << 10;   // larger ones are not kept
+constexpr int64_t kIdempotencyUs = 3600ll * 1'000'000;  // then it is forgotten
+
 static_assert(kFoldBytes <= kBatchBytesMax);
 static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must fit the output");
 static_assert(kBatchBytesMax <= kOutputBytesPerConnection);

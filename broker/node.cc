@@ -110,6 +110,7 @@ bool Node::start_admin(std::string* error) {
   options.reload = [this](auto done) { return ask_reload(std::move(done)); };
   options.default_partitions = static_cast<uint32_t>(config_.topics.partitions);
   options.default_retention = default_retention(config_);
+  options.max_batch_bytes = static_cast<uint32_t>(config_.limits.batch_bytes);
   options.http.max_connections = static_cast<size_t>(config_.http.max_connections);
   options.http.max_in_flight = static_cast<size_t>(config_.http.max_in_flight);
   options.http.max_body_bytes = static_cast<uint64_t>(config_.http.max_body_bytes);

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "broker/admin/body.h"
+#include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/core/api_access.h"
+#include "broker/limits.h"
 #include "metrics/counters.h"
 
 namespace headrace::admin {
@@ -27,7 +30,7 @@ struct Admin::Visit {
   }
   void run(Admin* admin, core::TenantContext who) {
     route->run(std::make_shared<Call>(*admin, std::move(who), route->permission, std::move(catalog),
-                                      std::move(request), std::move(parameters),
+                                      now_us, std::move(request), std::move(parameters),
                                       std::move(respond)));
   }
 };
@@ -55,6 +58,66 @@ core::Error credentials_of(const http::Request& request, core::Credentials* cred
   credentials->as_tenant = text("Headrace-As-Tenant");
   credentials->reason = text("Headrace-Reason");
   return {};
+}
+
+// What names the caller, the tenant or the kind of the request must not be there twice: whoever
+// stands before this broker may have looked at the other one.
+core::Error check_headers(const http::Request& request) {
+  for (const std::string_view name :
+       {"Authorization", "Content-Type", "Headrace-Tenant", "Headrace-As-Tenant", "Headrace-Reason",
+        "Idempotency-Key", "If-Match", "If-None-Match"}) {
+    if (request.count(name) > 1) {
+      return {core::ErrorCode::invalid_request, std::string(name) + ": is given more than once"};
+    }
+  }
+  return {};
+}
+
+// A web page may have its own name point to this machine's loopback address, and then send what it
+// wants to whoever is let in there without credentials (DNS rebinding). It cannot name an address.
+bool names_this_machine(std::string_view host) {
+  if (host.starts_with('[')) return true;
+  host = host.substr(0, host.rfind(':'));
+  const bool address = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return (address && !host.empty()) || host == "localhost" || host.ends_with(".localhost");
+}
+
+core::Error check_host(const http::Request& request, const core::AnonymousRule& rule) {
+  const auto host = request.header("Host");
+  const bool known = request.header("Authorization") || !request.peer_subject.empty();
+  if (!rule.loopback || known || !host || names_this_machine(*host)) return {};
+  return {core::ErrorCode::misdirected,
+          "without credentials, Host must be localhost or an address"};
+}
+
+bool takes_query(const Route& route) {
+  return route.method == "GET" || route.run == &publish_event || route.run == &receive_deliveries;
+}
+
+// A route that is not here reads its body itself, if its method may have one.
+bool takes_no_body(const Route& route) {
+  return route.method == "DELETE" && route.run != &delete_tenant && route.run != &revoke_key;
+}
+
+// Before anybody is let in: what is wrong whoever asks.
+core::Error check_request(const Route& route, const http::Request& request,
+                          const core::AnonymousRule& rule) {
+  core::Error error = check_headers(request);
+  if (!error && route.permission != core::Permission::open) error = check_host(request, rule);
+  if (error) return error;
+  if (request.header("Content-Encoding").value_or("identity") != "identity") {
+    return {core::ErrorCode::unsupported_media_type, "without Content-Encoding"};
+  }
+  // A web page may send a POST to any address, but of this type only with the broker's consent,
+  // which it does not give (fetch.spec.whatwg.org, CORS-safelisted request headers). What publishes
+  // decides by itself.
+  if (route.run != &publish_event && (route.method == "POST" || !request.body.empty()) &&
+      !request.content_is("application/json")) {
+    return core::Error(core::ErrorCode::unsupported_media_type);
+  }
+  if (!takes_query(route)) error = Query(request).finish();
+  if (!error && takes_no_body(route)) error = Body(request).finish();
+  return error;
 }
 
 }  // namespace
@@ -93,7 +156,14 @@ Admin::Admin(const AdminOptions& options, std::vector<runtime::Reactor*> reactor
     : options_(options),
       reactors_(std::move(reactors)),
       store_(store),
-      registry_(static_cast<size_t>(options.config.metrics.max_series)) {}
+      registry_(static_cast<size_t>(options.config.metrics.max_series)),
+      members_([this](core::RequestPtr question, Members::Done done) {
+        std::vector<core::RequestPtr> questions;
+        questions.push_back(std::move(question));
+        ask(std::move(questions), [done = std::move(done)](std::vector<core::RequestPtr> answers) {
+          done(std::move(answers[0]));
+        });
+      }) {}
 
 Admin::~Admin() = default;
 
@@ -144,11 +214,9 @@ void Admin::serve(http::Request&& request, http::Respond respond,
   PathParameters parameters;
   std::string allowed;
   const Route* route = find_route(request, &parameters, &allowed);
-  // A web page may send a POST to any address, but of this type only with the broker's consent,
-  // which it does not give (fetch.spec.whatwg.org, CORS-safelisted request headers).
-  if (route != nullptr && (route->method == "POST" || !request.body.empty()) &&
-      !request.content_is("application/json")) {
-    return respond(problem({core::ErrorCode::unsupported_media_type, ""}));
+  if (route != nullptr) {
+    const core::Error error = check_request(*route, request, anonymous);
+    if (error) return respond(problem(error));
   }
   if (route != nullptr) {
     return enter(std::make_shared<Visit>(Visit{route, std::move(request), std::move(parameters),
@@ -202,7 +270,7 @@ void Admin::let_in(const std::shared_ptr<Visit>& visit) {
     return visit->fail(error);
   }
   if (!who.may(permission)) return visit->fail(who.require(permission));
-  if (who.reason().empty()) return visit->run(this, who);
+  if (who.reason().empty()) return run_once_per_key(visit, who);
   // The tenant's audit trail tells it before anything is done.
   auto note = std::make_unique<core::NoteAction>(who);
   note->shard = kMetaShard;
@@ -211,7 +279,55 @@ void Admin::let_in(const std::shared_ptr<Visit>& visit) {
   questions.push_back(std::move(note));
   ask(std::move(questions), [this, visit, who](std::vector<core::RequestPtr> answers) {
     if (answers[0]->error) return visit->fail(answers[0]->error);
-    visit->run(this, who);
+    run_once_per_key(visit, who);
+  });
+}
+
+void Admin::run_once_per_key(const std::shared_ptr<Visit>& visit, const core::TenantContext& who) {
+  const auto given = visit->request.header("Idempotency-Key");
+  if (!given || visit->route->method == "GET") return visit->run(this, who);
+  if (const core::Error error = Idempotency::check(*given)) return visit->fail(error);
+  const int64_t now_us = visit->request.received_mono_us;
+  const Idempotency::Key key{who.tenant(), Idempotency::caller_of(who), std::string(*given)};
+  http::Response kept;
+  const core::Error error =
+      idempotency_.begin(key, Idempotency::fingerprint(visit->request), now_us, &kept);
+  if (error) return visit->fail(error);
+  if (kept.status != 0) return visit->respond(std::move(kept));
+  visit->respond = [this, key, now_us, respond = visit->respond](http::Response response) {
+    idempotency_.finish(key, response, now_us);
+    respond(std::move(response));
+  };
+  visit->run(this, who);
+}
+
+// ---- who waits
+
+Admin::WaitSlot Admin::begin_wait() {
+  if (waits_.fetch_add(1) * 2 >= options_.http.max_in_flight) {
+    waits_.fetch_sub(1);
+    return nullptr;
+  }
+  return {this, [this](void*) { waits_.fetch_sub(1); }};
+}
+
+int64_t Admin::bounded_wait_us(int64_t wanted_us) const {
+  return std::min(wanted_us, options_.http.respond_timeout_us * 3 / 4);
+}
+
+Members& Admin::members() {
+  watch_members();
+  return members_;
+}
+
+// Who is idle too long leaves, also when no other request comes.
+void Admin::watch_members() {
+  if (watching_members_) return;
+  watching_members_ = true;
+  server_->after(limits::kHttpMemberIdleUs / 3, [this] {
+    watching_members_ = false;
+    members_.sweep(http::now_mono_us());
+    if (members_.size() > 0) watch_members();
   });
 }
 

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "broker/admin/idempotency.h"
+#include "broker/admin/members.h"
 #include "broker/admin/rate.h"
 #include "broker/live_settings.h"
 #include "broker/runtime/gather.h"
@@ -38,6 +40,7 @@ struct AdminOptions {
   std::shared_ptr<const Redactor> redactor;  // of what people are shown
   uint32_t default_partitions = 1;           // of topics that do not say
   core::Retention default_retention;
+  uint32_t max_batch_bytes = 16u << 20;
   core::AnonymousRule anonymous;
   http::ServerOptions http;
   std::optional<Door> metrics;  // an address of its own for /metrics and health
@@ -78,6 +81,14 @@ class Admin final : public http::Handler {
   storage::RocksStore& store() { return *store_; }
   metrics::Registry& registry() { return registry_; }
   Recent recent(int64_t now_mono_us);
+  uint32_t next_lane() { return next_lane_++; }  // of events without a key, in turn
+  Members& members();
+  // One of the requests that wait for events: until the last copy is gone. Null: too many wait.
+  // They are at most half of all requests, so that others are answered meanwhile.
+  using WaitSlot = std::shared_ptr<void>;
+  WaitSlot begin_wait();
+  // How long a request of now may wait, of what it wants: it must be answered in time.
+  int64_t bounded_wait_us(int64_t wanted_us) const;
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
  private:
@@ -86,11 +97,18 @@ class Admin final : public http::Handler {
   void serve(http::Request&& request, http::Respond respond, const core::AnonymousRule& anonymous);
   void enter(std::shared_ptr<Visit> visit);
   void let_in(const std::shared_ptr<Visit>& visit);
+  void watch_members();
+  void run_once_per_key(const std::shared_ptr<Visit>& visit, const core::TenantContext& who);
 
   AdminOptions options_;  // the HTTP thread's, once it has started
   const std::vector<runtime::Reactor*> reactors_;
   storage::RocksStore* const store_;
   metrics::Registry registry_;
+  uint32_t next_lane_ = 0;
+  Members members_;
+  bool watching_members_ = false;
+  std::atomic<size_t> waits_{0};
+  Idempotency idempotency_;
   Rate published_;
   Rate acked_;
   Rate failed_;

@@ -156,6 +156,26 @@ Body Body::object(std::string_view name) {
   return Body(document_, there ? value : &kNothing, path);
 }
 
+std::vector<Body> Body::objects(std::string_view name, size_t most) {
+  const json* value = find(name);
+  std::vector<Body> bodies;
+  if (value == nullptr) return bodies;
+  if (!value->is_array() || value->size() > most) {
+    wrong(name, "must be an array of at most " + std::to_string(most) + " objects");
+    return bodies;
+  }
+  for (const json& one : *value) {
+    const std::string path = std::string(name) + "[" + std::to_string(bodies.size()) + "]";
+    if (!one.is_object()) {
+      wrong(path, "must be an object");
+      return {};
+    }
+    document_->objects.emplace_back(path_ + path + ".", &one);
+    bodies.push_back(Body(document_, &one, path_ + path + "."));
+  }
+  return bodies;
+}
+
 core::Error Body::finish() {
   for (const auto& [path, object] : document_->objects) {
     for (const auto& [name, value] : object->items()) {

@@ -42,6 +42,8 @@ class Body {
   }
   // An object within; its fields are part of this body. Empty if it is not there.
   Body object(std::string_view name);
+  // The objects of an array, likewise: "outcomes[3].delay". Empty if it is not there.
+  std::vector<Body> objects(std::string_view name, size_t most);
 
   void require(std::string_view name);  // says so if the field is not there
   void wrong(std::string_view name, std::string_view why);

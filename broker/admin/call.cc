@@ -25,6 +25,25 @@ void Call::reply(int status, std::string object, http::Headers headers) {
   respond_({status, "application/json", std::move(headers), std::move(object)});
 }
 
+std::pair<std::string, std::string> etag(uint64_t version) {
+  return {"ETag", "\"" + std::to_string(version) + "\""};
+}
+
+core::Error Call::if_match(uint64_t version) const {
+  const auto given = request_.header("If-Match");
+  if (!given || *given == "*") return {};
+  const std::string tag = etag(version).second;
+  std::string_view rest = *given;
+  while (!rest.empty()) {  // a list, as RFC 9110 has it
+    std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    while (one.ends_with(' ')) one.remove_suffix(1);
+    if (one == tag) return {};
+  }
+  return {core::ErrorCode::precondition_failed, "it is " + tag};
+}
+
 void Call::fail(const core::Error& error) {
   respond_(problem(error));
 }

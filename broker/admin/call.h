@@ -28,12 +28,13 @@ using CallPtr = std::shared_ptr<Call>;
 class Call : public std::enable_shared_from_this<Call> {
  public:
   Call(Admin& admin, core::TenantContext tenant, core::Permission permission,
-       core::CatalogPtr catalog, http::Request request, PathParameters parameters,
+       core::CatalogPtr catalog, int64_t now_us, http::Request request, PathParameters parameters,
        http::Respond respond)
       : admin_(admin),
         tenant_(std::move(tenant)),
         permission_(permission),
         catalog_(std::move(catalog)),
+        now_us_(now_us),
         request_(std::move(request)),
         parameters_(std::move(parameters)),
         respond_(std::move(respond)) {}
@@ -44,6 +45,7 @@ class Call : public std::enable_shared_from_this<Call> {
   core::Error may(std::string_view topic) const { return tenant_.require(permission_, topic); }
   // As it was when the caller was let in.
   const core::CatalogPtr& catalog() const { return catalog_; }
+  int64_t now_us() const { return now_us_; }  // wall clock; likewise
   const http::Request& request() const { return request_; }
   const std::string& parameter(std::string_view name) const;
 
@@ -51,6 +53,8 @@ class Call : public std::enable_shared_from_this<Call> {
   void respond(http::Response response) { respond_(std::move(response)); }
   // `object` is a JSON object, with or without an end of line.
   void reply(int status, std::string object, http::Headers headers = {});
+  // What If-Match asks for; precondition_failed if `version` is not that of the thing.
+  core::Error if_match(uint64_t version) const;
   void fail(const core::Error& error);
 
   // What the core calls `first` is called `second` in this route's request; the first prefix that
@@ -88,11 +92,15 @@ class Call : public std::enable_shared_from_this<Call> {
   const core::TenantContext tenant_;
   const core::Permission permission_;
   const core::CatalogPtr catalog_;
+  const int64_t now_us_;
   const http::Request request_;
   const PathParameters parameters_;
   const http::Respond respond_;
   std::vector<FieldName> field_names_;
 };
+
+// The header that names a version of a thing's settings.
+std::pair<std::string, std::string> etag(uint64_t version);
 
 // problem+json from the error table.
 http::Response problem(const core::Error& error);

@@ -37,17 +37,26 @@ int64_t Query::time_us(std::string_view name) {
 }
 
 uint32_t Query::limit() {
-  const auto given = text("limit");
-  if (!given) return limits::kPageSizeDefault;
-  uint32_t value = 0;
+  return static_cast<uint32_t>(
+      number("limit", 1, limits::kPageSizeMax).value_or(limits::kPageSizeDefault));
+}
+
+std::optional<int64_t> Query::number(std::string_view name, int64_t least, int64_t most) {
+  const auto given = text(name);
+  if (!given) return std::nullopt;
+  int64_t value = 0;
   const char* end = given->data() + given->size();
   const auto parsed = std::from_chars(given->data(), end, value);
   const bool number = parsed.ec == std::errc() && parsed.ptr == end;
-  if (!number || value < 1 || value > limits::kPageSizeMax) {
-    wrong("limit", "1 to " + std::to_string(limits::kPageSizeMax));
-    return limits::kPageSizeDefault;
-  }
-  return value;
+  if (number && value >= least && value <= most) return value;
+  wrong(name, "a whole number, " + std::to_string(least) + " to " + std::to_string(most));
+  return std::nullopt;
+}
+
+bool Query::boolean(std::string_view name) {
+  const auto given = text(name);
+  if (given && *given != "true" && *given != "false") wrong(name, "true or false");
+  return given == "true";
 }
 
 core::Error Query::finish() {

@@ -8,11 +8,32 @@
 namespace headrace::runtime {
 namespace {
 
+// Sessions stop receiving when the store is behind, and are told when the disk is full; what comes
+// from a foreign thread is refused here.
+core::Error refuse_publish(const Reactor& reactor) {
+  core::Error error;
+  if (reactor.pressure().disk != storage::Pressure::Disk::ok) {
+    error = core::Error(core::ErrorCode::disk_full);
+    error.retry_after_ms = 1'000;
+  } else if (!reactor.takes_publishes()) {
+    error = core::Error(core::ErrorCode::busy, "the store is behind");
+    error.retry_after_ms = 100;
+  }
+  return error;
+}
+
 // A request from a foreign thread, carried by the inbox.
 struct ForeignRequest final : storage::Completion {
   void run() override {
     waiting->fetch_sub(1, std::memory_order_relaxed);
-    reactor->submit(std::move(request));
+    if (request->kind == core::Request::Kind::publish_events) {
+      request->error = refuse_publish(*reactor);
+    }
+    if (request->error) {
+      reactor->deliver_reply(std::move(request));
+    } else {
+      reactor->submit(std::move(request));
+    }
     delete this;
   }
   Reactor* reactor = nullptr;

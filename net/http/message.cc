@@ -2,6 +2,7 @@
 
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/status.hpp>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 namespace headrace::http {
@@ -10,6 +11,14 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
     if (boost::beast::iequals({key.data(), key.size()}, {name.data(), name.size()})) return value;
   }
   return std::nullopt;
+}
+
+size_t Request::count(std::string_view name) const {
+  size_t found = 0;
+  for (const auto& [key, value] : headers) {
+    if (boost::beast::iequals({key.data(), key.size()}, {name.data(), name.size()})) ++found;
+  }
+  return found;
 }
 
 bool Request::content_is(std::string_view media_type) const {
@@ -25,6 +34,11 @@ std::optional<std::string> Request::query_value(std::string_view name) const {
     if (key == name) return value;
   }
   return std::nullopt;
+}
+
+int64_t now_mono_us() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
 std::string_view status_text(int status) {

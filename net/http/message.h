@@ -2,6 +2,7 @@
 // Plain values: any thread, no Beast.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +24,13 @@ struct Request {
   bool from_loopback = false;
   std::string peer_subject;  // of the client's verified certificate, RFC 2253; empty: none
   int64_t received_mono_us = 0;
+  // Whether the client has hung up meanwhile (or sends no more); on the server's thread. Null: not
+  // known.
+  std::function<bool()> hung_up;
 
   // The first header of this name; nothing if there is none.
   std::optional<std::string_view> header(std::string_view name) const;
+  size_t count(std::string_view name) const;  // of headers of this name
   // Whether the body's declared media type is this one, whatever its parameters.
   bool content_is(std::string_view media_type) const;
   // The first query parameter of this name; nothing if there is none.
@@ -42,6 +47,9 @@ struct Response {
 // RFC 9457: {"type":"about:blank","title":…,"status":…,"code":…,"detail":…}. `code` is the name in
 // the error table, `detail` says what to do about it.
 Response problem(int status, std::string_view code, std::string_view detail);
+
+// The clock of Request::received_mono_us.
+int64_t now_mono_us();
 
 // The words that go with a status code: "Not Found".
 std::string_view status_text(int status);

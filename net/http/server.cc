@@ -82,6 +82,7 @@ void ServerCore::begin_stop() {
   stopping = true;
   beast::error_code ignored;
   acceptor_.close(ignored);
+  later_.cancel();
   // With nothing left to do, run() returns. Ending a session erases it from the set: go over a copy
   // of living ones.
   const auto end_all = [this](bool at_once) {
@@ -93,6 +94,14 @@ void ServerCore::begin_stop() {
   timer_.expires_after(std::chrono::microseconds(options.stop_grace_us));
   timer_.async_wait([end_all](beast::error_code) { end_all(true); });
   if (sessions_.empty()) timer_.cancel();
+}
+
+void ServerCore::after(int64_t delay_us, std::function<void()> work) {
+  if (stopping) return;
+  later_.expires_after(std::chrono::microseconds(delay_us));
+  later_.async_wait([work = std::move(work)](beast::error_code cancelled) {
+    if (!cancelled) work();
+  });
 }
 
 void ServerCore::session_ended(Session* session) {
@@ -125,6 +134,10 @@ std::string Server::url() const {
 
 void Server::post(std::function<void()> work) {
   asio::post(core_->io, std::move(work));
+}
+
+void Server::after(int64_t delay_us, std::function<void()> work) {
+  core_->after(delay_us, std::move(work));
 }
 
 void Server::stop() {

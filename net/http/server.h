@@ -66,6 +66,9 @@ class Server {
 
   // Runs `work` on the server's thread; dropped if the server has stopped. Any thread.
   void post(std::function<void()> work);
+  // Likewise, after `delay_us`; one at a time, a later call takes its place. On the server's
+  // thread.
+  void after(int64_t delay_us, std::function<void()> work);
 
   // Stops accepting, closes idle connections, gives requests in flight the grace, joins the
   // thread. Not from the server's own thread. Repeating it does nothing.

@@ -1,5 +1,7 @@
 #include "net/http/session.h"
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -99,11 +101,6 @@ void Session::close() {
   stream_.socket().close(ignored);
 }
 
-int64_t mono_us() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
-
 void Session::start() {
   if (core_->options.tls == nullptr) return read_header();
   stream_.expires_after(micros(core_->options.handshake_timeout_us));
@@ -120,7 +117,7 @@ void Session::on_first_bytes() {
   const auto first = *static_cast<const unsigned char*>(buffer_.data().data());
   if (net::begins_tls(first)) return handshake();
   core_->tls_failures.note(peer_, "the client does not speak TLS: its URL must begin with https://",
-                           mono_us());
+                           now_mono_us());
   refuse_plain();
 }
 
@@ -153,7 +150,7 @@ void Session::on_handshake(beast::error_code failure, size_t taken) {
     const std::string why = late     ? "no handshake within the handshake time"
                             : of_tls ? net::explain_handshake_failure(stream_.ssl(), code)
                                      : "the client broke off: " + failure.message();
-    core_->tls_failures.note(peer_, why, mono_us());
+    core_->tls_failures.note(peer_, why, now_mono_us());
     if (of_tls) linger();
     return;
   }
@@ -189,6 +186,12 @@ void Session::read_header() {
 void Session::on_header(beast::error_code failure) {
   if (failure) return on_read_failure(failure);
   if (refused_) return write(busy("the broker has too many HTTP connections"), true);
+  // Another coding would leave it open where the body ends, and what comes behind it would be read
+  // as a request.
+  const auto coding = parser_->get()[beast::http::field::transfer_encoding];
+  if (!coding.empty() && !beast::iequals(coding, "chunked")) {
+    return fail(501, "unsupported", "Transfer-Encoding may be chunked and nothing else");
+  }
   const bool expects = beast::iequals(parser_->get()[beast::http::field::expect], "100-continue");
   if (expects && !parser_->is_done()) return send_continue();
   read_body();
@@ -236,8 +239,11 @@ void Session::fail(int status, std::string_view code, std::string_view detail) {
   write(problem(status, code, detail), true);
 }
 
-bool Session::fill_request(Request* request) const {
+bool Session::fill_request(Request* request) {
   const auto& message = parser_->get();
+  // More than one could be read differently by whoever stands before this server (RFC 9112, 3.2).
+  const auto hosts = message.count(beast::http::field::host);
+  if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return false;
   if (!parse_target(text_of(message.target()), request)) return false;
   const bool head = message.method() == beast::http::verb::head;
   request->method = head ? "GET" : text_of(message.method_string());
@@ -247,7 +253,18 @@ bool Session::fill_request(Request* request) const {
   request->peer = peer_;
   request->from_loopback = from_loopback_;
   request->peer_subject = peer_subject_;
+  request->hung_up = [session = weak_from_this()] {
+    const auto living = session.lock();
+    return living == nullptr || living->hung_up();
+  };
   return true;
+}
+
+// Looks, takes nothing: a next request that was sent ahead stays where it is.
+bool Session::hung_up() {
+  char byte = 0;
+  const ssize_t got = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 void Session::dispatch() {
@@ -255,13 +272,13 @@ void Session::dispatch() {
   if (!fill_request(&request)) {
     return fail(400, "invalid_request",
                 "the request's target must be a path that starts with /, "
-                "percent-encoded UTF-8");
+                "percent-encoded UTF-8, and it must have one Host");
   }
   if (core_->in_flight >= core_->options.max_in_flight) {
     return write(busy("the broker has too many HTTP requests in flight"), false);
   }
   request.body = std::move(parser_->get().body());
-  request.received_mono_us = mono_us();
+  request.received_mono_us = now_mono_us();
   ++core_->in_flight;
   in_flight_ = true;
   const uint64_t number = ++request_number_;

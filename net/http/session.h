@@ -33,6 +33,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void run();
   void begin_stop();  // on the server's thread
   void session_ended(Session* session);
+  void after(int64_t delay_us, std::function<void()> work);
 
   const ServerOptions options;
   Handler* const handler;
@@ -47,6 +48,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
 
   tcp::acceptor acceptor_{io};
   asio::steady_timer timer_{io};  // pause after a failed accept; later the grace of stop
+  asio::steady_timer later_{io};  // of after()
   tcp::endpoint bound_;
   std::unordered_set<Session*> sessions_;
 };
@@ -75,7 +77,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_body();
   void on_read_failure(beast::error_code failure);
   void dispatch();
-  bool fill_request(Request* request) const;
+  bool fill_request(Request* request);
+  bool hung_up();
   void fail(int status, std::string_view code, std::string_view detail);
   void write(Response response, bool close_after);
   template <class Body>

@@ -29,6 +29,8 @@ bool parse_target(std::string_view target, Request* request) {
   boost::urls::encoding_opts form;
   form.space_as_plus = true;
   for (const auto& parameter : url->params(form)) {
+    // "/path?" and "a=1&&b=2" have nothing there.
+    if (parameter.key.empty() && !parameter.has_value) continue;
     std::string value;
     if (!take(std::string(parameter.key), &text)) return false;
     if (!take(std::string(parameter.value), &value)) return false;

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
+from access_test import http
 from broker import HEADRACE, Broker, Publisher, wait_until
 from tmpfs import Tmpfs
 from wire import Refused, Wire
@@ -62,6 +63,8 @@ class FullDisk(unittest.TestCase):
             self.assertEqual(refused.exception.name, "disk_full")
             self.assertTrue(refused.exception.retryable)
             self.assertGreater(refused.exception.retry_after_ms, 0)
+            status, problem = http(broker, "POST", "/v1/topics/default/events")
+            self.assertEqual((status, problem["code"]), (507, "disk_full"))
             told = broker.cli("publish", "default", "--data", "x", "--timeout", "1s", check=False)
             self.assertEqual(told.returncode, 1)
             self.assertIn("disk", told.stderr)

@@ -32,6 +32,21 @@ TEST(Body, NothingIsAnEmptyObject) {
   EXPECT_FALSE(body.finish());
 }
 
+TEST(Body, ObjectsOfAnArrayAreTakenOneByOne) {
+  const auto said = [](const char* text) {
+    Body body(with_body(text));
+    for (Body& one : body.objects("list", 2)) one.text("name");
+    return body.finish().detail;
+  };
+  EXPECT_EQ(said(R"({"list":[{"name":"x"},{}]})"), "");
+  EXPECT_EQ(said("{}"), "");
+  EXPECT_EQ(said(R"({"list":[{"name":"x"},{"name":7}]})"), "list[1].name: must be a string");
+  EXPECT_EQ(said(R"({"list":[{"more":1}]})"), "list[0].more: no such field here");
+  EXPECT_EQ(said(R"({"list":[{},7]})"), "list[1]: must be an object");
+  EXPECT_EQ(said(R"({"list":{}})"), "list: must be an array of at most 2 objects");
+  EXPECT_EQ(said(R"({"list":[{},{},{}]})"), "list: must be an array of at most 2 objects");
+}
+
 // Takes `a` (a whole number, 0 to 9), `b` (texts) and `o.d` (a duration); what is said.
 std::string said_to(const std::string& text) {
   Body body(with_body(text));

@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "broker/admin/openapi.h"
 #include "broker/admin/routes.h"
 
 namespace headrace::admin {
@@ -32,6 +35,28 @@ TEST(HttpPage, ListsEveryRoute) {
     expected.push_back(row.append(core::to_string(route.permission)).append(" "));
   }
   EXPECT_EQ(listed(), expected);
+}
+
+// So is the document for programs; tests/e2e/openapi_test.py compares it with real answers.
+TEST(OpenApi, HasEveryRouteWithItsPermission) {
+  const auto document = nlohmann::json::parse(openapi_document("9.9"));
+  EXPECT_EQ(document["info"]["version"], "9.9");
+  std::set<std::string> has;
+  for (const auto& [path, item] : document["paths"].items()) {
+    for (const auto& [method, operation] : item.items()) {
+      if (method == "parameters") continue;
+      std::string upper = method;
+      for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      has.insert(upper + " " + path + " " + operation.value("x-permission", ""));
+    }
+  }
+  std::set<std::string> expected;
+  for (const Route& route : routes()) {
+    std::string row(route.method);
+    row.append(" ").append(route.path).append(" ").append(core::to_string(route.permission));
+    expected.insert(row);
+  }
+  EXPECT_EQ(has, expected) << "broker/admin/openapi/*.json";
 }
 
 TEST(FindRoute, ByMethodAndSegments) {

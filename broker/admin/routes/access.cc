@@ -54,9 +54,19 @@ std::string key_json(const core::Principal& holder, const core::ApiKey& key, int
   return body;
 }
 
+// If-Match, about the principal as the broker knew it when the call came; a change also says which
+// version it means.
+core::Error match_principal(const CallPtr& call, const std::string& name, uint64_t* if_version) {
+  const auto known = call->catalog()->principal(call->tenant().tenant(), name);
+  if (known == nullptr || !call->request().header("If-Match")) return {};
+  if (*if_version == 0) *if_version = known->version;
+  return call->if_match(known->version);
+}
+
 }  // namespace
 
 void get_me(const CallPtr& call) {
+  if (const core::Error error = Query(call->request()).finish()) return call->fail(error);
   proto::MeOk me;
   native::to_proto(*call->catalog(), call->tenant(), &me);
   std::string body;
@@ -91,7 +101,7 @@ void get_principal(const CallPtr& call) {
   const std::string& name = call->parameter("principal");
   const auto found = call->catalog()->principal(call->tenant().tenant(), name);
   if (found == nullptr) return call->fail({core::ErrorCode::unknown_principal, "'" + name + "'"});
-  call->reply(200, principal_json(*found));
+  call->reply(200, principal_json(*found), {etag(found->version)});
 }
 
 void create_principal(const CallPtr& call) {
@@ -106,7 +116,7 @@ void create_principal(const CallPtr& call) {
   if (const core::Error error = body.finish()) return call->fail(error);
   request->shard = kMetaShard;
   call->ask<core::CreatePrincipal>(std::move(request), [call](core::CreatePrincipal& made) {
-    http::Headers headers;
+    http::Headers headers = {etag(made.made->version)};
     if (made.created) headers.emplace_back("Location", "/v1/principals/" + made.made->name);
     call->reply(made.created ? 201 : 200, principal_json(*made.made), std::move(headers));
   });
@@ -122,15 +132,22 @@ void update_principal(const CallPtr& call) {
   request->disabled = body.maybe_boolean("disabled");
   request->if_version = static_cast<uint64_t>(body.integer("version", 1, INT64_MAX).value_or(0));
   if (const core::Error error = body.finish()) return call->fail(error);
+  if (const core::Error error = match_principal(call, request->name, &request->if_version)) {
+    return call->fail(error);
+  }
   request->shard = kMetaShard;
   call->ask<core::UpdatePrincipal>(std::move(request), [call](core::UpdatePrincipal& done) {
-    call->reply(200, principal_json(*done.changed));
+    call->reply(200, principal_json(*done.changed), {etag(done.changed->version)});
   });
 }
 
 void delete_principal(const CallPtr& call) {
   auto request = std::make_unique<core::DeletePrincipal>(call->tenant());
   request->name = call->parameter("principal");
+  uint64_t version = 0;
+  if (const core::Error error = match_principal(call, request->name, &version)) {
+    return call->fail(error);
+  }
   request->shard = kMetaShard;
   call->ask<core::DeletePrincipal>(std::move(request), [call](core::DeletePrincipal& deleted) {
     std::string body;

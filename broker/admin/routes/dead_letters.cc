@@ -4,13 +4,13 @@
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/admin/routes/event_json.h"
+#include "broker/admin/routes/letter_json.h"
 #include "broker/core/api_acked.h"
 #include "broker/native/handlers/convert_groups.h"
 #include "json/dead_letter.h"
 #include "json/json_rows.h"
 
 namespace headrace::admin {
-namespace {
 
 std::string letter_json(const CallPtr& call, const core::ListDeadLetters& listed,
                         const core::DeadLetter& letter) {
@@ -30,6 +30,8 @@ std::string letter_json(const CallPtr& call, const core::ListDeadLetters& listed
   text.pop_back();  // the line's end
   return text;
 }
+
+namespace {
 
 void answer_list(const CallPtr& call, const core::ListDeadLetters& listed) {
   JsonRows rows;

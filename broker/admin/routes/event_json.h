@@ -11,6 +11,11 @@ namespace headrace::admin {
 // Values of one answer; then a page ends early. The first event always fits.
 constexpr size_t kPageBytes = 1u << 20;
 
+// The JSON object of one record of a batch, as consumers get it. Its id, too, unless that is null.
+std::string record_json(const core::Topic& topic, PartitionId partition,
+                        const storage::BatchHeader& header, const storage::RecordView& record,
+                        int64_t append_time_us, std::string* id = nullptr);
+
 // The JSON object of the event at `offset`, whose record batch `event` holds it alone. Its id, too,
 // unless that is null. With a redactor as people are shown it, and `redacted` says if anything is
 // hidden; without one as consumers get it.

@@ -11,6 +11,26 @@
 
 namespace headrace::admin {
 
+std::string record_json(const core::Topic& topic, PartitionId partition,
+                        const storage::BatchHeader& header, const storage::RecordView& record,
+                        int64_t append_time_us, std::string* id) {
+  const EventView view{.topic = topic.name,
+                       .topic_id = topic.id.value(),
+                       .partition = partition.value(),
+                       .offset = header.base_offset + record.offset_delta,
+                       .append_time_us = append_time_us,
+                       .epoch = static_cast<uint32_t>(header.leader_epoch),
+                       .status = {},
+                       .record = record};
+  std::string json;
+  JsonLine line(&json);
+  event_fields(&line, view);
+  line.end();
+  json.pop_back();  // the line's end
+  if (id != nullptr) *id = event_id(view, storage::read_attributes(record));
+  return json;
+}
+
 core::Error event_json(const core::Topic& topic, PartitionId partition, Offset offset,
                        int64_t append_time_us, const SharedBytes& event, std::string* json,
                        std::string* id, std::string_view status, const Redactor* redactor) {

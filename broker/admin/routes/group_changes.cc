@@ -88,7 +88,7 @@ void answer_described(const CallPtr& call, const core::GroupPtr& group, const co
                       int status) {
   call->ask<core::DescribeGroup>(
       call->about<core::DescribeGroup>(group, topic), [call, status](core::DescribeGroup& of) {
-        http::Headers headers;
+        http::Headers headers = {etag(of.group->version)};
         if (status == 201) headers.emplace_back("Location", "/v1/groups/" + of.group->name);
         call->reply(status, group_json(of), std::move(headers));
       });
@@ -154,6 +154,7 @@ void update_group(const CallPtr& call) {
   name_options(call);
   call->with_acked_group(
       [call, body, version](const core::GroupPtr& group, const core::TopicPtr& topic) {
+        if (const core::Error error = call->if_match(group->version)) return call->fail(error);
         // What is not given stays; the version makes sure that nobody changed it in between.
         proto::GroupOptions options;
         native::to_proto(group->options, &options);

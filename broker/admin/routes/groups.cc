@@ -79,13 +79,15 @@ void get_group(const CallPtr& call) {
   if (const core::Error error = Query(call->request()).finish()) return call->fail(error);
   call->with_group([call](const core::GroupPtr& group, const core::TopicPtr& topic) {
     call->ask<core::DescribeGroup>(
-        call->about<core::DescribeGroup>(group, topic),
-        [call](core::DescribeGroup& described) { call->reply(200, group_json(described)); });
+        call->about<core::DescribeGroup>(group, topic), [call](core::DescribeGroup& described) {
+          call->reply(200, group_json(described), {etag(described.group->version)});
+        });
   });
 }
 
 void delete_group(const CallPtr& call) {
   call->with_group([call](const core::GroupPtr& group, const core::TopicPtr&) {
+    if (const core::Error error = call->if_match(group->version)) return call->fail(error);
     auto request = std::make_unique<core::DeleteGroup>(call->tenant());
     request->shard = kMetaShard;
     request->name = group->name;

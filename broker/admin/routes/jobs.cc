@@ -2,6 +2,7 @@
 #include "broker/admin/body.h"
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
+#include "broker/admin/routes/job_json.h"
 #include "broker/core/api_jobs.h"
 #include "broker/native/handlers/convert_jobs.h"
 #include "json/job.h"
@@ -9,13 +10,14 @@
 #include "metrics/quantity.h"
 
 namespace headrace::admin {
-namespace {
 
 void job_json(JsonLine* line, const core::GroupRecord& group, const core::JobStats& job) {
   proto::Job message;
   native::to_proto(group, job, &message);
   job_fields(line, message);
 }
+
+namespace {
 
 void answer(const CallPtr& call, int status, const core::GroupRecord& group,
             const core::JobStats& job) {

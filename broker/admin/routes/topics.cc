@@ -95,7 +95,8 @@ void get_topic(const CallPtr& call) {
       JsonLine line(&body);
       topic_json(&line, described);
       line.end();
-      call->reply(200, std::move(body));
+      // What it was made with stays; a new one of its name has another id.
+      call->reply(200, std::move(body), {etag(described.topic->id.value())});
     });
   });
 }
@@ -123,6 +124,10 @@ void delete_topic(const CallPtr& call) {
   request->shard = kMetaShard;
   request->name = call->parameter("topic");
   if (const core::Error error = call->may(request->name)) return call->fail(error);
+  const auto topic = call->catalog()->topic(call->tenant().tenant(), request->name);
+  const core::Error unmatched =
+      topic == nullptr ? core::Error() : call->if_match(topic->id.value());
+  if (unmatched) return call->fail(unmatched);
   call->ask<core::DeleteTopic>(std::move(request), [call](core::DeleteTopic& deleted) {
     std::string body;
     JsonLine(&body)
