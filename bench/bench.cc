@@ -11,6 +11,7 @@
 #include "bench/bystanders.h"
 #include "bench/ceiling.h"
 #include "bench/fetch_load.h"
+#include "bench/flood.h"
 #include "bench/load.h"
 #include "bench/report.h"
 #include "bench/sink.h"
@@ -538,7 +539,7 @@ Error Bench::latency() {
 }
 
 Error Bench::run() {
-  static constexpr const char* kNames[] = {"publish", "consume", "ack", "latency"};
+  static constexpr const char* kNames[] = {"publish", "consume", "ack", "latency", "flood"};
   const auto sync = measure_fdatasync(directory_, kMachineRounds);
   if (!sync.ok()) return sync.error;
   report_.text("workload", kNames[static_cast<int>(arguments_.load)]);
@@ -547,6 +548,11 @@ Error Bench::run() {
   report_.real("connections", arguments_.connections, 0);
   report_.text("durability",
                std::string(client::to_string(static_cast<Durability>(arguments_.durability))));
+  if (arguments_.load == BenchArguments::Load::flood) {
+    if (Error error = flood(arguments_, &report_)) return error;
+    report_.print(arguments_.connect.json);
+    return {};
+  }
   if (Error error = set_up()) return error;
   Error error;
   if (arguments_.load == BenchArguments::Load::publish) {

@@ -23,6 +23,7 @@ struct LoadPlan {
   net::Endpoint server;
   client::TlsOptions tls;
   std::string tenant;
+  std::string as_tenant;  // of a platform admin, instead
   std::string topic;
   uint32_t connections = 4;
   uint32_t slots = 8;  // batches in flight per connection
@@ -34,6 +35,7 @@ struct LoadPlan {
   Durability durability = Durability::durable;
   uint64_t seed = 1;
   uint32_t types = 1;                       // mixed at random inside each batch
+  bool refusals_are_fine = false;           // a batch that is refused is done with, and counted
   const std::atomic<bool>* stop = nullptr;  // ends early
 };
 
@@ -41,6 +43,7 @@ struct LoadResult {
   client::Error error;
   uint64_t events = 0;
   uint64_t of_first_type = 0;  // of them
+  uint64_t refused = 0;        // batches
   uint64_t bytes = 0;          // of batches, as they are stored
   int64_t duration_us = 0;     // first send to last acknowledgement
   int64_t cpu_us = 0;          // of the generator

@@ -35,6 +35,7 @@ int64_t wall_ms() {
 
 Wire::Wire(Wire&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
+      on_refusal_(std::move(other.on_refusal_)),
       tls_(std::move(other.tls_)),
       out_(std::move(other.out_)),
       at_(other.at_),
@@ -46,7 +47,7 @@ Wire::~Wire() {
 }
 
 client::Error Wire::open(const net::Endpoint& server, const client::TlsOptions& tls,
-                         const std::string& tenant) {
+                         const std::string& tenant, const std::string& as_tenant) {
   sockaddr_storage address{};
   socklen_t size = sizeof(sockaddr_in);
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
@@ -73,6 +74,10 @@ client::Error Wire::open(const net::Endpoint& server, const client::TlsOptions& 
   proto::Hello hello;
   hello.set_client("headrace-bench");
   hello.set_tenant(tenant);
+  if (!as_tenant.empty()) {
+    hello.set_as_tenant(as_tenant);
+    hello.set_reason("headrace bench");
+  }
   hello.add_codecs("none");
   const SharedBytes frame = native::encode_frame(native::MessageType::hello, 0, 1, hello, 0);
   queue(frame.span());
@@ -143,6 +148,11 @@ client::Error Wire::parse(const OnFrame& on_frame, bool* any) {
     }
     const auto message = rest.subspan(native::kFrameHeaderSize, header.message_size);
     if ((header.flags & native::kFlagError) != 0) {
+      if (on_refusal_ && on_refusal_(header)) {
+        *any = true;
+        at += header.total_size();
+        continue;
+      }
       native::Frame frame;
       frame.message = SharedBytes::copy_of(message);
       return client::error_of(frame);

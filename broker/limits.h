@@ -23,6 +23,13 @@ constexpr int64_t kRevokeAfterUsMax = int64_t{366} * 24 * 3600 * 1'000'000;
 constexpr uint32_t kSubjectsPerPrincipal = 16;
 constexpr uint32_t kMembersPerGroup = 1'000;
 
+// ---- quotas of a tenant (out of range: invalid_request)
+constexpr int64_t kQuotaMax = int64_t{1} << 53;  // every JSON reader has such numbers
+constexpr uint32_t kTenantWeightMax = 1'000;
+constexpr int64_t kQuotaBurstUs = 1'000'000;                         // of a rate may come at once
+constexpr int64_t kQuotaDebtUsMax = int64_t{24} * 3600 * 1'000'000;  // of one request at a rate
+constexpr int64_t kQuotaLookUs = 20'000;  // so soon a group at its tenant's in_flight looks again
+
 // ---- one request
 constexpr uint32_t kEventsPerPublish = 1'000;  // more: invalid_request
 constexpr uint32_t kHeadersPerEvent = 64;      // more: invalid_request

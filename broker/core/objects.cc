@@ -33,6 +33,7 @@ void ShardObjects::start() {
   ctx_->arm(&housekeeping_, ctx_->now().mono_us + options_.retention_interval_us);
   delayed_wake_.start();
   system_events_.start();
+  count_stored();
 }
 
 void ShardObjects::seal() {
@@ -99,6 +100,7 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::create_tenant:
     case Request::Kind::set_tenant_state:
     case Request::Kind::delete_tenant:
+    case Request::Kind::set_quotas:
     case Request::Kind::create_principal:
     case Request::Kind::update_principal:
     case Request::Kind::delete_principal:
@@ -211,6 +213,7 @@ std::shared_ptr<Partition> ShardObjects::open(const TopicPtr& topic, PartitionId
     partition = std::make_shared<Partition>(topic, number, acked_.matcher(topic), ctx_);
     partition->load([this, raw = partition.get()] {
       const TopicId id = raw->topic()->id;
+      note_stored(raw->topic()->tenant);
       loaded(std::move(raw->waiting()));
       publish_held(id);
     });
@@ -327,6 +330,12 @@ bool ShardObjects::must_wait(Request& publish) {
 }
 
 void ShardObjects::publish(RequestPtr request) {
+  if (!request->waited) {
+    if (Error error = admit(*request)) {
+      request->error = std::move(error);
+      return ctx_->reply(std::move(request));
+    }
+  }
   const bool batch = request->kind == Request::Kind::publish_batch;
   const TopicPtr& topic =
       batch ? as<PublishBatch>(*request).topic : as<PublishEvents>(*request).topic;

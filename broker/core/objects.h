@@ -44,6 +44,8 @@ class ShardObjects {
   void seal();                        // the turn ends
   void write_late();                  // before a clean stop: what could have waited
   void drop(const Error& error);      // answers everything that waits
+  // Opens the partitions here of tenants whose stored bytes are limited and not known yet.
+  void count_stored();
 
   const std::unordered_map<PartitionKey, std::shared_ptr<Partition>>& partitions() const {
     return partitions_;
@@ -62,6 +64,9 @@ class ShardObjects {
   void read(RequestPtr request);
   void handle_group(RequestPtr request);
   void publish(RequestPtr request);
+  Error admit(const Request& publish) const;
+  bool knows_stored(const Tenant& tenant) const;
+  void note_stored(TenantId tenant) const;  // one more partition of it is loaded
   void publish_now(RequestPtr request);
   void publish_held(TopicId topic);
   bool must_wait(Request& publish);

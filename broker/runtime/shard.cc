@@ -255,6 +255,10 @@ void Shard::forget(core::Committable* object) {
   }
 }
 
+void Shard::count_stored() {
+  if (state_ == State::ready) objects_->count_stored();
+}
+
 void Shard::write_late() {
   if (state_ != State::ready) return;
   objects_->write_late();

@@ -145,7 +145,27 @@ struct Labelled {
   }
 };
 
-std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
+// What was refused to whom; only what was.
+LabelledFamily denials_of(const core::TenantContext& scraper,
+                          const core::CatalogSnapshot& catalog) {
+  LabelledFamily family{"headrace_tenant_quota_denials_total",
+                        "As headrace_quota_denials_total, by tenant and quota",
+                        LabelledFamily::Kind::counter,
+                        {}};
+  for (const auto& [name, tenant] : catalog.tenants) {
+    if (!may_name(scraper, tenant->id) || tenant->use == nullptr) continue;
+    for (size_t i = 0; i < core::kQuotas; ++i) {
+      const uint64_t count = tenant->use->denials[i].load(std::memory_order_relaxed);
+      if (count == 0) continue;
+      const std::string quota(core::info(static_cast<core::Quota>(i)).name);
+      family.samples.push_back({{{"tenant", name}, {"quota", quota}}, static_cast<double>(count)});
+    }
+  }
+  return family;
+}
+
+std::vector<LabelledFamily> families_of(const core::TenantContext& scraper,
+                                        const core::CatalogSnapshot& catalog,
                                         const std::vector<core::RequestPtr>& answers,
                                         const Recent& recent) {
   Labelled labelled{catalog};
@@ -166,6 +186,7 @@ std::vector<LabelledFamily> families_of(const core::CatalogSnapshot& catalog,
   add_one(&families, "headrace_groups", "Consumer groups in the catalog",
           static_cast<double>(catalog.groups.size()));
   add_node_wide(&families, sums, recent);
+  families.push_back(denials_of(scraper, catalog));
   for (LabelledFamily* one :
        {&labelled.events, &labelled.bytes, &labelled.lag, &labelled.lag_seconds, &labelled.dlq,
         &labelled.dlq_bytes, &labelled.dlq_used, &labelled.blocked, &labelled.failure_ratio}) {
@@ -186,7 +207,8 @@ void get_metrics(const CallPtr& call) {
               call->respond({200,
                              "text/plain; version=0.0.4; charset=utf-8",
                              {},
-                             registry.expose(families_of(*call->catalog(), answers, recent))});
+                             registry.expose(
+                                 families_of(call->tenant(), *call->catalog(), answers, recent))});
             });
 }
 
