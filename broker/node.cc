@@ -229,6 +229,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   runtime::ReactorOptions options;
   options.index = index;
   options.shard.shards = shards_;
+  options.shard.publishers = publishers_;
   options.tail_bytes = static_cast<size_t>(config_.storage.tail_cache_bytes);
   options.months = months_;
   options.dedicated_tenants = static_cast<size_t>(config_.storage.dedicated_tenants);

@@ -329,26 +329,6 @@ bool ShardObjects::must_wait(Request& publish) {
   return wait;
 }
 
-void ShardObjects::publish(RequestPtr request) {
-  if (!request->waited) {
-    if (Error error = admit(*request)) {
-      request->error = std::move(error);
-      return ctx_->reply(std::move(request));
-    }
-  }
-  const bool batch = request->kind == Request::Kind::publish_batch;
-  const TopicPtr& topic =
-      batch ? as<PublishBatch>(*request).topic : as<PublishEvents>(*request).topic;
-  if (!held_.contains(topic->id) && !must_wait(*request)) return publish_now(std::move(request));
-  auto& queue = held_[topic->id];
-  if (queue.size() >= limits::kRequestsWhileLoading) {
-    request->error = Error(ErrorCode::loading, "too many requests wait for " + topic->name);
-    return ctx_->reply(std::move(request));
-  }
-  request->waited = true;
-  queue.push_back(std::move(request));
-}
-
 void ShardObjects::publish_held(TopicId topic) {
   if (!held_.contains(topic)) return;
   auto& queue = held_[topic];
@@ -541,6 +521,10 @@ void ShardObjects::drop(const Error& error) {
       ctx_->reply(std::move(request));
     }
     entry.waiting.clear();
+  }
+  for (auto& request : queue_.take_all()) {
+    request->error = error;
+    ctx_->reply(std::move(request));
   }
   for (auto& [topic, queue] : held_) {
     for (auto& request : queue) {

@@ -17,6 +17,8 @@
 #include "broker/core/delayed_scans.h"
 #include "broker/core/group.h"
 #include "broker/core/partition.h"
+#include "broker/core/publish_queue.h"
+#include "broker/core/publishers_watch.h"
 #include "broker/core/rollups.h"
 #include "broker/core/system_events.h"
 #include "broker/limits.h"
@@ -29,10 +31,19 @@ struct ShardOptions {
   int64_t retention_max_pin_us = 0;                               // 0: one retention period
   int64_t system_events_delay_us = limits::kSystemEventsDelayUs;  // below 0: none are published
   int64_t rollup_interval_us = limits::kRollupWriteUs;            // below 0: none are written
+  size_t set_bytes = limits::kSetBytes;  // of publishes; the rest goes into the next set
+  size_t shared_set_bytes = limits::kSharedSetBytes;  // while several tenants publish
+  // Of the whole node.
+  std::shared_ptr<PublishersWatch> publishers = std::make_shared<PublishersWatch>();
 };
 
 class ShardObjects {
  public:
+  struct Load {  // of one publish
+    int64_t events = 0;
+    int64_t bytes = 0;
+  };
+
   ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options);
   ~ShardObjects();
 
@@ -42,8 +53,12 @@ class ShardObjects {
   void handle(RequestPtr request);
   void on_reply(RequestPtr request);  // to something the objects asked another shard
   void seal();                        // the turn ends
-  void write_late();                  // before a clean stop: what could have waited
-  void drop(const Error& error);      // answers everything that waits
+  // The set was submitted: what waited for the next one goes into it. False: nothing did.
+  bool begin_set();
+  bool waits() const { return !queue_.empty(); }
+  uint32_t set_weight() const { return set_weight_; }  // of those whose events the set holds
+  void write_late();              // before a clean stop: what could have waited
+  void drop(const Error& error);  // answers everything that waits
   // Opens the partitions here of tenants whose stored bytes are limited and not known yet.
   void count_stored();
 
@@ -64,9 +79,11 @@ class ShardObjects {
   void read(RequestPtr request);
   void handle_group(RequestPtr request);
   void publish(RequestPtr request);
-  Error admit(const Request& publish) const;
+  Error admit(const Request& publish, const Load& load, uint32_t* weight) const;
   bool knows_stored(const Tenant& tenant) const;
   void note_stored(TenantId tenant) const;  // one more partition of it is loaded
+  bool set_full() const;
+  void publish_in_order(RequestPtr request, int64_t bytes);
   void publish_now(RequestPtr request);
   void publish_held(TopicId topic);
   bool must_wait(Request& publish);
@@ -96,6 +113,9 @@ class ShardObjects {
   // Publishes that wait for a partition to load. Those behind them on the same topic wait, too:
   // nobody overtakes one that goes to several partitions.
   std::unordered_map<TopicId, std::deque<RequestPtr>> held_;
+  PublishQueue queue_;     // not empty: the set is full
+  int64_t set_bytes_ = 0;  // published into the set so far
+  uint32_t set_weight_ = 1;
   Audit audit_;
   SystemEvents system_events_;
   Rollups rollups_;
