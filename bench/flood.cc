@@ -73,9 +73,7 @@ Error Flood::set_up(const std::string& name, Side* side) {
   auto inside = cli::make_client(connect);
   if (!inside.ok()) return inside.error;
   LoadPlan& plan = side->plan;
-  plan.server = client_->options().server;
-  plan.tls = client_->options().tls;
-  plan.as_tenant = name;
+  plan.connect = inside.value->options();
   plan.topic = "load";
   plan.event_bytes = arguments_.event_bytes;
   plan.batch_bytes = arguments_.batch_bytes;

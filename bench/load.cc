@@ -83,10 +83,7 @@ client::Error Generator::open() {
   lanes_.reserve(plan_.connections);
   for (uint32_t index = 0; index < plan_.connections; ++index) {
     Lane& lane = lanes_.emplace_back();
-    if (client::Error error =
-            lane.wire.open(plan_.server, plan_.tls, plan_.tenant, plan_.as_tenant)) {
-      return error;
-    }
+    if (client::Error error = lane.wire.open(plan_.connect)) return error;
     if (plan_.refusals_are_fine) {
       lane.wire.on_refusal([this, &lane](const native::FrameHeader& header) {
         const uint32_t slot = header.request_id - 1;

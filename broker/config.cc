@@ -123,13 +123,6 @@ std::string print_bound(ConfigKind kind, int64_t value) {
   return std::to_string(value);
 }
 
-std::string print_value(const ConfigField& field, const Config& config) {
-  const auto member = field.member(const_cast<Config*>(&config));
-  if (const auto* number = std::get_if<int64_t*>(&member)) return print_bound(field.kind, **number);
-  if (const auto* flag = std::get_if<bool*>(&member)) return **flag ? "true" : "false";
-  return **std::get_if<std::string*>(&member);
-}
-
 // Sets the field from its text; false if the text has the wrong shape or is out of range.
 bool assign_text(const ConfigField& field, std::string_view text, Config* config) {
   const auto member = field.member(config);
@@ -149,11 +142,12 @@ bool assign_text(const ConfigField& field, std::string_view text, Config* config
   if (field.kind == ConfigKind::choice && !one_of(field.choices, text)) return false;
   net::Endpoint endpoint;
   std::string ignored;
-  if (field.kind == ConfigKind::address && !net::parse_endpoint(text, &endpoint, &ignored)) {
+  const bool none = text.empty() && field.value(Config()).empty();  // as by default
+  if (field.kind == ConfigKind::address && !none &&
+      !net::parse_endpoint(text, &endpoint, &ignored)) {
     return false;
   }
-  if (text.find('\0') != text.npos) return false;
-  if (text.empty() && field.kind != ConfigKind::file) return false;
+  if (text.find('\0') != text.npos || (text.empty() && !none)) return false;
   **std::get_if<std::string*>(&member) = std::string(text);
   return true;
 }
@@ -283,7 +277,7 @@ class Loader {
     if (assign_text(field, text, &config)) return;
     complain(source + ": " + field.name() + " = " + quoted(text) + " is not " +
              std::string(shape(field.kind)) + "; allowed: " + field.allowed() + ", default " +
-             print_value(field, Config()));
+             field.value(Config()));
   }
 
   void unknown(const std::string& name, const std::string& source) {
@@ -337,9 +331,24 @@ std::string ConfigField::allowed() const {
       return print_bound(kind, least) + " .. " + print_bound(kind, most);
     case ConfigKind::choice:
       return std::string(choices);
+    case ConfigKind::address:
+      return std::string(shape(kind)) + (value(Config()).empty() ? ", or empty" : "");
     default:
       return std::string(shape(kind));
   }
+}
+
+// Nothing that a connected client was told, and nothing that was built with its value.
+bool ConfigField::live() const {
+  constexpr std::string_view kLive[] = {"limits.connections", "metrics.max_series"};
+  return section == "topics" || section == "log" || std::ranges::count(kLive, name()) > 0;
+}
+
+std::string ConfigField::value(const Config& config) const {
+  const auto of = member(const_cast<Config*>(&config));
+  if (const auto* number = std::get_if<int64_t*>(&of)) return print_bound(kind, **number);
+  if (const auto* flag = std::get_if<bool*>(&of)) return **flag ? "true" : "false";
+  return **std::get_if<std::string*>(&of);
 }
 
 std::vector<std::pair<std::string, std::string>> environment_of_process() {
@@ -372,8 +381,8 @@ std::string config_as_toml(const Config& config) {
     text += "# " + std::string(section.doc) + "\n[" + std::string(section.name) + "]\n";
     for (const ConfigField& field : kFields) {
       if (field.section != section.name) continue;
-      const std::string value = print_value(field, config);
-      const std::string initial = print_value(field, Config());
+      const std::string value = field.value(config);
+      const std::string initial = field.value(Config());
       text += "# " + std::string(field.doc) + ". Allowed: " + field.allowed() + "; default " +
               (initial.empty() ? "empty" : initial) + "\n" + std::string(field.key) + " = ";
       text += is_quoted_in_toml(field.kind) ? toml_string(value) : value;
@@ -391,6 +400,9 @@ std::string configuration_page() {
       "variables, flags of `headrace serve`; `--set section.key=value` sets any of them.\n"
       "`headrace config` prints what results. An unknown\n"
       "name or a value out of range stops the start with a message that names the field.\n"
+      "What is marked *live* is taken over by a running broker on SIGHUP, `headrace reload` or\n"
+      "`POST /v1/config/reload`, which tell what they took over and what waits for the next "
+      "start.\n"
       "Durations are a whole number with `us ms s m h d`, sizes with `B KiB MiB GiB TiB`.\n"
       "Secrets have no flags.\n";
   for (const Section& section : kSections) {
@@ -400,11 +412,11 @@ std::string configuration_page() {
     for (const ConfigField& field : kFields) {
       if (field.section != section.name) continue;
       const bool has_flag = field.flag().find(' ') == std::string::npos;
-      const std::string initial = print_value(field, Config());
+      const std::string initial = field.value(Config());
       page += "| `" + std::string(field.key) + "` | " +
               (initial.empty() ? "" : "`" + initial + "`") + " | " + field.allowed() + " | `" +
               field.environment() + "`" + (has_flag ? " `" + field.flag() + "`" : "") + " | " +
-              std::string(field.doc) + " |\n";
+              std::string(field.doc) + (field.live() ? " *(live)*" : "") + " |\n";
     }
   }
   return page;

@@ -75,6 +75,8 @@ struct ConfigField {
   std::string environment() const;  // "HEADRACE_LIMITS_HANDSHAKE"
   std::string flag() const;         // "--set limits.handshake"; for the most used ones "--listen"
   std::string allowed() const;      // "100ms .. 1m"
+  bool live() const;                // a running broker takes over its change (live_settings.h)
+  std::string value(const Config& config) const;  // as text, which load_config reads
 };
 
 // In the order of config.def.

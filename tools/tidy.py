@@ -27,6 +27,7 @@ MAY_INCLUDE = {
     "broker/native": ["broker/native/", "broker/runtime/", "broker/core/", "broker/limits.h",
                       "storage/", "net/", "metrics/"],
     "broker/admin": ["broker/admin/", "broker/runtime/", "broker/core/", "broker/limits.h",
+                     "broker/config.h", "broker/live_settings.h",
                      "broker/native/handlers/convert", "broker/native/decode.h", "json/",
                      "storage/", "net/", "metrics/"],
     "broker/doctor": ["broker/doctor/", "broker/core/", "storage/", "metrics/"],

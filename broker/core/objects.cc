@@ -108,7 +108,7 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::revoke_key:
     case Request::Kind::list_keys:
     case Request::Kind::note_key_use:
-    case Request::Kind::note_crossing:
+    case Request::Kind::note_action:
       HR_CHECK(catalog_ != nullptr);
       return catalog_->handle(std::move(request));
     case Request::Kind::join_group:

@@ -90,9 +90,9 @@ void add_topics(CLI::App& app, Invocation* invocation) {
     return sub;
   };
   CLI::App* make = verb("create", "create a topic", true, create_topic);
-  make->add_option("--partitions", arguments->partitions, "ordering lanes")
-      ->check(CLI::Range(1u, 1'000'000u))
-      ->capture_default_str();
+  make->add_option("--partitions", arguments->partitions,
+                   "ordering lanes [1, unless the broker says else]")
+      ->check(CLI::Range(1u, 1'000'000u));
   make->add_option("--retention", arguments->retention,
                    "limits, comma-separated: 7d 10GiB 1000events 3months none");
   add_duration_ms(make, "--dedup-window", &arguments->dedup_window_ms,
@@ -191,6 +191,16 @@ void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   add_group_verbs(app, invocation);
   add_smoke(app, invocation);
   add_doctor(app, invocation, verbs.examine);
+  app.add_subcommand("reload", "read the configuration again: what may change while it serves")
+      ->callback([invocation] {
+        invocation->action = [invocation] { return reload(invocation->connect); };
+      });
+  CLI::App* level = app.add_subcommand("log-level", "what the broker logs from now on");
+  auto given = std::make_shared<std::string>();
+  level->add_option("level", *given, "debug, info, warn, error or fatal")->required();
+  level->callback([invocation, given] {
+    invocation->action = [invocation, given] { return set_log_level(invocation->connect, *given); };
+  });
   app.add_subcommand("version", "print the version")->callback([invocation] {
     invocation->action = [invocation] { return version(invocation->connect); };
   });
