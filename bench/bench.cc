@@ -417,7 +417,9 @@ Error Bench::live_round(uint32_t round, metrics::HistogramSnapshot* published,
 // answer.
 Error Bench::live() {
   const uint32_t slow = std::max(arguments_.groups, 1u);
-  Bystanders bystanders(client_.get(), topic_, slow, Bystanders::Kind::never_answers);
+  const auto kind =
+      arguments_.flooding ? Bystanders::Kind::floods : Bystanders::Kind::never_answers;
+  Bystanders bystanders(client_.get(), topic_, slow, kind);
   if (Error error = bystanders.declare()) return error;
   metrics::HistogramSnapshot published, handled, published_beside, handled_beside;
   for (uint32_t round = 0; round < kRounds; ++round) {
@@ -441,6 +443,8 @@ Error Bench::live() {
   report_.real("publish_p99_us_beside_slow", p99(published_beside), 0);
   report_.real("handler_p99_us_beside_slow", p99(handled_beside), 0);
   report_.real("ratio_handler_p99_beside_slow", p99(handled_beside) / p99(handled), 3);
+  if (arguments_.flooding)
+    report_.real("requests_of_floods", static_cast<double>(bystanders.requests()), 0);
   return bystanders.remove();
 }
 

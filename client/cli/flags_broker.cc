@@ -84,6 +84,8 @@ void add_bench_flags(CLI::App* verb, BenchArguments* given) {
       ->capture_default_str();
   verb->add_flag("--live", given->live,
                  "ack: while publishing at --rate; also beside --groups that never answer");
+  verb->add_flag("--flooding", given->flooding,
+                 "ack: those --groups take events and ask for more time as fast as they can");
   add_duration_ms(verb, "--park", &given->park_ms,
                   "ack: fail every event first, at --rate, to come again after so long");
   verb->add_flag("--ceiling", given->ceiling, "also measure the storage engine alone");

@@ -13,7 +13,7 @@
 namespace headrace::storage {
 namespace {
 
-struct Set final : Commit {
+struct QueuedSet final : Commit {
   void run() override {}
 };
 
@@ -22,7 +22,7 @@ class FairQueueTest : public ::testing::Test {
   // Numbered as they come; `bytes` of events, or of anything else.
   void push(uint32_t tenant, uint16_t shard, size_t bytes, bool events = true,
             uint32_t weight = 1) {
-    auto& set = sets_.emplace_back(std::make_unique<Set>());
+    auto& set = sets_.emplace_back(std::make_unique<QueuedSet>());
     set->set.shard = ShardId(shard);
     set->set.sequence = sets_.size();
     set->weight = weight;
@@ -45,7 +45,7 @@ class FairQueueTest : public ::testing::Test {
 
   int64_t now_us_ = 0;
   FairQueue queue_;
-  std::vector<std::unique_ptr<Set>> sets_;
+  std::vector<std::unique_ptr<QueuedSet>> sets_;
 };
 
 TEST_F(FairQueueTest, ATenantOfManyShardsHasOneTurn) {

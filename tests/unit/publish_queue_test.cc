@@ -12,7 +12,7 @@
 namespace headrace::core {
 namespace {
 
-PublishQueue::Waiting publish(uint32_t number, int64_t bytes) {
+PublishQueue::Waiting queued_publish(uint32_t number, int64_t bytes) {
   auto request = std::make_unique<InitProducer>(Access::nobody());
   request->ticket = number;
   return {std::move(request), bytes};
@@ -20,10 +20,10 @@ PublishQueue::Waiting publish(uint32_t number, int64_t bytes) {
 
 TEST(PublishQueue, WhoComesLateIsNotBehindTheFlood) {
   PublishQueue queue;
-  for (uint32_t i = 0; i < 1'000; ++i) queue.push(TenantId(1), 1, publish(i, 64'000));
+  for (uint32_t i = 0; i < 1'000; ++i) queue.push(TenantId(1), 1, queued_publish(i, 64'000));
   for (uint32_t i = 0; i < 10; ++i) queue.pop();
-  queue.push(TenantId(2), 1, publish(5'000, 100));
-  queue.push(TenantId(2), 1, publish(5'001, 100));
+  queue.push(TenantId(2), 1, queued_publish(5'000, 100));
+  queue.push(TenantId(2), 1, queued_publish(5'001, 100));
   std::vector<uint32_t> next;
   for (int i = 0; i < 4; ++i) next.push_back(queue.pop().request->ticket);
   // One of the flood may be before each of them, no more.
@@ -34,9 +34,9 @@ TEST(PublishQueue, WhoComesLateIsNotBehindTheFlood) {
 
 TEST(PublishQueue, WhatWasNotUsedIsNotSavedUp) {
   PublishQueue queue;
-  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(1), 1, publish(1, 1'000));
+  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(1), 1, queued_publish(1, 1'000));
   for (uint32_t i = 0; i < 50; ++i) queue.pop();
-  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(2), 1, publish(2, 1'000));
+  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(2), 1, queued_publish(2, 1'000));
   int of_second = 0;
   for (int i = 0; i < 40; ++i) of_second += queue.pop().request->ticket == 2 ? 1 : 0;
   EXPECT_NEAR(of_second, 20, 1) << "half, whatever the first has had";
@@ -54,7 +54,7 @@ TEST(PublishQueue, SharesByWeightAndKeepsOrder) {
     std::vector<uint32_t> pushed(tenants), popped(tenants);
     const auto push = [&](uint32_t tenant) {
       queue.push(TenantId(tenant), static_cast<uint32_t>(weights[tenant]),
-                 publish(tenant << 20 | pushed[tenant]++, prng.between(1, kLargest)));
+                 queued_publish(tenant << 20 | pushed[tenant]++, prng.between(1, kLargest)));
     };
     for (uint32_t tenant = 0; tenant < tenants; ++tenant) {
       weights[tenant] = static_cast<double>(prng.between(1, 9));
