@@ -35,6 +35,7 @@ constexpr Section kSections[] = {
 #define HR_ADDRESS(section, key, default_value, doc)
 #define HR_TEXT(section, key, default_value, doc)
 #define HR_FILE(section, key, doc)
+#define HR_LIST(section, key, default_value, doc)
 #include "broker/config.def"
 #undef HR_SECTION
 #undef HR_NUMBER
@@ -45,6 +46,7 @@ constexpr Section kSections[] = {
 #undef HR_ADDRESS
 #undef HR_TEXT
 #undef HR_FILE
+#undef HR_LIST
 };
 
 #define HR_ROW(section, key, member, kind, least, most, choices, doc)                           \
@@ -66,6 +68,7 @@ const std::vector<ConfigField> kFields = {
   HR_ROW(section, key, key, address, 0, 0, "", doc)
 #define HR_TEXT(section, key, default_value, doc) HR_ROW(section, key, key, text, 0, 0, "", doc)
 #define HR_FILE(section, key, doc) HR_ROW(section, key, key, file, 0, 0, "", doc)
+#define HR_LIST(section, key, default_value, doc) HR_ROW(section, key, key, list, 0, 0, "", doc)
 #include "broker/config.def"
 };
 
@@ -113,6 +116,8 @@ std::string_view shape(ConfigKind kind) {
       return "text that is not empty";
     case ConfigKind::file:
       return "a path, or empty";
+    case ConfigKind::list:
+      return "words separated by spaces, or empty";
   }
   return "";
 }
@@ -142,7 +147,9 @@ bool assign_text(const ConfigField& field, std::string_view text, Config* config
   if (field.kind == ConfigKind::choice && !one_of(field.choices, text)) return false;
   net::Endpoint endpoint;
   std::string ignored;
-  const bool none = text.empty() && field.value(Config()).empty();  // as by default
+  // As by default, or a list of nothing.
+  const bool none =
+      text.empty() && (field.value(Config()).empty() || field.kind == ConfigKind::list);
   if (field.kind == ConfigKind::address && !none &&
       !net::parse_endpoint(text, &endpoint, &ignored)) {
     return false;
@@ -228,6 +235,8 @@ class Loader {
     if (config.tls.certificate.empty() != config.tls.key.empty()) {
       complain("tls.certificate and tls.key belong together: one of them is not set");
     }
+    std::string why;
+    if (make_redactor(config, &why) == nullptr) complain("redact: " + why);
     if (!config.tls.client_ca.empty() && config.tls.certificate.empty()) {
       complain("tls.client_ca needs tls.certificate: without it there is no TLS");
     }
@@ -251,7 +260,7 @@ class Loader {
       const ConfigField* field = find_field(name);
       if (field == nullptr) {
         unknown(name, at);
-      } else if (const auto text = text_of(node)) {
+      } else if (const auto text = text_of(node, field->kind)) {
         set(*field, *text, at);
       } else {
         complain(at + ": " + name + " must be " + std::string(shape(field->kind)));
@@ -259,7 +268,15 @@ class Loader {
     }
   }
 
-  static std::optional<std::string> text_of(const toml::node& node) {
+  static std::optional<std::string> text_of(const toml::node& node, ConfigKind kind) {
+    if (const auto* words = node.as_array(); words != nullptr && kind == ConfigKind::list) {
+      std::string all;
+      for (const toml::node& word : *words) {
+        if (!word.is_string()) return std::nullopt;
+        all += (all.empty() ? "" : " ") + word.as_string()->get();
+      }
+      return all;
+    }
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* number = node.as_integer()) return std::to_string(number->get());
     if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
@@ -372,6 +389,17 @@ std::optional<Config> load_config(const ConfigSources& sources, std::vector<std:
   if (errors->size() == before) loader.check_relations();
   if (errors->size() != before) return std::nullopt;
   return loader.config;
+}
+
+std::vector<std::string> words_of(std::string_view list) {
+  std::vector<std::string> words;
+  std::istringstream in{std::string(list)};
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+std::shared_ptr<const Redactor> make_redactor(const Config& config, std::string* error) {
+  return Redactor::make(words_of(config.redact.keys), words_of(config.redact.pointers), error);
 }
 
 std::string config_as_toml(const Config& config) {

@@ -96,7 +96,9 @@ bool Node::start(std::string* error) {
     *error = "broker.listen: " + why;
     return false;
   }
-  return load_tls(error) && open_store(error) && start_reactors(error) && start_admin(error);
+  redactor_ = make_redactor(config_, error);
+  return redactor_ != nullptr && load_tls(error) && open_store(error) && start_reactors(error) &&
+         start_admin(error);
 }
 
 bool Node::start_admin(std::string* error) {
@@ -104,6 +106,7 @@ bool Node::start_admin(std::string* error) {
   options.version = kVersion;
   options.cluster_id = cluster_id_;
   options.config = config_;
+  options.redactor = redactor_;
   options.reload = [this](auto done) { return ask_reload(std::move(done)); };
   options.default_partitions = static_cast<uint32_t>(config_.topics.partitions);
   options.default_retention = default_retention(config_);
@@ -229,6 +232,12 @@ bool Node::open_store(std::string* error) {
                      error)) {
     return false;
   }
+  storage::BackupOptions backups;
+  backups.dir = config_.backup.dir;
+  backups.keep = static_cast<uint32_t>(config_.backup.keep);
+  backups.rate_bytes = static_cast<uint64_t>(config_.backup.rate_bytes);
+  backups.identity = identity_text(identity);
+  store_->keep_backups(std::move(backups));
   cluster_id_ = identity.cluster_id;
   shards_ = identity.shards;
   if (shards_ != static_cast<uint32_t>(config_.broker.shards)) {
@@ -302,6 +311,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   options.index = index;
   options.shard.shards = shards_;
   options.shard.publishers = publishers_;
+  options.shard.redactor = redactor_;
   options.tail_bytes = static_cast<size_t>(config_.storage.tail_cache_bytes);
   options.months = months_;
   options.dedicated_tenants = static_cast<size_t>(config_.storage.dedicated_tenants);

@@ -89,6 +89,7 @@ class Node {
   net::Endpoint bound_;
   Entry entry_ = Entry::with_credentials;
   std::vector<Month> months_;
+  std::shared_ptr<const Redactor> redactor_;
   std::unique_ptr<net::TlsServerContext> tls_;  // none: no certificate
   std::unique_ptr<storage::RocksStore> store_;
   std::unique_ptr<runtime::Fabric> fabric_;

@@ -35,7 +35,8 @@ struct AdminOptions {
   std::string cluster_id;
   broker::Config config;  // what is in use; adopt() renews it
   AskReload reload;
-  uint32_t default_partitions = 1;  // of topics that do not say
+  std::shared_ptr<const Redactor> redactor;  // of what people are shown
+  uint32_t default_partitions = 1;           // of topics that do not say
   core::Retention default_retention;
   core::AnonymousRule anonymous;
   http::ServerOptions http;

@@ -22,6 +22,7 @@
 #include "broker/core/rollups.h"
 #include "broker/core/system_events.h"
 #include "broker/limits.h"
+#include "json/redactor.h"
 
 namespace headrace::core {
 
@@ -35,6 +36,7 @@ struct ShardOptions {
   size_t shared_set_bytes = limits::kSharedSetBytes;  // while several tenants publish
   // Of the whole node.
   std::shared_ptr<PublishersWatch> publishers = std::make_shared<PublishersWatch>();
+  std::shared_ptr<const Redactor> redactor;  // of error texts; may be null
 };
 
 class ShardObjects {
@@ -78,6 +80,7 @@ class ShardObjects {
   bool all_ready(const TopicPtr& topic, RequestPtr& request);
   void read(RequestPtr request);
   void handle_group(RequestPtr request);
+  void scrub(Settle* settle) const;
   void publish(RequestPtr request);
   Error admit(const Request& publish, const Load& load, uint32_t* weight) const;
   bool knows_stored(const Tenant& tenant) const;
