@@ -11,6 +11,7 @@
 #include "bench/bystanders.h"
 #include "bench/ceiling.h"
 #include "bench/fetch_load.h"
+#include "bench/flood.h"
 #include "bench/load.h"
 #include "bench/report.h"
 #include "bench/sink.h"
@@ -416,7 +417,9 @@ Error Bench::live_round(uint32_t round, metrics::HistogramSnapshot* published,
 // answer.
 Error Bench::live() {
   const uint32_t slow = std::max(arguments_.groups, 1u);
-  Bystanders bystanders(client_.get(), topic_, slow, Bystanders::Kind::never_answers);
+  const auto kind =
+      arguments_.flooding ? Bystanders::Kind::floods : Bystanders::Kind::never_answers;
+  Bystanders bystanders(client_.get(), topic_, slow, kind);
   if (Error error = bystanders.declare()) return error;
   metrics::HistogramSnapshot published, handled, published_beside, handled_beside;
   for (uint32_t round = 0; round < kRounds; ++round) {
@@ -440,6 +443,8 @@ Error Bench::live() {
   report_.real("publish_p99_us_beside_slow", p99(published_beside), 0);
   report_.real("handler_p99_us_beside_slow", p99(handled_beside), 0);
   report_.real("ratio_handler_p99_beside_slow", p99(handled_beside) / p99(handled), 3);
+  if (arguments_.flooding)
+    report_.real("requests_of_floods", static_cast<double>(bystanders.requests()), 0);
   return bystanders.remove();
 }
 
@@ -529,7 +534,7 @@ Error Bench::latency() {
 }
 
 Error Bench::run() {
-  static constexpr const char* kNames[] = {"publish", "consume", "ack", "latency"};
+  static constexpr const char* kNames[] = {"publish", "consume", "ack", "latency", "flood"};
   const auto sync = measure_fdatasync(directory_, kMachineRounds);
   if (!sync.ok()) return sync.error;
   report_.text("workload", kNames[static_cast<int>(arguments_.load)]);
@@ -538,6 +543,11 @@ Error Bench::run() {
   report_.real("connections", arguments_.connections, 0);
   report_.text("durability",
                std::string(client::to_string(static_cast<Durability>(arguments_.durability))));
+  if (arguments_.load == BenchArguments::Load::flood) {
+    if (Error error = flood(arguments_, &report_)) return error;
+    report_.print(arguments_.connect.json);
+    return {};
+  }
   if (Error error = set_up()) return error;
   Error error;
   if (arguments_.load == BenchArguments::Load::publish) {

@@ -23,11 +23,30 @@ client::Error Bystanders::join() {
     auto opened = client::Subscriber::open(*client_, options);
     if (!opened.ok()) return opened.error;
     members_.push_back(std::move(opened.value));
+    if (kind_ != Kind::floods) continue;
+    floods_.emplace_back([this, member = members_.back().get()] { flood(member); });
   }
   return {};
 }
 
+void Bystanders::flood(client::Subscriber* member) {
+  std::optional<client::Delivered> held;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    auto next = member->poll(held ? 0 : 10);
+    if (!next.ok()) return;
+    if (next.value) held = std::move(*next.value);
+    if (!held) continue;
+    member->extend(*held);
+    if (member->flush()) held.reset();  // its deadline was over all the same
+    requests_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
 void Bystanders::leave() {
+  stop_.store(true);
+  for (std::thread& thread : floods_) thread.join();
+  floods_.clear();
+  stop_.store(false);
   members_.clear();
 }
 

@@ -52,7 +52,9 @@ class Generator {
   client::Error loop();
   client::Error wait();
   void send_due(Lane* lane, uint32_t index, int64_t now_us);
-  bool finished() const { return acked_ == sent_ && (sent_ == batches_wanted_ || stopped()); }
+  bool finished() const {
+    return acked_ + refused_ == sent_ && (sent_ == batches_wanted_ || stopped());
+  }
   bool stopped() const {
     return plan_.stop != nullptr && plan_.stop->load(std::memory_order_relaxed);
   }
@@ -69,6 +71,7 @@ class Generator {
   std::vector<Lane> lanes_;
   uint64_t sent_ = 0;
   uint64_t acked_ = 0;
+  uint64_t refused_ = 0;
   uint64_t of_first_type_ = 0;
   uint64_t bytes_ = 0;
   int64_t started_us_ = 0;
@@ -81,6 +84,15 @@ client::Error Generator::open() {
   for (uint32_t index = 0; index < plan_.connections; ++index) {
     Lane& lane = lanes_.emplace_back();
     if (client::Error error = lane.wire.open(plan_.connect)) return error;
+    if (plan_.refusals_are_fine) {
+      lane.wire.on_refusal([this, &lane](const native::FrameHeader& header) {
+        const uint32_t slot = header.request_id - 1;
+        if (slot >= lane.slots.size()) return false;
+        lane.free.push_back(slot);
+        ++refused_;
+        return true;
+      });
+    }
     proto::PublishBatch request;
     request.set_topic(plan_.topic);
     request.set_partition(index % plan_.partitions);
@@ -169,7 +181,8 @@ LoadResult Generator::run() {
   result.cpu_us = thread_cpu_us() - cpu_before_us;
   result.events = acked_ * pool_.events_per_batch();
   result.of_first_type = of_first_type_;
-  result.bytes = bytes_;
+  result.refused = refused_;
+  result.bytes = sent_ == 0 ? 0 : bytes_ / sent_ * acked_;
   result.latency = latency_.snapshot();
   return result;
 }

@@ -32,6 +32,7 @@ struct LoadPlan {
   Durability durability = Durability::durable;
   uint64_t seed = 1;
   uint32_t types = 1;                       // mixed at random inside each batch
+  bool refusals_are_fine = false;           // a batch that is refused is done with, and counted
   const std::atomic<bool>* stop = nullptr;  // ends early
 };
 
@@ -39,6 +40,7 @@ struct LoadResult {
   client::Error error;
   uint64_t events = 0;
   uint64_t of_first_type = 0;  // of them
+  uint64_t refused = 0;        // batches
   uint64_t bytes = 0;          // of batches, as they are stored
   int64_t duration_us = 0;     // first send to last acknowledgement
   int64_t cpu_us = 0;          // of the generator

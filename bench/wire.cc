@@ -35,6 +35,7 @@ int64_t wall_ms() {
 
 Wire::Wire(Wire&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
+      on_refusal_(std::move(other.on_refusal_)),
       tls_(std::move(other.tls_)),
       out_(std::move(other.out_)),
       at_(other.at_),
@@ -143,6 +144,11 @@ client::Error Wire::parse(const OnFrame& on_frame, bool* any) {
     }
     const auto message = rest.subspan(native::kFrameHeaderSize, header.message_size);
     if ((header.flags & native::kFlagError) != 0) {
+      if (on_refusal_ && on_refusal_(header)) {
+        *any = true;
+        at += header.total_size();
+        continue;
+      }
       native::Frame frame;
       frame.message = SharedBytes::copy_of(message);
       return client::error_of(frame);

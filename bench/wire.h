@@ -47,6 +47,10 @@ class Wire {
                                               std::span<const std::byte> payload)>;
   client::Error receive(const OnFrame& on_frame);
 
+  // What is called with the header of an error frame; true: go on. Without it an error ends it all.
+  using OnRefusal = std::function<bool(const net::native::FrameHeader&)>;
+  void on_refusal(OnRefusal call) { on_refusal_ = std::move(call); }
+
   // Blocking convenience, for set-up and one-at-a-time measurements: sends what is queued, waits
   // for the next frame.
   client::Error round_trip(const OnFrame& on_frame);
@@ -56,6 +60,7 @@ class Wire {
   client::Error parse(const OnFrame& on_frame, bool* any);
 
   int fd_ = -1;
+  OnRefusal on_refusal_;
   std::unique_ptr<client::TlsSocket> tls_;  // none: plain
   std::vector<iovec> out_;
   size_t at_ = 0;

@@ -48,6 +48,13 @@ constexpr int64_t kDiffSteps = 100'000;            // likewise
 constexpr size_t kCompiledSchemas = 256;           // per worker; the least used one goes
 constexpr size_t kCompiledSchemaBytes = 8u << 20;  // of their texts; likewise
 
+// ---- quotas of a tenant (out of range: invalid_request)
+constexpr int64_t kQuotaMax = int64_t{1} << 53;  // every JSON reader has such numbers
+constexpr uint32_t kTenantWeightMax = 1'000;
+constexpr int64_t kQuotaBurstUs = 1'000'000;                         // of a rate may come at once
+constexpr int64_t kQuotaDebtUsMax = int64_t{24} * 3600 * 1'000'000;  // of one request at a rate
+constexpr int64_t kQuotaLookUs = 20'000;  // so soon a group at its tenant's in_flight looks again
+
 // ---- one request
 constexpr uint32_t kEventsPerPublish = 1'000;  // more: invalid_request
 constexpr uint32_t kHeadersPerEvent = 64;      // more: invalid_request
@@ -62,8 +69,10 @@ constexpr size_t kFoldBytes = 64 * 1024;
 constexpr int32_t kFoldEvents = 512;
 
 // ---- a shard
-constexpr size_t kSetsInFlight = 4;                // then the next set keeps growing ...
-constexpr size_t kPendingSetBytes = 8u << 20;      // ... up to this, then publishes answer busy
+constexpr size_t kSetsInFlight = 4;       // then the next set keeps growing ...
+constexpr size_t kSetBytes = 1u << 20;    // ... up to this, then publishes wait for the one after
+constexpr size_t kSharedSetBytes = 128u << 10;     // likewise, while several tenants publish
+constexpr size_t kPublishesWaiting = 65'536;       // for a set; then busy
 constexpr size_t kRequestsWhileLoading = 4'096;    // then busy
 constexpr size_t kProducersPerPartition = 10'000;  // then the longest idle one is forgotten
 constexpr int64_t kProducerIdleUs = int64_t{7} * 24 * 3600 * 1'000'000;

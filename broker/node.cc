@@ -311,6 +311,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   runtime::ReactorOptions options;
   options.index = index;
   options.shard.shards = shards_;
+  options.shard.publishers = publishers_;
   options.shard.redactor = redactor_;
   options.tail_bytes = static_cast<size_t>(config_.storage.tail_cache_bytes);
   options.months = months_;

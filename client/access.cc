@@ -35,6 +35,20 @@ Result<proto::SetTenantStateOk> set_tenant_state(Client& client, const std::stri
   return client.call<proto::SetTenantStateOk>(MessageType::set_tenant_state, request, again(true));
 }
 
+Result<proto::SetQuotasOk> set_quotas(Client& client, const std::string& tenant,
+                                      const proto::Quotas& quotas, const std::string& reason) {
+  proto::SetQuotas request;
+  request.set_name(tenant);
+  *request.mutable_quotas() = quotas;
+  request.set_reason(reason);
+  return client.call<proto::SetQuotasOk>(MessageType::set_quotas, request, again(true));
+}
+
+Result<proto::ShowQuotasOk> show_quotas(Client& client) {
+  return client.call<proto::ShowQuotasOk>(MessageType::show_quotas, proto::ShowQuotas{},
+                                          again(true));
+}
+
 Result<proto::DeleteTenantOk> delete_tenant(Client& client, const std::string& tenant,
                                             const std::string& reason) {
   proto::DeleteTenant request;

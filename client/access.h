@@ -16,10 +16,14 @@ Result<proto::CreateTenantOk> create_tenant(Client& client, const proto::CreateT
 Result<proto::SetTenantStateOk> set_tenant_state(Client& client, const std::string& tenant,
                                                  const std::string& state,
                                                  const std::string& reason);
+// `quotas`: what is set in it changes; 0: no limit any more.
+Result<proto::SetQuotasOk> set_quotas(Client& client, const std::string& tenant,
+                                      const proto::Quotas& quotas, const std::string& reason);
 Result<proto::DeleteTenantOk> delete_tenant(Client& client, const std::string& tenant,
                                             const std::string& reason);
 
 // In the caller's tenant.
+Result<proto::ShowQuotasOk> show_quotas(Client& client);
 Result<proto::ListPrincipalsOk> list_principals(Client& client,
                                                 const proto::ListPrincipals& request);
 Result<proto::CreatePrincipalOk> create_principal(Client& client,

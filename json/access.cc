@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "json/quotas.h"
 #include "metrics/quantity.h"
 
 namespace headrace {
@@ -25,6 +26,46 @@ std::string roles_of(const Grants& grants) {
   return array_of(roles);
 }
 
+std::string closed(std::string line) {
+  line += '}';
+  return line;
+}
+
+std::string quotas_of(const proto::Quotas& quotas) {
+  std::string json;
+  JsonLine line(&json);
+  for (const QuotaField& field : kQuotaFields) {
+    if (field.has(quotas)) line.number(field.name, field.get(quotas));
+  }
+  line.number("weight", quotas.has_weight() ? quotas.weight() : 1);
+  return closed(json);
+}
+
+std::string denials_of(const proto::Denials& denials) {
+  std::string json;
+  JsonLine line(&json);
+  for (const QuotaField& field : kQuotaFields) {
+    const uint64_t count = field.denials(denials);
+    if (count > 0) line.number(field.name, static_cast<int64_t>(count));
+  }
+  return closed(json);
+}
+
+std::string use_of(const proto::TenantUse& use) {
+  std::string json;
+  JsonLine line(&json);
+  if (use.has_stored_bytes())
+    line.number("stored_bytes", use.stored_bytes());
+  else
+    line.null("stored_bytes");
+  line.number("connections", use.connections())
+      .number("topics", use.topics())
+      .number("groups", use.groups())
+      .number("in_flight", use.in_flight())
+      .raw("denials", denials_of(use.denials()));
+  return closed(json);
+}
+
 }  // namespace
 
 std::string role_text(const proto::Grant& grant) {
@@ -38,7 +79,9 @@ void tenant_fields(JsonLine* line, const proto::Tenant& tenant) {
       .text("created", format_time_us(tenant.created_us()))
       .number("topics", tenant.topics())
       .number("groups", tenant.groups())
-      .number("principals", tenant.principals());
+      .number("principals", tenant.principals())
+      .raw("quotas", quotas_of(tenant.quotas()))
+      .raw("use", use_of(tenant.use()));
 }
 
 void receipt_fields(JsonLine* line, const proto::DeleteTenantOk& receipt) {

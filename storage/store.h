@@ -50,6 +50,7 @@ struct Commit : Completion {
   WriteSet set;
   CompletionSink* sink = nullptr;
   Completion* written = nullptr;  // optional; not owned
+  uint32_t weight = 1;            // of the tenant whose events it holds, beside other tenants
   Status status = Status::ok;  // out: ok, fenced, unknown or full. Anything else ends the process
 };
 

@@ -27,6 +27,7 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher>
       jobs_(this, ctx),
       explainer_(this, ctx),
       search_(this, ctx),
+      held_(topic_->tenant, ctx, [this] { pump(); }),
       changed_(changed) {
   adopt(record_);
 }
@@ -130,6 +131,7 @@ std::string AckedGroup::member_name(uint64_t member) const {
 }
 
 void AckedGroup::on_returned(LaneId lane, uint64_t member, int64_t events) {
+  held_.add(-events);
   auto known = members_.find(member);
   if (known == members_.end()) return;
   known->second.held -= events;
@@ -181,6 +183,7 @@ bool AckedGroup::serve(Acquire& request) {
   if (known == members_.end()) return false;
   Member& member = known->second;
   int64_t most = std::min<int64_t>(request.max_events, int64_t{member.window} - member.held);
+  if (most > 0) most = std::min(most, held_.room());
   if (health_.probes()) most = probe_out_ ? 0 : std::min<int64_t>(most, 1);
   if (most <= 0) return false;
   for (size_t i = 0; i < cursors_.size(); ++i) {
@@ -199,7 +202,7 @@ bool AckedGroup::serve_job(Acquire& request, Member& member) {
   if (!health_.delivers() || !takes_letters()) return false;
   const int64_t half = (int64_t{member.window} + 1) / 2;
   const int64_t most = std::min({int64_t{request.max_events}, int64_t{member.window} - member.held,
-                                 half - member.held_of_jobs});
+                                 half - member.held_of_jobs, held_.room()});
   if (most <= 0 || !jobs_.fill(&request, static_cast<uint32_t>(most))) return false;
   member.held_of_jobs += request.events;
   handed_out(request, member);
@@ -208,6 +211,7 @@ bool AckedGroup::serve_job(Acquire& request, Member& member) {
 
 void AckedGroup::handed_out(Acquire& request, Member& member) {
   member.held += request.events;
+  held_.add(request.events);
   delivered_ += request.events;
   request.ack_deadline_us = options().ack_deadline_us;
   metrics::add(metrics::Counter::group_deliveries, request.events);
@@ -369,6 +373,7 @@ void AckedGroup::close(const Error& error) {
     expire(&waiting_.front());
   }
   members_.clear();
+  held_.end();
 }
 
 void AckedGroup::purge() {

@@ -26,6 +26,7 @@
 #include "broker/core/group_search.h"
 #include "broker/core/handler_stats.h"
 #include "broker/core/health.h"
+#include "broker/core/held_share.h"
 #include "broker/core/jobs.h"
 #include "broker/core/matcher.h"
 
@@ -186,6 +187,7 @@ class AckedGroup final : public Committable,
   GroupSearch search_;
   std::map<uint64_t, Member> members_;
   uint64_t members_named_ = 0;
+  HeldShare held_;
   std::list<Waiting> waiting_;  // acquires, in the order they came
   std::vector<AckedGroup*>* const changed_;
   bool dirty_ = false;

@@ -63,6 +63,7 @@ struct Request {
     create_tenant,
     set_tenant_state,
     delete_tenant,
+    set_quotas,
     create_principal,
     update_principal,
     delete_principal,

@@ -28,6 +28,14 @@ struct SetTenantState final : RequestOf<Request::Kind::set_tenant_state> {
   TenantPtr changed;  // out
 };
 
+struct SetQuotas final : RequestOf<Request::Kind::set_quotas> {
+  using RequestOf::RequestOf;
+  std::string name;
+  QuotaChanges changes;
+  std::string why;
+  TenantPtr changed;  // out
+};
+
 // With all that it has. Answered when it is gone.
 struct DeleteTenant final : RequestOf<Request::Kind::delete_tenant> {
   using RequestOf::RequestOf;

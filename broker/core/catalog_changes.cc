@@ -75,7 +75,12 @@ void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
   if (of == nullptr || of->state == Tenant::State::deleting) {
     return refuse(Error(ErrorCode::unknown_tenant));
   }
-  if (count_of(newest_->topics, tenant) >= limits::kTopicsPerTenant) {
+  const size_t topics = count_of(newest_->topics, tenant);
+  if (!request->system) {
+    const size_t own = newest_->topic(tenant, kSystemTopic) == nullptr ? topics : topics - 1;
+    if (Error error = check_count(tenant, Quota::topics, own)) return refuse(std::move(error));
+  }
+  if (topics >= limits::kTopicsPerTenant) {
     return refuse(Error(ErrorCode::limit_reached,
                         std::to_string(limits::kTopicsPerTenant) + " topics per tenant"));
   }
@@ -171,7 +176,9 @@ Error CatalogStore::add_group(const TenantContext& who, const TopicPtr& asked, G
   if (topic == nullptr || topic->state != Topic::State::active) {
     return Error(ErrorCode::unknown_topic, "'" + asked->name + "'");
   }
-  if (count_of(newest_->groups, tenant) >= limits::kGroupsPerTenant) {
+  const size_t groups = count_of(newest_->groups, tenant);
+  if (Error error = check_count(tenant, Quota::groups, groups)) return error;
+  if (groups >= limits::kGroupsPerTenant) {
     return Error(ErrorCode::limit_reached,
                  std::to_string(limits::kGroupsPerTenant) + " groups per tenant");
   }

@@ -87,6 +87,8 @@ void CatalogStore::tenants_loaded(const std::vector<storage::Scan::Row>& rows) {
     if (!key || key->entity != kTenantEntity) return fail(storage::Status::corrupt);
     auto tenant = decode_tenant(TenantId(key->id), row.value.view());
     if (!tenant) return fail(storage::Status::corrupt);
+    // Loaded again after a failed commit: what is used goes on being counted where it was.
+    if (const TenantPtr known = ctx_->catalog()->tenant(tenant->id)) tenant->use = known->use;
     newest_->put(std::make_shared<const Tenant>(std::move(*tenant)));
     to_load_.push_back(TenantId(key->id));
   }
@@ -172,6 +174,7 @@ void CatalogStore::bootstrap() {
   tenant->name = "default";
   tenant->created_us = ctx_->now().wall_us;
   tenant->dedicated = true;
+  tenant->use = std::make_shared<TenantUse>();
   put_tenant(tenant);
   auto topic = std::make_shared<Topic>();
   topic->tenant = kDefaultTenant;
@@ -217,6 +220,8 @@ void CatalogStore::handle(RequestPtr request) {
       return set_tenant_state(cast<SetTenantState>(std::move(request)));
     case Request::Kind::delete_tenant:
       return delete_tenant(cast<DeleteTenant>(std::move(request)));
+    case Request::Kind::set_quotas:
+      return set_quotas(cast<SetQuotas>(std::move(request)));
     case Request::Kind::create_principal:
       return create_principal(cast<CreatePrincipal>(std::move(request)));
     case Request::Kind::update_principal:

@@ -30,6 +30,7 @@ struct ListKeys;
 struct RegisterSchema;
 struct RevokeKey;
 struct SetSchemaMode;
+struct SetQuotas;
 struct SetTenantState;
 struct UpdateGroup;
 struct UpdatePrincipal;
@@ -73,6 +74,8 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   void create_tenant(std::unique_ptr<CreateTenant> request);
   void set_tenant_state(std::unique_ptr<SetTenantState> request);
   void delete_tenant(std::unique_ptr<DeleteTenant> request);
+  void set_quotas(std::unique_ptr<SetQuotas> request);
+  Error check_count(TenantId tenant, Quota quota, size_t count) const;
   void put_tenant(const TenantPtr& tenant);
   void delete_topics_of(TenantId tenant);
   void finish_tenant(TenantId tenant);  // if nothing of it is left but its own rows

@@ -10,6 +10,22 @@
 #include "broker/limits.h"
 
 namespace headrace::core {
+namespace {
+
+std::vector<AuditChange> quota_changes(const Quotas& before, const Quotas& after) {
+  std::vector<AuditChange> changes;
+  const auto add = [&](std::string_view name, int64_t from, int64_t to) {
+    if (from == to) return;
+    changes.push_back({std::string(name), std::to_string(from), std::to_string(to)});
+  };
+  for (size_t i = 0; i < kQuotas; ++i) {
+    add(info(static_cast<Quota>(i)).name, before.limits[i], after.limits[i]);
+  }
+  add("weight", before.weight, after.weight);
+  return changes;
+}
+
+}  // namespace
 
 void CatalogStore::put_tenant(const TenantPtr& tenant) {
   auto& catalog = stage();
@@ -40,6 +56,7 @@ void CatalogStore::create_tenant(std::unique_ptr<CreateTenant> request) {
   tenant->id = TenantId(static_cast<uint32_t>(take_ids(kTenantIds, 1)));
   tenant->name = request->name;
   tenant->created_us = ctx_->now().wall_us;
+  tenant->use = std::make_shared<TenantUse>();
   put_tenant(tenant);
   ctx_->audit().note(request->tenant,
                      {AuditAction::tenant_created, "tenant " + tenant->name, "", {}});
@@ -77,6 +94,43 @@ void CatalogStore::set_tenant_state(std::unique_ptr<SetTenantState> request) {
                       {}});
   request->changed = changed;
   ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+// ---- quotas
+
+void CatalogStore::set_quotas(std::unique_ptr<SetQuotas> request) {
+  auto refuse = [&](Error error) {
+    request->error = std::move(error);
+    ctx_->reply(std::move(request));
+  };
+  if (Error error = request->tenant.require(Permission::platform)) return refuse(std::move(error));
+  const TenantPtr existing = newest_->tenant(request->name);
+  if (existing == nullptr || existing->state == Tenant::State::deleting) {
+    return refuse(Error(ErrorCode::unknown_tenant));
+  }
+  const Quotas quotas = request->changes.applied_to(existing->quotas);
+  if (Error error = check_quotas(quotas)) return refuse(std::move(error));
+  if (quotas == existing->quotas) {
+    request->changed = existing;
+    return ctx_->reply_committed(std::move(request), newest_change());
+  }
+  auto changed = std::make_shared<Tenant>(*existing);
+  changed->quotas = quotas;
+  changed->use->weight.store(quotas.weight, std::memory_order_relaxed);
+  put_tenant(changed);
+  ctx_->audit().note(request->tenant, {AuditAction::tenant_quotas, "tenant " + changed->name,
+                                       request->why, quota_changes(existing->quotas, quotas)});
+  request->changed = changed;
+  ctx_->reply_committed(std::move(request), Durability::durable);
+}
+
+// Whether the tenant may have one more of what it has `count` of.
+Error CatalogStore::check_count(TenantId tenant, Quota quota, size_t count) const {
+  const TenantPtr of = newest_->tenant(tenant);
+  if (of == nullptr) return {};
+  const int64_t limit = of->quotas.of(quota);
+  if (limit == 0 || static_cast<int64_t>(count) < limit) return {};
+  return quota_reached(quota, of->quotas, of->use.get());
 }
 
 // ---- deleting

@@ -35,6 +35,7 @@ void ShardObjects::start() {
   ctx_->arm(&housekeeping_, ctx_->now().mono_us + options_.retention_interval_us);
   delayed_wake_.start();
   system_events_.start();
+  count_stored();
 }
 
 void ShardObjects::seal() {
@@ -206,6 +207,7 @@ std::shared_ptr<Partition> ShardObjects::open(const TopicPtr& topic, PartitionId
     partition = std::make_shared<Partition>(topic, number, acked_.matcher(topic), ctx_);
     partition->load([this, raw = partition.get()] {
       const TopicId id = raw->topic()->id;
+      note_stored(raw->topic()->tenant);
       loaded(std::move(raw->waiting()));
       publish_held(id);
     });
@@ -319,20 +321,6 @@ bool ShardObjects::must_wait(Request& publish) {
     if (!item.error && is_loading(typed.topic, item.partition, publish.waited)) wait = true;
   }
   return wait;
-}
-
-void ShardObjects::publish(RequestPtr request) {
-  const bool batch = request->kind == Request::Kind::publish_batch;
-  const TopicPtr& topic =
-      batch ? as<PublishBatch>(*request).topic : as<PublishEvents>(*request).topic;
-  if (!held_.contains(topic->id) && !must_wait(*request)) return publish_now(std::move(request));
-  auto& queue = held_[topic->id];
-  if (queue.size() >= limits::kRequestsWhileLoading) {
-    request->error = Error(ErrorCode::loading, "too many requests wait for " + topic->name);
-    return ctx_->reply(std::move(request));
-  }
-  request->waited = true;
-  queue.push_back(std::move(request));
 }
 
 void ShardObjects::publish_held(TopicId topic) {
@@ -527,6 +515,10 @@ void ShardObjects::drop(const Error& error) {
       ctx_->reply(std::move(request));
     }
     entry.waiting.clear();
+  }
+  for (auto& request : queue_.take_all()) {
+    request->error = error;
+    ctx_->reply(std::move(request));
   }
   for (auto& [topic, queue] : held_) {
     for (auto& request : queue) {

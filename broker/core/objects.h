@@ -18,6 +18,8 @@
 #include "broker/core/group.h"
 #include "broker/core/partition.h"
 #include "broker/core/publish_validation.h"
+#include "broker/core/publish_queue.h"
+#include "broker/core/publishers_watch.h"
 #include "broker/core/rollups.h"
 #include "broker/core/system_events.h"
 #include "broker/limits.h"
@@ -31,11 +33,20 @@ struct ShardOptions {
   int64_t retention_max_pin_us = 0;                               // 0: one retention period
   int64_t system_events_delay_us = limits::kSystemEventsDelayUs;  // below 0: none are published
   int64_t rollup_interval_us = limits::kRollupWriteUs;            // below 0: none are written
-  std::shared_ptr<const Redactor> redactor;                       // of error texts; may be null
+  size_t set_bytes = limits::kSetBytes;  // of publishes; the rest goes into the next set
+  size_t shared_set_bytes = limits::kSharedSetBytes;  // while several tenants publish
+  // Of the whole node.
+  std::shared_ptr<PublishersWatch> publishers = std::make_shared<PublishersWatch>();
+  std::shared_ptr<const Redactor> redactor;  // of error texts; may be null
 };
 
 class ShardObjects {
  public:
+  struct Load {  // of one publish
+    int64_t events = 0;
+    int64_t bytes = 0;
+  };
+
   ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options);
   ~ShardObjects();
 
@@ -45,8 +56,14 @@ class ShardObjects {
   void handle(RequestPtr request);
   void on_reply(RequestPtr request);  // to something the objects asked another shard
   void seal();                        // the turn ends
-  void write_late();                  // before a clean stop: what could have waited
-  void drop(const Error& error);      // answers everything that waits
+  // The set was submitted: what waited for the next one goes into it. False: nothing did.
+  bool begin_set();
+  bool waits() const { return !queue_.empty(); }
+  uint32_t set_weight() const { return set_weight_; }  // of those whose events the set holds
+  void write_late();              // before a clean stop: what could have waited
+  void drop(const Error& error);  // answers everything that waits
+  // Opens the partitions here of tenants whose stored bytes are limited and not known yet.
+  void count_stored();
 
   const std::unordered_map<PartitionKey, std::shared_ptr<Partition>>& partitions() const {
     return partitions_;
@@ -66,6 +83,11 @@ class ShardObjects {
   void handle_group(RequestPtr request);
   void scrub(Settle* settle) const;
   void publish(RequestPtr request);
+  Error admit(const Request& publish, const Load& load, uint32_t* weight) const;
+  bool knows_stored(const Tenant& tenant) const;
+  void note_stored(TenantId tenant) const;  // one more partition of it is loaded
+  bool set_full() const;
+  void publish_in_order(RequestPtr request, int64_t bytes);
   void publish_now(RequestPtr request);
   void publish_held(TopicId topic);
   bool must_wait(Request& publish);
@@ -95,6 +117,9 @@ class ShardObjects {
   // Publishes that wait for a partition to load. Those behind them on the same topic wait, too:
   // nobody overtakes one that goes to several partitions.
   std::unordered_map<TopicId, std::deque<RequestPtr>> held_;
+  PublishQueue queue_;     // not empty: the set is full
+  int64_t set_bytes_ = 0;  // published into the set so far
+  uint32_t set_weight_ = 1;
   Audit audit_;
   SystemEvents system_events_;
   Rollups rollups_;

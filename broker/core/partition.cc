@@ -17,6 +17,11 @@ struct Compaction final : storage::Maintenance {
   void run() override { delete this; }
 };
 
+TenantUsePtr use_of(const CatalogSnapshot& catalog, TenantId tenant) {
+  const TenantPtr known = catalog.tenant(tenant);
+  return known == nullptr ? nullptr : known->use;
+}
+
 }  // namespace
 
 Partition::Partition(TopicPtr topic, PartitionId number, std::shared_ptr<Matcher> matcher, Ctx* ctx)
@@ -28,6 +33,7 @@ Partition::Partition(TopicPtr topic, PartitionId number, std::shared_ptr<Matcher
       fetches_(ctx, [this](std::unique_ptr<Fetch> fetch) { expire_fetch(std::move(fetch)); }),
       matcher_(std::move(matcher)),
       rollup_(ctx->rollups().of(topic_)),
+      stored_(use_of(*ctx->catalog(), topic_->tenant)),
       event_ids_(index_.partition(), topic_->dedup),
       delayed_(index_.partition(), ctx, [this] { append_due(); }) {
   due_.partition = this;
@@ -73,6 +79,7 @@ void Partition::append(SharedBytes batch, storage::BatchHeader header,
   uncommitted_.push_back({ctx_->sequence(), index_.next_offset(), {}});
   note_types(summary);
   rollup_->published(summary, header.record_count);
+  stored_.add(static_cast<int64_t>(header.total_size()));
   metrics::add(metrics::Counter::publish_batches);
   metrics::add(metrics::Counter::publish_events, static_cast<uint64_t>(header.record_count));
   metrics::add(metrics::Counter::publish_bytes, header.total_size());
@@ -357,7 +364,9 @@ void Partition::expire() {
 void Partition::trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places) {
   metrics::add(metrics::Counter::retention_events_dropped,
                static_cast<uint64_t>(std::max<int64_t>(to - index_.log_start(), 0)));
+  const int64_t before_bytes = index_.total_bytes();
   index_.trim(to, bytes_in_month, &ctx_->writes(this));
+  stored_.add(index_.total_bytes() - before_bytes);
   // An earlier cut that is not durable yet lies below this one.
   if (trimmed_) places.insert(places.end(), trimmed_->places.begin(), trimmed_->places.end());
   trimmed_ = Trimmed{ctx_->sequence(), to, std::move(places)};
@@ -398,6 +407,7 @@ void Partition::purge() {
 
 void Partition::close(const Error& error) {
   state_ = State::closed;
+  stored_.end();
   ctx_->disarm(&due_);
   auto answer = [&](RequestPtr request) {
     request->error = error;

@@ -23,6 +23,7 @@
 #include "broker/core/log_index.h"
 #include "broker/core/matcher.h"
 #include "broker/core/producers.h"
+#include "broker/core/stored_share.h"
 #include "broker/core/tail.h"
 
 namespace headrace::core {
@@ -137,6 +138,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
     bool any_type = false;  // not known in full
   };
   std::deque<Uncommitted> uncommitted_;
+  StoredShare stored_;
   bool epoch_noted_ = false;
   std::optional<Trimmed> trimmed_;
   EventIds event_ids_;

@@ -185,7 +185,10 @@ struct PartitionLoad::Steps final : storage::Scan {
                   {"partition", partition.number_.value()},
                   {"status", storage::to_string(verdict)}});
     }
-    if (verdict == storage::Status::ok) partition.delayed_.begin();
+    if (verdict == storage::Status::ok) {
+      partition.stored_.begin(partition.index_.total_bytes());
+      partition.delayed_.begin();
+    }
     loaded();
   }
 

@@ -51,6 +51,11 @@ std::string encode(const Tenant& tenant) {
   row.set_created_us(tenant.created_us);
   row.set_dedicated(tenant.dedicated);
   row.set_state(static_cast<uint32_t>(tenant.state));
+  for (size_t i = 0; i < kQuotas; ++i) {
+    const int64_t limit = tenant.quotas.limits[i];
+    if (limit > 0) (*row.mutable_quotas())[info(static_cast<Quota>(i)).number] = limit;
+  }
+  if (tenant.quotas.weight != 1) row.set_weight(tenant.quotas.weight);
   return row.SerializeAsString();
 }
 
@@ -64,6 +69,14 @@ std::optional<Tenant> decode_tenant(TenantId id, std::string_view bytes) {
   tenant.state = static_cast<Tenant::State>(row.state());
   tenant.created_us = row.created_us();
   tenant.dedicated = row.dedicated();
+  for (size_t i = 0; i < kQuotas; ++i) {
+    const auto limit = row.quotas().find(info(static_cast<Quota>(i)).number);
+    if (limit != row.quotas().end()) tenant.quotas.limits[i] = limit->second;
+  }
+  if (row.weight() != 0) tenant.quotas.weight = row.weight();
+  if (check_quotas(tenant.quotas)) return std::nullopt;
+  tenant.use = std::make_shared<TenantUse>();
+  tenant.use->weight.store(tenant.quotas.weight, std::memory_order_relaxed);
   return tenant;
 }
 

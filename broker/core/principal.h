@@ -13,6 +13,7 @@
 
 #include "broker/core/error.h"
 #include "broker/core/permission.h"
+#include "broker/core/quotas.h"
 #include "metrics/sha256.h"
 #include "storage/types.h"
 
@@ -26,6 +27,8 @@ struct Tenant {
   State state = State::active;
   int64_t created_us = 0;
   bool dedicated = false;  // has log families of its own
+  Quotas quotas;
+  TenantUsePtr use;  // of this node; never null in a catalog
 };
 using TenantPtr = std::shared_ptr<const Tenant>;
 std::string_view to_string(Tenant::State state);

@@ -36,6 +36,13 @@ Session::Session(Server* server, net::SocketId socket, const net::Endpoint& peer
       opened_mono_us_(server->reactor().now().mono_us),
       heard_mono_us_(opened_mono_us_) {}
 
+Session::~Session() {
+  if (use_ == nullptr) return;
+  use_->publishing_bytes.fetch_sub(static_cast<int64_t>(outstanding_bytes_),
+                                   std::memory_order_relaxed);
+  if (counted_) use_->connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
 runtime::Reactor& Session::reactor() {
   return server_->reactor();
 }
@@ -74,11 +81,25 @@ void Session::on_frame(net::native::Frame&& frame) {
   update_flow();
 }
 
-void Session::greet(core::TenantContext tenant, std::string client, CodecSet codecs) {
+core::Error Session::greet(core::TenantContext tenant, std::string client, CodecSet codecs) {
   tenant_ = std::move(tenant);
   checked_version_ = reactor().catalog()->version;
   client_ = std::move(client);
   codecs_ = codecs;
+  return count_connection();
+}
+
+// Platform admins who look after the tenant are not counted: they come when it has a problem.
+core::Error Session::count_connection() {
+  const core::TenantPtr tenant = reactor().catalog()->tenant(tenant_->tenant());
+  if (tenant == nullptr) return {};
+  use_ = tenant->use;
+  if (!tenant_->reason().empty()) return {};
+  counted_ = true;
+  const int64_t others = use_->connections.fetch_add(1, std::memory_order_relaxed);
+  const int64_t limit = tenant->quotas.of(core::Quota::connections);
+  if (limit == 0 || others < limit) return {};
+  return core::quota_reached(core::Quota::connections, tenant->quotas, use_.get());
 }
 
 // What let the caller in may have been taken away: looked at when the catalog has changed, and when
@@ -97,7 +118,7 @@ bool Session::still_welcome() {
 }
 
 bool Session::may_receive(const net::native::FrameHeader& header) {
-  if (is_publish(header.type) && !reactor().takes_publishes()) {
+  if (is_publish(header.type) && !reactor().takes_publishes(use_.get())) {
     server_->mark_paused(this);
     return false;
   }
@@ -141,6 +162,9 @@ void Session::ask(core::RequestPtr request, size_t bytes, Answer answer) {
   ++outstanding_;
   outstanding_waits_ += wait ? 1 : 0;
   outstanding_bytes_ += bytes;
+  if (bytes > 0 && use_ != nullptr) {
+    use_->publishing_bytes.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+  }
   request->requester = server_;
   request->origin = origin_;
   request->ticket = ticket;
@@ -156,6 +180,10 @@ void Session::on_answer(core::RequestPtr request) {
   --outstanding_;
   outstanding_waits_ -= question.abandonable ? 1 : 0;
   outstanding_bytes_ -= question.bytes;
+  if (question.bytes > 0 && use_ != nullptr) {
+    use_->publishing_bytes.fetch_sub(static_cast<int64_t>(question.bytes),
+                                     std::memory_order_relaxed);
+  }
   if (question.bytes > 0) {
     metrics::record(metrics::Timing::publish_latency, now().mono_us - request->received_mono_us);
   }
@@ -308,7 +336,7 @@ core::Error Session::may_publish() const {
 // Receiving rests while the connection has too much under way, its peer does not read, or the store
 // is behind and it publishes.
 void Session::update_flow() {
-  const bool store_behind = saw_publish_ && !reactor().takes_publishes();
+  const bool store_behind = saw_publish_ && !reactor().takes_publishes(use_.get());
   const bool full = outstanding_ >= limits::kRequestsPerConnection ||
                     outstanding_bytes_ >= server_->options().in_flight_bytes_per_connection ||
                     connection_.output_full();

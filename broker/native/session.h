@@ -33,6 +33,7 @@ class Session final : public net::FrameSink {
   using Answer = std::function<void(Session&, core::RequestPtr)>;
 
   Session(Server* server, net::SocketId socket, const net::Endpoint& peer, uint64_t origin);
+  ~Session() override;
 
   // ---- for handlers
 
@@ -66,7 +67,8 @@ class Session final : public net::FrameSink {
   // Of the frame that is being handled: what it needs, on this topic.
   core::Error may(std::string_view topic) const { return tenant_->require(permission_, topic); }
   bool greeted() const { return tenant_.has_value(); }
-  void greet(core::TenantContext tenant, std::string client, CodecSet codecs);
+  // quota_reached: the tenant has as many connections as it may.
+  core::Error greet(core::TenantContext tenant, std::string client, CodecSet codecs);
   const std::string& client() const { return client_; }
   // Of the client's verified certificate, RFC 2253; empty: it showed none.
   std::string peer_subject() const { return connection_.peer_subject(); }
@@ -119,6 +121,7 @@ class Session final : public net::FrameSink {
     size_t bytes = 0;
     bool abandonable = false;  // a wait for events: nobody loses anything if it is dropped
   };
+  core::Error count_connection();
   bool still_welcome();  // else it has said farewell
   void maybe_finish();
   void ask_for_recode();
@@ -131,6 +134,8 @@ class Session final : public net::FrameSink {
   const uint64_t origin_;
   net::Connection connection_;
   std::optional<core::TenantContext> tenant_;
+  core::TenantUsePtr use_;        // since hello
+  bool counted_ = false;          // among the tenant's connections
   uint64_t checked_version_ = 0;  // of the catalog: by then the caller was still let in
   core::Permission permission_ = core::Permission::open;
   std::string client_;

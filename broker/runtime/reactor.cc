@@ -88,6 +88,7 @@ void Reactor::turn() {
     fabric_->box(from, options_.index).drain([this](Letter&& letter) { take(std::move(letter)); });
   }
   pressure_ = store_->pressure();
+  shares_.reset();
   io_->poll();  // sockets → sessions → handlers → router → core
   if (front_end_ != nullptr) front_end_->on_turn(now_);
   wheel_->advance(now_);  // deadlines become commands
@@ -184,7 +185,7 @@ void Reactor::take(Letter&& letter) {
       return;
     }
     case Letter::Kind::catalog:
-      catalog_ = std::move(letter.catalog);
+      take_catalog(std::move(letter.catalog));
       return;
     case Letter::Kind::month:
       months_.add(letter.month);
@@ -197,11 +198,30 @@ void Reactor::take(Letter&& letter) {
 
 void Reactor::publish_catalog(core::CatalogPtr snapshot) {
   HR_CHECK(snapshot->version > catalog_->version);
-  catalog_ = snapshot;
+  take_catalog(snapshot);
   for (uint32_t peer = 0; peer < fabric_->reactors(); ++peer) {
     if (peer != options_.index)
       send(peer, Letter{Letter::Kind::catalog, nullptr, snapshot, Month(0)});
   }
+}
+
+void Reactor::take_catalog(core::CatalogPtr snapshot) {
+  catalog_ = std::move(snapshot);
+  const auto unknown = [](const auto& entry) {
+    const core::Tenant& tenant = *entry.second;
+    return tenant.quotas.of(core::Quota::stored_bytes) > 0 &&
+           !tenant.use->stored_known.load(std::memory_order_relaxed);
+  };
+  if (std::ranges::none_of(catalog_->tenants_by_id, unknown)) return;
+  for (auto& shard : shards_) {
+    if (shard != nullptr) shard->count_stored();
+  }
+}
+
+bool Reactor::below_share(const core::TenantUse* use) const {
+  if (use == nullptr) return false;
+  if (!shares_) shares_.emplace(*catalog_, pressure_.budget_bytes);
+  return shares_->below(*use);
 }
 
 // ---- the end of the turn

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "broker/core/publish_shares.h"
 #include "broker/runtime/clock_guard.h"
 #include "broker/runtime/fabric.h"
 #include "broker/runtime/months.h"
@@ -61,7 +62,11 @@ class Reactor final : public Services {
   bool finished() const { return finished_.load(std::memory_order_acquire); }
   bool cut_off() const { return cut_off_.load(std::memory_order_acquire); }  // at the deadline
 
-  bool takes_publishes() const { return pressure_.in_flight_bytes < pressure_.budget_bytes; }
+  // Whether the store has room for publishes of this tenant; where it is short of it, tenants below
+  // their share still have some. Null: of nobody in particular.
+  bool takes_publishes(const core::TenantUse* use) const {
+    return pressure_.in_flight_bytes < pressure_.budget_bytes || below_share(use);
+  }
   const storage::Pressure& pressure() const { return pressure_; }  // as of this turn
   bool ready() const;                                              // every shard it owns is loaded
   uint32_t index() const { return options_.index; }
@@ -88,6 +93,8 @@ class Reactor final : public Services {
   void send(uint32_t reactor, Letter&& letter);
   void flush_shards();
   void flush_mailboxes();
+  void take_catalog(core::CatalogPtr snapshot);
+  bool below_share(const core::TenantUse* use) const;
   void watch_months();
   void watch_drain();
   bool quiet() const;
@@ -110,6 +117,7 @@ class Reactor final : public Services {
   std::vector<std::deque<Letter>> overflow_;  // replies that found a mailbox full, by reactor
   std::vector<bool> wake_;                    // peers to wake at the end of the turn
   storage::Pressure pressure_;
+  mutable std::optional<core::PublishShares> shares_;  // of this turn, once somebody asked
   std::atomic<uint32_t> foreign_waiting_{0};
   std::atomic<int64_t> drain_deadline_us_{0};  // 0: not draining
   int64_t drain_until_mono_us_ = 0;

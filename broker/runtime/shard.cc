@@ -175,8 +175,12 @@ void Shard::reply_committed(core::RequestPtr request, uint64_t sequence) {
 void Shard::flush() {
   dirty_ = false;
   if (state_ == State::ready) objects_->seal();
-  if (pending_ == nullptr || in_flight_.size() >= limits::kSetsInFlight) return;
-  submit_set();
+  while (in_flight_.size() < limits::kSetsInFlight) {
+    if (pending_ != nullptr) submit_set();
+    // What did not fit is the next set.
+    if (state_ != State::ready || !objects_->begin_set()) return;
+    objects_->seal();
+  }
 }
 
 void Shard::submit_set() {
@@ -187,6 +191,7 @@ void Shard::submit_set() {
   ++next_sequence_;
   if (!set.at_written.empty()) set.written = &set.written_notice;
   set.submitted_mono_us = services_->now().mono_us;
+  set.weight = objects_->set_weight();
   services_->store().commit(&set);
   for (auto& request : set.at_submit) services_->deliver_reply(std::move(request));
   set.at_submit.clear();
@@ -223,7 +228,7 @@ void Shard::on_synced(InFlight& set) {
   done->set.clear();
   spare_ = std::move(done);
   if (state_ == State::loading) become_ready();
-  if (pending_ != nullptr) services_->mark_dirty(this);
+  if (pending_ != nullptr || objects_->waits()) services_->mark_dirty(this);
 }
 
 void Shard::drop_objects(storage::Status status) {
@@ -257,6 +262,10 @@ void Shard::forget(core::Committable* object) {
   }
 }
 
+void Shard::count_stored() {
+  if (state_ == State::ready) objects_->count_stored();
+}
+
 void Shard::write_late() {
   if (state_ != State::ready) return;
   objects_->write_late();
@@ -267,7 +276,7 @@ void Shard::write_late() {
 }
 
 bool Shard::idle() const {
-  return in_flight_.empty() && pending_ == nullptr && waiting_.empty();
+  return in_flight_.empty() && pending_ == nullptr && waiting_.empty() && !objects_->waits();
 }
 
 void Shard::answer_all(Services* services, std::vector<core::RequestPtr>* requests,

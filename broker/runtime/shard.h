@@ -24,6 +24,7 @@ class Shard final : public core::Ctx, public core::Requester {
   void start();                           // reads epoch and applied sequence, raises the epoch
   void handle(core::RequestPtr request);  // queues while loading (bounded, then busy)
   void flush();                           // seals folds, submits the turn's set
+  void count_stored();                    // see ShardObjects
   void write_late();                      // before a clean stop: what could have waited
   bool idle() const;                      // nothing in flight, nothing pending
   bool ready() const { return state_ == State::ready; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -168,6 +169,7 @@ struct TenantArguments {
   std::string reason;
   std::string confirm;
   bool if_missing = false;
+  std::map<std::string, std::string> quotas;  // as given: by name, with `none`
 };
 
 }  // namespace headrace::cli

@@ -47,7 +47,7 @@ struct ConnectArguments {
 };
 
 struct BenchArguments {
-  enum class Load { publish, consume, ack, latency };
+  enum class Load { publish, consume, ack, latency, flood };
 
   ConnectArguments connect;
   Load load = Load::publish;
@@ -63,10 +63,12 @@ struct BenchArguments {
   bool cold = false;            // consume: from the start of the log, not the hot tail
   bool keep = false;            // leave the topic
   bool ceiling = false;
-  uint32_t groups = 0;  // publish: that have members and want none of it
-  uint32_t one_in = 1;  // ack: of so many types the group wants one
-  bool live = false;    // ack: while it is published; and beside `groups` that never answer
-  int64_t park_ms = 0;  // ack: every event fails first, and comes again then
+  uint32_t groups = 0;    // publish: that have members and want none of it
+  uint32_t weight = 1;    // flood: of the tenant beside it
+  uint32_t one_in = 1;    // ack: of so many types the group wants one
+  bool live = false;      // ack: while it is published; and beside `groups` that never answer
+  bool flooding = false;  // ack, live: those `groups` ask for more time all the time
+  int64_t park_ms = 0;    // ack: every event fails first, and comes again then
   std::string ceiling_directory;  // empty: the current directory
 };
 

@@ -1,8 +1,10 @@
 // `me`, `principals`, `keys` and `tenants`.
+#include <algorithm>
 #include <memory>
 
 #include "client/cli/flags.h"
 #include "client/cli/verbs.h"
+#include "json/quotas.h"
 
 namespace headrace::cli {
 
@@ -90,6 +92,19 @@ void add_tenant_verbs(CLI::App& app, Invocation* invocation) {
       ->add_flag("--if-missing", given->if_missing, "one that exists is fine");
   verb("ls", "all of them", list_tenants, false);
   verb("describe", "one of them", list_tenants, true);
+  CLI::App* update =
+      verb("update", "its quotas and its weight; --reason is audited", set_quotas, true);
+  const auto add_quota = [&](std::string_view name, const std::string& help) {
+    std::string flag = "--" + std::string(name);
+    std::ranges::replace(flag, '_', '-');
+    update->add_option_function<std::string>(
+        flag, [given, name](const std::string& text) { given->quotas[std::string(name)] = text; },
+        help);
+  };
+  for (const QuotaField& field : kQuotaFields) {
+    add_quota(field.name, "most " + std::string(field.text) + "; `none`: no limit");
+  }
+  add_quota("weight", "share beside other tenants, where all want more: 1 to 1000");
   verb("suspend", "let nobody of it in; --reason is audited", suspend_tenant, true);
   verb("resume", "let them in again", resume_tenant, true);
   verb("delete", "with all that it has; the answer is the receipt", delete_tenant, true)
@@ -102,6 +117,10 @@ void add_access_verbs(CLI::App& app, Invocation* invocation) {
   CLI::App* me = app.add_subcommand("me", "who you are to the broker, and what you may do");
   me->callback(
       [invocation] { invocation->action = [invocation] { return show_me(invocation->connect); }; });
+  CLI::App* quotas = app.add_subcommand("quotas", "what your tenant may use, and uses");
+  quotas->callback([invocation] {
+    invocation->action = [invocation] { return show_quotas(invocation->connect); };
+  });
   CLI::App* test = app.add_subcommand(
       "pentest", "try to break out of a tenant and of a role; makes and removes two tenants");
   test->callback(

@@ -79,8 +79,13 @@ void add_bench_flags(CLI::App* verb, BenchArguments* given) {
   verb->add_option("--one-in", given->one_in,
                    "ack: types mixed at random, of so many the group wants one; beside all of them")
       ->check(CLI::Range(1u, 100'000u));
+  verb->add_option("--weight", given->weight, "flood: of the tenant that does not flood")
+      ->check(CLI::Range(1u, 1'000u))
+      ->capture_default_str();
   verb->add_flag("--live", given->live,
                  "ack: while publishing at --rate; also beside --groups that never answer");
+  verb->add_flag("--flooding", given->flooding,
+                 "ack: those --groups take events and ask for more time as fast as they can");
   add_duration_ms(verb, "--park", &given->park_ms,
                   "ack: fail every event first, at --rate, to come again after so long");
   verb->add_flag("--ceiling", given->ceiling, "also measure the storage engine alone");
@@ -107,6 +112,8 @@ void add_bench_verb(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   verb("consume", "read what was published", BenchArguments::Load::consume);
   verb("ack", "deliveries to an acked group, and their acks", BenchArguments::Load::ack);
   verb("latency", "one event at a time on one connection", BenchArguments::Load::latency);
+  verb("flood", "one tenant at 5 % load or --rate, alone and beside one that floods",
+       BenchArguments::Load::flood);
 }
 
 }  // namespace

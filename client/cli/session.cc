@@ -42,8 +42,9 @@ int exit_code(const client::Error& error) {
   if (!error) return kDone;
   if (error.is_unreachable() || error.code == client::kCodeTls) return kUnreachable;
   if (error.code == client::kCodeBadArgument) return kUsage;
-  for (const char* refused : {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden",
-                              "tenant_suspended", "access_changed"}) {
+  for (const char* refused :
+       {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden", "tenant_suspended",
+        "access_changed", "quota_exceeded", "quota_reached"}) {
     if (error.is(refused)) return kRefused;
   }
   return kFailed;

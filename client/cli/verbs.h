@@ -65,6 +65,8 @@ int list_tenants(const ConnectArguments& connect, const TenantArguments& given);
 int suspend_tenant(const ConnectArguments& connect, const TenantArguments& given);
 int resume_tenant(const ConnectArguments& connect, const TenantArguments& given);
 int delete_tenant(const ConnectArguments& connect, const TenantArguments& given);
+int set_quotas(const ConnectArguments& connect, const TenantArguments& given);
+int show_quotas(const ConnectArguments& connect);
 
 int pentest(const ConnectArguments& connect);
 int smoke(const ConnectArguments& connect);

@@ -10,16 +10,12 @@ namespace {
 
 constexpr size_t kGroupBytes = 1u << 20;
 constexpr size_t kMinGroupBytes = 64u << 10;
-constexpr uint64_t kGroupMs = 3;  // of measured device time
+constexpr uint64_t kGroupMs = 3;        // of measured device time
+constexpr uint64_t kSharedGroupMs = 1;  // while several tenants publish
 constexpr size_t kGroupSets = 4'096;
 // A larger group gains more from the next one being written while it is synced than it loses by the
 // hop to the syncer.
 constexpr size_t kInlineSyncBytes = 32u << 10;
-
-bool holds_events(const WriteSet& set) {
-  return std::any_of(set.mutations().begin(), set.mutations().end(),
-                     [](const Mutation& mutation) { return mutation.op == Op::put_batch; });
-}
 
 }  // namespace
 
@@ -71,7 +67,7 @@ void Committer::push(Item item) {
 void Committer::run() {
   while (take()) {
     distribute();
-    write_groups();
+    write_groups(Newer::join);
     if (dead_) return;
   }
 }
@@ -99,36 +95,48 @@ void Committer::spin() {
 void Committer::distribute() {
   for (const Item& item : taken_) {
     if (item.work == nullptr) {
-      enqueue(item.set);
+      queue_.push(item.set, mono_now_us());
       continue;
     }
-    write_groups();
+    write_groups(Newer::wait);
     // What was submitted before completes before.
     if (dead_ || !syncer_->wait_synced(last_started())) return;
     maintain_(item.work);
   }
 }
 
-void Committer::enqueue(const Submitted& set) {
-  const ShardId shard = set.commit->set.shard;
-  auto& sets = queues_[shard].sets;
-  if (sets.empty()) turn_.push_back(shard);
-  sets.push_back(set);
-  queued_bytes_ += set.bytes;
-}
-
-void Committer::write_groups() {
-  while (!turn_.empty() && !dead_) {
-    if (!write(next_group())) dead_ = true;
+void Committer::write_groups(Newer newer) {
+  while (!queue_.empty() && !dead_) {
+    const bool shared = queue_.shared(mono_now_us());
+    if (shared) {
+      // What is written ahead is synced at once with what comes next: the less it is, the sooner
+      // that is done.
+      syncer_->wait_room();
+      if (newer == Newer::join) absorb();
+    }
+    if (!write(next_group(shared))) dead_ = true;
   }
 }
 
-Group Committer::next_group() {
+// What came while there was no room has its turn, too. Maintenance waits for what is before it.
+void Committer::absorb() {
+  const int64_t now_us = mono_now_us();
+  const std::lock_guard lock(mutex_);
+  size_t sets = 0;
+  while (sets < incoming_.size() && incoming_[sets].work == nullptr) {
+    queue_.push(incoming_[sets++].set, now_us);
+  }
+  incoming_.erase(incoming_.begin(), incoming_.begin() + static_cast<std::ptrdiff_t>(sets));
+  has_incoming_.store(stop_ || !incoming_.empty(), std::memory_order_relaxed);
+}
+
+Group Committer::next_group(bool shared) {
   Group group;
-  const size_t device = static_cast<size_t>(syncer_->bytes_per_ms() * kGroupMs);
+  const uint64_t most_ms = shared ? kSharedGroupMs : kGroupMs;
+  const size_t device = static_cast<size_t>(syncer_->bytes_per_ms() * most_ms);
   const size_t bound = std::clamp(device, kMinGroupBytes, kGroupBytes);
   // When not everything fits, acks and other small state must not wait behind events.
-  if (queued_bytes_ > bound) fill(&group, bound, true);
+  if (queue_.bytes() > bound) fill(&group, bound, true);
   fill(&group, bound, false);
   for (const Submitted& submitted : group.sets) {
     group.durable |= submitted.commit->set.durability == Durability::durable;
@@ -137,32 +145,19 @@ Group Committer::next_group() {
   return group;
 }
 
-// One set of each shard in turn, as long as there is room; the first set always fits.
+// As long as there is room; the first set always fits.
 void Committer::fill(Group* group, size_t bound, bool without_events) {
-  size_t passed = 0;  // shards looked at in a row that gave nothing
-  while (passed < turn_.size() && group->sets.size() < kGroupSets) {
-    const ShardId shard = turn_.front();
-    auto& sets = queues_[shard].sets;
-    const Submitted& next = sets.front();
-    const bool later = without_events && holds_events(next.commit->set);
-    if (!later && group->bytes > 0 && group->bytes + next.bytes > bound) return;
-    turn_.pop_front();
-    if (later) {
-      turn_.push_back(shard);
-      ++passed;
-      continue;
-    }
-    passed = 0;
-    group->bytes += next.bytes;
-    queued_bytes_ -= next.bytes;
-    group->sets.push_back(next);
-    sets.pop_front();
-    if (!sets.empty()) turn_.push_back(shard);
+  while (group->sets.size() < kGroupSets) {
+    const size_t room = group->bytes == 0 ? SIZE_MAX : bound - std::min(bound, group->bytes);
+    const Submitted* next = queue_.next(room, without_events);
+    if (next == nullptr) return;
+    group->bytes += next->bytes;
+    group->sets.push_back(queue_.pop());
   }
 }
 
 bool Committer::should_sync_inline(const Group& group) const {
-  return group.durable && group.bytes <= kInlineSyncBytes && turn_.empty() &&
+  return group.durable && group.bytes <= kInlineSyncBytes && queue_.empty() &&
          !has_incoming_.load(std::memory_order_relaxed) && syncer_->idle();
 }
 

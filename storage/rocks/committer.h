@@ -2,21 +2,21 @@
 // each group with one DB::Write and hands it to the syncer; when nothing else waits it syncs
 // inline, so that a lone request does not pay a thread hop.
 //
-// Order: sets of one shard keep theirs; between shards a group that cannot hold everything takes
-// sets without events first, then one set of each shard in turn. Maintenance is a barrier.
+// Order: sets of one shard keep theirs; a group that cannot hold everything takes sets without
+// events first, then by tenant (fair_queue.h). While several tenants publish, groups are short and
+// only one is written ahead of the sync. Maintenance is a barrier.
 #pragma once
 
 #include <rocksdb/db.h>
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
+#include "storage/rocks/fair_queue.h"
 #include "storage/rocks/group_writer.h"
 #include "storage/rocks/syncer.h"
 
@@ -46,18 +46,16 @@ class Committer {
     Submitted set;  // or
     Maintenance* work = nullptr;
   };
-  struct ShardQueue {
-    std::deque<Submitted> sets;
-  };
 
   void push(Item item);
   void run();
   bool take();  // waits for items; false at the end
   void spin();
   void distribute();
-  void enqueue(const Submitted& set);
-  void write_groups();
-  Group next_group();
+  enum class Newer : uint8_t { wait, join };  // sets that come meanwhile
+  void write_groups(Newer newer);
+  void absorb();
+  Group next_group(bool shared);
   void fill(Group* group, size_t bound, bool without_events);
   bool write(Group group);
   bool should_sync_inline(const Group& group) const;
@@ -81,9 +79,7 @@ class Committer {
   // Committer thread only.
   bool dead_ = false;
   std::vector<Item> taken_;
-  std::unordered_map<ShardId, ShardQueue> queues_;
-  std::deque<ShardId> turn_;  // shards with queued sets, in round-robin order
-  size_t queued_bytes_ = 0;
+  FairQueue queue_;
   std::thread thread_;
 };
 

@@ -172,18 +172,21 @@ void RocksStore::commit(Commit* commit) {
 }
 
 void RocksStore::read(Read* read) {
-  const bool queued = parts_->workers_->submit_read([parts = parts_.get(), read] {
-    if (parts->reader_->execute(read)) read->sink->post(read);
-  });
+  const bool queued = parts_->workers_->submit_read(
+      read->items.empty() ? kNodeTenant : read->items.front().place.tenant,
+      [parts = parts_.get(), read] {
+        if (parts->reader_->execute(read)) read->sink->post(read);
+      });
   if (queued) return;
   read->status = Status::full;
   read->sink->post(read);
 }
 
 void RocksStore::scan(Scan* scan) {
-  const bool queued = parts_->workers_->submit_read([parts = parts_.get(), scan] {
-    if (parts->reader_->execute(scan)) scan->sink->post(scan);
-  });
+  const bool queued =
+      parts_->workers_->submit_read(scan->place.tenant, [parts = parts_.get(), scan] {
+        if (parts->reader_->execute(scan)) scan->sink->post(scan);
+      });
   if (queued) return;
   scan->status = Status::full;
   scan->sink->post(scan);
@@ -194,7 +197,7 @@ void RocksStore::maintain(Maintenance* work) {
 }
 
 void RocksStore::work(Work* work) {
-  const bool queued = parts_->workers_->submit_read([work] {
+  const bool queued = parts_->workers_->submit_read(kNodeTenant, [work] {
     work->execute();
     work->sink->post(work);
   });

@@ -81,6 +81,11 @@ void Syncer::complete_synced(Group group) {
   complete(groups);
 }
 
+void Syncer::wait_room() {
+  std::unique_lock lock(mutex_);
+  progress_.wait(lock, [&] { return dead_ || !durable_waiting_; });
+}
+
 bool Syncer::wait_synced(uint64_t number) {
   std::unique_lock lock(mutex_);
   if (synced() >= number) return true;
@@ -121,6 +126,7 @@ void Syncer::run() {
     durable_waiting_ = false;
     waiting_bytes_ = 0;
     syncing_ = true;
+    progress_.notify_all();
     lock.unlock();
     const bool synced = sync(groups);
     if (!synced) die();

@@ -47,6 +47,7 @@ class Syncer {
   // Committer only.
   bool idle() const;            // no group waits for a sync but lazy ones, and none is running
   void hand_over(Group group);  // written, not synced
+  void wait_room();             // until no written group waits for the next sync
   void complete_synced(Group group);  // written with its own sync, after idle() said true
 
   // Any thread. Returns when groups up to `number` are synced, asking for the sync if need be;

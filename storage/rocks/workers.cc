@@ -19,11 +19,14 @@ Workers::~Workers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool Workers::submit_read(Job job) {
+bool Workers::submit_read(TenantId tenant, Job job) {
   {
     const std::lock_guard lock(mutex_);
-    if (reads_.size() >= max_queued_reads_) return false;
-    reads_.push_back(std::move(job));
+    if (queued_reads_ >= max_queued_reads_) return false;
+    ++queued_reads_;
+    auto& line = reads_[tenant];
+    if (line.empty()) turn_.push_back(tenant);
+    line.push_back(std::move(job));
   }
   wake_.notify_one();
   return true;
@@ -37,21 +40,34 @@ void Workers::submit_slow(Job job) {
   wake_.notify_all();  // one of the threads does not take slow jobs
 }
 
+Workers::Job Workers::next_read() {
+  const TenantId tenant = turn_.front();
+  turn_.pop_front();
+  const auto line = reads_.find(tenant);
+  Job job = std::move(line->second.front());
+  line->second.pop_front();
+  --queued_reads_;
+  if (line->second.empty())
+    reads_.erase(line);
+  else
+    turn_.push_back(tenant);
+  return job;
+}
+
 void Workers::run(bool takes_slow) {
   std::unique_lock lock(mutex_);
   while (true) {
-    std::deque<Job>* queue = nullptr;
-    if (!reads_.empty())
-      queue = &reads_;
-    else if (takes_slow && !slow_.empty())
-      queue = &slow_;
-    if (queue == nullptr) {
+    Job job;
+    if (queued_reads_ > 0) {
+      job = next_read();
+    } else if (takes_slow && !slow_.empty()) {
+      job = std::move(slow_.front());
+      slow_.pop_front();
+    } else {
       if (stop_) return;
       wake_.wait(lock);
       continue;
     }
-    Job job = std::move(queue->front());
-    queue->pop_front();
     lock.unlock();
     job();
     job = nullptr;  // what it holds is released outside the lock

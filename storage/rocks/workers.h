@@ -1,5 +1,6 @@
 // Threads that may block on the disk: reads, scans, compactions. Two bounded queues: thread 0 takes
-// reads only, so that a long compaction never holds them all.
+// reads only, so that a long compaction never holds them all. Of those that wait one of each tenant
+// goes in turn: who reads the log from its beginning, or replays it, waits behind itself.
 #pragma once
 
 #include <condition_variable>
@@ -7,7 +8,10 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <vector>
+
+#include "storage/types.h"
 
 namespace headrace::storage {
 
@@ -19,17 +23,20 @@ class Workers {
   ~Workers();                                     // runs what is queued
 
   // Any thread. False if the queue is full: the caller answers `full`.
-  bool submit_read(Job job);
+  bool submit_read(TenantId tenant, Job job);
   // Committer only, at most a few a day: compactions and the destruction of dropped families.
   void submit_slow(Job job);
 
  private:
   void run(bool takes_slow);
+  Job next_read();
 
   const size_t max_queued_reads_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Job> reads_;
+  std::unordered_map<TenantId, std::deque<Job>> reads_;  // of tenants that wait
+  std::deque<TenantId> turn_;                            // each of them once
+  size_t queued_reads_ = 0;
   std::deque<Job> slow_;
   bool stop_ = false;
   std::vector<std::thread> threads_;

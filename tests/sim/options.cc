@@ -66,6 +66,8 @@ Options draw_options(uint64_t seed) {
   const bool steady = options.clock_step == 0 && options.idle_days == 0;
   options.repeaters = steady ? static_cast<uint32_t>(prng.between(0, 2)) : 0;
   options.dlq_entries = prng.chance(0.5) ? static_cast<uint32_t>(prng.between(1, 8)) : 0;
+  options.set_bytes = prng.chance(0.4) ? static_cast<size_t>(prng.between(100, 3'000)) : 1u << 20;
+  options.events_per_s = prng.chance(0.3) ? prng.between(5, 200) : 0;
   return options;
 }
 
@@ -81,8 +83,9 @@ std::string Options::to_string() const {
       << " delayers=" << delayers << " repeaters=" << repeaters << " dlq=" << dlq_entries
       << " slow=" << slow_readers << " retention=" << retention << " deletes=" << deletes
       << " rounds=" << rounds << " crash=" << crash << " clean_restart=" << clean_restart
-      << " commit_fault=" << commit_fault << " disk_low=" << disk_low
-      << " clock_step=" << clock_step << " resets=" << resets << " idle_days=" << idle_days;
+      << " commit_fault=" << commit_fault << " disk_low=" << disk_low << " set_bytes=" << set_bytes
+      << " events_per_s=" << events_per_s << " clock_step=" << clock_step << " resets=" << resets
+      << " idle_days=" << idle_days;
   return out.str();
 }
 

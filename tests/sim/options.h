@@ -15,6 +15,7 @@ struct Options {
   uint32_t shards = 4;
   size_t tail_bytes = 64u << 20;
   uint64_t store_budget_bytes = 64u << 20;
+  size_t set_bytes = 1u << 20;  // of publishes
   int64_t store_step_us = 300;  // longest pause before the store's next step
   // the network
   test::SimNetworkOptions network;
@@ -28,6 +29,7 @@ struct Options {
   uint32_t handlers = 2;
   uint32_t delayers = 1;
   uint32_t repeaters = 1;
+  int64_t events_per_s = 0;  // quota of the tenant; 0: none
   uint32_t dlq_entries = 0;  // quota of dead letters; 0: the default, which is never reached
   bool slow_readers = false;
   bool retention = false;

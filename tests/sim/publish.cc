@@ -117,7 +117,7 @@ bool is_expected(uint32_t code) {
   for (const auto error :
        {ErrorCode::busy, ErrorCode::disk_full, ErrorCode::not_owner, ErrorCode::outcome_unknown,
         ErrorCode::shutting_down, ErrorCode::loading, ErrorCode::timed_out,
-        ErrorCode::topic_deleting, ErrorCode::unknown_topic}) {
+        ErrorCode::topic_deleting, ErrorCode::unknown_topic, ErrorCode::quota_exceeded}) {
     if (code == static_cast<uint32_t>(error)) return true;
   }
   return false;

@@ -86,7 +86,7 @@ void Run::cast() {
 void Run::watch_budgets() {
   if (!world_.up()) return;
   const auto pressure = world_.store().pressure();
-  const uint64_t slack = clients_.size() * limits::kPendingSetBytes / 64;
+  const uint64_t slack = clients_.size() * (128u << 10);
   judge_.tell(&Checker::on_use,
               Use{"bytes in the store", pressure.in_flight_bytes, pressure.budget_bytes + slack});
   for (size_t i = 0; i < world_.reactors(); ++i) {

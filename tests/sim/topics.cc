@@ -10,12 +10,14 @@ constexpr int64_t kTopicPauseUs = 50 * kMicrosPerMilli;
 }
 
 TopicClient::TopicClient(Scene* scene)
-    : Client(scene), wire_(&scene->world, "topics-" + std::to_string(number_)) {}
+    : Client(scene),
+      wire_(&scene->world, "topics-" + std::to_string(number_)),
+      quota_set_(scene->world.options().events_per_s == 0) {}
 
 bool TopicClient::finished() const {
   const bool all_made = std::all_of(scene_.topics.begin(), scene_.topics.end(),
                                     [](const SimTopic& topic) { return topic.created; });
-  return all_made && to_delete_ == nullptr && to_read_.empty();
+  return quota_set_ && all_made && to_delete_ == nullptr && to_read_.empty();
 }
 
 std::string TopicClient::state() const {
@@ -27,11 +29,27 @@ void TopicClient::step() {
   wire_.step();
   if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
   if (finished() || asked_ || again_us_ > scene_.now_us() || !wire_.ready()) return;
+  if (!quota_set_) return set_quota();
   for (SimTopic& topic : scene_.topics) {
     if (!topic.created) return create(topic);
   }
   if (to_delete_ != nullptr) return remove(*to_delete_);
   read_on();
+}
+
+void TopicClient::set_quota() {
+  asked_ = true;
+  proto::SetQuotas message;
+  message.set_name("default");
+  message.mutable_quotas()->set_publish_events_per_s(scene_.world.options().events_per_s);
+  wire_.ask(MessageType::set_quotas, message, {}, [this](const Reply& reply) {
+    asked_ = false;
+    again_us_ = scene_.now_us() + (reply.ok() ? 0 : kTopicPauseUs);
+    quota_set_ = reply.ok();
+    if (reply.kind == Reply::Kind::refused && !reply.error.retryable()) {
+      scene_.judge.complain("set quotas: " + reply.error.message());
+    }
+  });
 }
 
 void TopicClient::create(SimTopic& topic) {

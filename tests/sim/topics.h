@@ -21,12 +21,14 @@ class TopicClient final : public Client {
 
  private:
   void create(SimTopic& topic);
+  void set_quota();
   void remove(SimTopic& topic);
   void read_on();
   void on_fetched(const Reply& reply);
 
   Wire wire_;
   bool asked_ = false;
+  bool quota_set_ = false;
   int64_t again_us_ = 0;
   SimTopic* to_delete_ = nullptr;
   std::vector<Final> logs_;  // the last one is being read

@@ -48,6 +48,7 @@ void World::start() {
     runtime::ReactorOptions reactor;
     reactor.index = i;
     reactor.shard.shards = options_.shards;
+    reactor.shard.set_bytes = options_.set_bytes;
     reactor.tail_bytes = options_.tail_bytes;
     // As the node does: it knows of the month that it made.
     reactor.months = {storage::month_of(now().wall_us)};

@@ -1,5 +1,6 @@
 #include "tests/support/core_stage.h"
 
+#include "broker/core/api_access.h"
 #include "storage/month.h"
 #include "tests/support/acked_text.h"
 #include "tests/support/schema_text.h"
@@ -103,6 +104,32 @@ std::string types_text(const core::ListTypes& listed) {
   return text;
 }
 
+std::string quotas_text(const core::Tenant& tenant) {
+  std::string text = "quotas of " + tenant.name + ":";
+  for (size_t i = 0; i < core::kQuotas; ++i) {
+    if (tenant.quotas.limits[i] == 0) continue;
+    text += " " + std::string(core::info(static_cast<core::Quota>(i)).name) + "=" +
+            std::to_string(tenant.quotas.limits[i]);
+  }
+  return text + " weight=" + std::to_string(tenant.quotas.weight);
+}
+
+std::string publish_text(const core::PublishEvents& typed) {
+  std::string text = "published at";
+  for (const auto& item : typed.items) {
+    if (item.error) text += " refused, " + item.error.message();
+    if (item.error) continue;
+    text += " ";
+    text += item.due_us > 0 ? "nowhere as " + item.id + " due " + std::to_string(item.due_us)
+                            : std::to_string(item.offset.value());
+    if (item.duplicate) text += " (duplicate)";
+  }
+  if (typed.items.front().duplicate && typed.items.front().due_us == 0) {
+    text += " of epoch " + std::to_string(typed.epoch.value());
+  }
+  return text;
+}
+
 std::string answer_text(core::Request& request) {
   using Kind = core::Request::Kind;
   switch (request.kind) {
@@ -111,22 +138,8 @@ std::string answer_text(core::Request& request) {
       return "created " + typed.topic->name + " as topic " +
              std::to_string(typed.topic->id.value());
     }
-    case Kind::publish_events: {
-      auto& typed = core::as<core::PublishEvents>(request);
-      std::string text = "published at";
-      for (const auto& item : typed.items) {
-        if (item.error) text += " refused, " + item.error.message();
-        if (item.error) continue;
-        text += " ";
-        text += item.due_us > 0 ? "nowhere as " + item.id + " due " + std::to_string(item.due_us)
-                                : std::to_string(item.offset.value());
-        if (item.duplicate) text += " (duplicate)";
-      }
-      if (typed.items.front().duplicate && typed.items.front().due_us == 0) {
-        text += " of epoch " + std::to_string(typed.epoch.value());
-      }
-      return text;
-    }
+    case Kind::publish_events:
+      return publish_text(core::as<core::PublishEvents>(request));
     case Kind::fetch: {
       auto& typed = core::as<core::Fetch>(request);
       return "fetched" + values_of(typed) + "; log " + std::to_string(typed.log_start.value()) +
@@ -136,6 +149,8 @@ std::string answer_text(core::Request& request) {
       return types_text(core::as<core::ListTypes>(request));
     case Kind::read_audit:
       return audit_text(core::as<core::ReadAudit>(request));
+    case Kind::set_quotas:
+      return quotas_text(*core::as<core::SetQuotas>(request).changed);
     case Kind::delete_topic:
       return "deleted " + core::as<core::DeleteTopic>(request).name;
     case Kind::publish_batch: {
@@ -266,7 +281,11 @@ void CoreStage::deliver_reply(core::RequestPtr request) {
 
 void CoreStage::on_reply(core::RequestPtr request) {
   if (request->error) {
-    transcript_ += "! " + request->error.message() + "\n";
+    transcript_ += "! " + request->error.message();
+    if (request->error.retry_after_ms > 0) {
+      transcript_ += ", again in " + std::to_string(request->error.retry_after_ms) + " ms";
+    }
+    transcript_ += "\n";
     return;
   }
   const auto joining = joining_.find(request->ticket);
@@ -302,6 +321,8 @@ void CoreStage::run(const std::string& command) {
     suspect_ = false;
   } else if (verb == "create") {
     create(words);
+  } else if (verb == "quotas") {
+    quotas(words);
   } else if (verb == "publish") {
     publish(words, 0);
   } else if (verb == "delete_topic") {
@@ -381,6 +402,21 @@ core::TopicPtr CoreStage::topic(const std::string& name) const {
   auto found = catalog_->topic(kDefaultTenant, name);
   HR_CHECK(found != nullptr && "the scenario names a topic that does not exist yet");
   return found;
+}
+
+void CoreStage::quotas(std::istringstream& words) {
+  auto request = std::make_unique<core::SetQuotas>(core::Access::anonymous());
+  request->name = "default";
+  for (std::string word; words >> word;) {
+    const size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const int64_t limit = std::stoll(word.substr(equals + 1));
+    if (name == "weight") request->changes.weight = static_cast<uint32_t>(limit);
+    for (size_t i = 0; i < core::kQuotas; ++i) {
+      if (name == core::info(static_cast<core::Quota>(i)).name) request->changes.limits[i] = limit;
+    }
+  }
+  ask(std::move(request), this);
 }
 
 void CoreStage::create(std::istringstream& words) {

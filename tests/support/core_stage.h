@@ -7,6 +7,7 @@
 //   system_events                    are published from the next restart on
 //   clock +SECONDS | +DAYSd          time passes, timers fire
 //   step clock +SECONDS              the wall clock jumps (suspect until `trust clock`)
+//   quotas NAME=LIMIT...             of the tenant, and its weight
 //   create TOPIC PARTITIONS [events=N] [age_s=N] [months=N]
 //           [dedup_s=N dedup_ids=N]
 //   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE[@EPOCH]] [type=T]
@@ -89,7 +90,10 @@ class CoreStage final : public runtime::Services, public core::Requester, public
     return months_.newest_until(wanted);
   }
   const core::CatalogPtr& catalog() const override { return catalog_; }
-  void publish_catalog(core::CatalogPtr snapshot) override { catalog_ = std::move(snapshot); }
+  void publish_catalog(core::CatalogPtr snapshot) override {
+    catalog_ = std::move(snapshot);
+    shard_->count_stored();
+  }
   void submit(core::RequestPtr request) override { shard_->handle(std::move(request)); }
   void deliver_reply(core::RequestPtr request) override;
   void mark_dirty(runtime::Shard*) override { dirty_ = true; }
@@ -122,6 +126,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void ask(core::RequestPtr request, core::Requester* requester);
   void clock(const std::string& by, bool wall_only);
   void create(std::istringstream& words);
+  void quotas(std::istringstream& words);
   void publish(std::istringstream& words, int64_t delay_us);
   void delayed_command(const std::string& verb, std::istringstream& words);
   void fetch(std::istringstream& words);

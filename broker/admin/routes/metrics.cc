@@ -181,6 +181,25 @@ class Validations {
   std::map<std::pair<TenantId, std::string>, std::pair<uint64_t, uint64_t>> counts_;
 };
 
+// What was refused to whom; only what was.
+LabelledFamily denials_of(const core::TenantContext& scraper,
+                          const core::CatalogSnapshot& catalog) {
+  LabelledFamily family{"headrace_tenant_quota_denials_total",
+                        "As headrace_quota_denials_total, by tenant and quota",
+                        LabelledFamily::Kind::counter,
+                        {}};
+  for (const auto& [name, tenant] : catalog.tenants) {
+    if (!may_name(scraper, tenant->id) || tenant->use == nullptr) continue;
+    for (size_t i = 0; i < core::kQuotas; ++i) {
+      const uint64_t count = tenant->use->denials[i].load(std::memory_order_relaxed);
+      if (count == 0) continue;
+      const std::string quota(core::info(static_cast<core::Quota>(i)).name);
+      family.samples.push_back({{{"tenant", name}, {"quota", quota}}, static_cast<double>(count)});
+    }
+  }
+  return family;
+}
+
 std::vector<LabelledFamily> families_of(const core::TenantContext& scraper,
                                         const core::CatalogSnapshot& catalog,
                                         const std::vector<core::RequestPtr>& answers,
@@ -206,6 +225,7 @@ std::vector<LabelledFamily> families_of(const core::TenantContext& scraper,
   add_one(&families, "headrace_groups", "Consumer groups in the catalog",
           static_cast<double>(catalog.groups.size()));
   add_node_wide(&families, sums, recent);
+  families.push_back(denials_of(scraper, catalog));
   for (LabelledFamily* one :
        {&labelled.events, &labelled.bytes, &labelled.lag, &labelled.lag_seconds, &labelled.dlq,
         &labelled.dlq_bytes, &labelled.dlq_used, &labelled.blocked, &labelled.failure_ratio}) {

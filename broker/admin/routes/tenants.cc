@@ -3,6 +3,7 @@
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/core/api_access.h"
+#include "broker/limits.h"
 #include "broker/native/handlers/convert_access.h"
 #include "json/access.h"
 #include "json/json_rows.h"
@@ -77,6 +78,34 @@ void create_tenant(const CallPtr& call) {
     call->reply(made.created ? 201 : 200, tenant_json(*call->catalog(), *made.made),
                 std::move(headers));
   });
+}
+
+void update_tenant(const CallPtr& call) {
+  Body body(call->request());
+  auto request = std::make_unique<core::SetQuotas>(call->tenant());
+  request->name = call->parameter("tenant");
+  request->why = body.text("reason").value_or("");
+  body.require("quotas");
+  Body quotas = body.object("quotas");
+  for (size_t i = 0; i < core::kQuotas; ++i) {
+    request->changes.limits[i] =
+        quotas.integer(core::info(static_cast<core::Quota>(i)).name, 0, limits::kQuotaMax);
+  }
+  if (const auto weight = quotas.integer("weight", 1, limits::kTenantWeightMax)) {
+    request->changes.weight = static_cast<uint32_t>(*weight);
+  }
+  if (const core::Error error = body.finish()) return call->fail(error);
+  request->shard = kMetaShard;
+  call->ask<core::SetQuotas>(std::move(request), [call](core::SetQuotas& done) {
+    call->reply(200, tenant_json(*call->catalog(), *done.changed));
+  });
+}
+
+void get_quotas(const CallPtr& call) {
+  if (const core::Error error = Query(call->request()).finish()) return call->fail(error);
+  const auto own = call->catalog()->tenant(call->tenant().tenant());
+  if (own == nullptr) return call->fail(core::Error(core::ErrorCode::unknown_tenant));
+  call->reply(200, tenant_json(*call->catalog(), *own));
 }
 
 void suspend_tenant(const CallPtr& call) {

@@ -9,6 +9,25 @@ uint32_t count(size_t number) {
   return static_cast<uint32_t>(number);
 }
 
+void to_proto(const core::Quotas& quotas, proto::Quotas* to) {
+#define HR_QUOTA(number, name, unit, text) \
+  if (quotas.of(core::Quota::name) > 0) to->set_##name(quotas.of(core::Quota::name));
+#include "broker/core/quotas.def"
+#undef HR_QUOTA
+  to->set_weight(quotas.weight);
+}
+
+void to_proto(const core::TenantUse& use, proto::TenantUse* to) {
+  constexpr auto kNow = std::memory_order_relaxed;
+  if (use.stored_known.load(kNow)) to->set_stored_bytes(use.stored_bytes.load(kNow));
+  to->set_connections(use.connections.load(kNow));
+  to->set_in_flight(use.in_flight.load(kNow));
+#define HR_QUOTA(number, name, unit, text) \
+  to->mutable_denials()->set_##name(use.denials[size_t(core::Quota::name)].load(kNow));
+#include "broker/core/quotas.def"
+#undef HR_QUOTA
+}
+
 }  // namespace
 
 void to_proto(const core::Grant& grant, proto::Grant* to) {
@@ -24,6 +43,22 @@ void to_proto(const core::CatalogSnapshot& catalog, const core::Tenant& tenant, 
   to->set_topics(count(core::count_of(catalog.topics, tenant.id)));
   to->set_groups(count(core::count_of(catalog.groups, tenant.id)));
   to->set_principals(count(core::count_of(catalog.principals, tenant.id)));
+  to_proto(tenant.quotas, to->mutable_quotas());
+  if (tenant.use == nullptr) return;
+  to_proto(*tenant.use, to->mutable_use());
+  const bool system = catalog.topic(tenant.id, core::kSystemTopic) != nullptr;
+  to->mutable_use()->set_topics(int64_t{to->topics()} - (system ? 1 : 0));
+  to->mutable_use()->set_groups(to->groups());
+}
+
+core::QuotaChanges from_proto(const proto::Quotas& quotas) {
+  core::QuotaChanges changes;
+#define HR_QUOTA(number, name, unit, text) \
+  if (quotas.has_##name()) changes.limits[size_t(core::Quota::name)] = quotas.name();
+#include "broker/core/quotas.def"
+#undef HR_QUOTA
+  if (quotas.has_weight()) changes.weight = quotas.weight();
+  return changes;
 }
 
 void to_proto(const core::Principal& principal, proto::Principal* to) {

@@ -18,6 +18,8 @@ void to_proto(const core::CatalogSnapshot& catalog, const core::TenantContext& w
               proto::MeOk* to);
 void to_proto(const core::DeleteTenant& receipt, proto::DeleteTenantOk* to);
 
+core::QuotaChanges from_proto(const proto::Quotas& quotas);
+
 // invalid_request naming the field.
 core::Error from_proto(const google::protobuf::RepeatedPtrField<proto::Grant>& grants,
                        std::vector<core::Grant>* to);

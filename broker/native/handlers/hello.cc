@@ -58,7 +58,9 @@ void handle_hello(Session& session, net::native::Frame&& frame) {
   CodecSet codecs;
   proto::HelloOk ok = answer_of(session, hello, &codecs);
   if (const auto tenant = catalog->tenant(context.tenant())) ok.set_tenant(tenant->name);
-  session.greet(context, hello.client().substr(0, limits::kNameMax), codecs);
+  const core::Error full =
+      session.greet(context, hello.client().substr(0, limits::kNameMax), codecs);
+  if (full) return session.farewell(full);
   session.server().note_key_use(context);
   if (context.reason().empty()) return session.reply(frame.header, ok);
   // The tenant's audit trail tells it before the caller is told anything.
