@@ -63,6 +63,8 @@ std::string_view to_string(StateKind kind) {
       return "audit_head";
     case StateKind::key_use:
       return "key_use";
+    case StateKind::lookup_span:
+      return "lookup_span";
     case StateKind::epoch:
       return "epoch";
     case StateKind::epoch_start:
@@ -104,6 +106,7 @@ std::string state_text(std::string_view key) {
     case StateKind::months:
     case StateKind::producers:
     case StateKind::log_start:
+    case StateKind::lookup_span:
     case StateKind::epoch_start: {
       text += " " + text_of(take_partition(reader, tenant));
       if (kind == StateKind::months) text += "@" + std::to_string(reader.take<int64_t>());
@@ -245,6 +248,31 @@ std::optional<LogKeyParts> parse_log_key(std::string_view key) {
   const LogKeyParts parts{kind, take_partition(reader, tenant), reader.id<Offset>()};
   if (!reader.finished() || parts.base_offset.value() < 0) return std::nullopt;
   if (kind != LogKind::chunk && kind != LogKind::batch) return std::nullopt;
+  return parts;
+}
+
+Key lookup_prefix(const PartitionKey& partition, int64_t segment) {
+  return log_prefix(LogKind::lookup, partition).append(segment);
+}
+
+Key lookup_key(const PartitionKey& partition, uint8_t bucket, Offset chunk_base) {
+  return lookup_prefix(partition, chunk_base.value() >> kLookupSegmentBits)
+      .append(bucket)
+      .append(chunk_base);
+}
+
+std::optional<LookupKeyParts> parse_lookup_key(std::string_view key) {
+  KeyReader reader{key};
+  const auto tenant = reader.id<TenantId>();
+  const auto kind = static_cast<LogKind>(reader.take<uint8_t>());
+  const auto partition = take_partition(reader, tenant);
+  const auto segment = reader.take<int64_t>();
+  const auto bucket = reader.take<uint8_t>();
+  const LookupKeyParts parts{partition, bucket, reader.id<Offset>()};
+  if (!reader.finished() || kind != LogKind::lookup || parts.chunk_base.value() < 0 ||
+      segment != parts.chunk_base.value() >> kLookupSegmentBits) {
+    return std::nullopt;
+  }
   return parts;
 }
 
@@ -504,6 +532,10 @@ Key log_start_key(const PartitionKey& partition) {
   return state_prefix(StateKind::log_start, partition);
 }
 
+Key lookup_span_key(const PartitionKey& partition) {
+  return state_prefix(StateKind::lookup_span, partition);
+}
+
 Key epoch_start_key(const PartitionKey& partition, Epoch epoch) {
   return state_prefix(StateKind::epoch_start, partition).append(epoch);
 }
@@ -557,6 +589,10 @@ std::string to_text(Table table, std::string_view key) {
     if (const auto parts = parse_log_key(key)) {
       return text + (parts->kind == LogKind::chunk ? " chunk " : " batch ") +
              text_of(parts->partition) + "@" + std::to_string(parts->base_offset.value());
+    }
+    if (const auto parts = parse_lookup_key(key)) {
+      return text + " lookup " + text_of(parts->partition) + "@" +
+             std::to_string(parts->chunk_base.value()) + " bucket " + std::to_string(parts->bucket);
     }
   } else if (table == Table::offsets) {
     if (const auto parts = parse_offsets_key(key)) {

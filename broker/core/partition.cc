@@ -382,14 +382,15 @@ void Partition::purge() {
   auto& writes = ctx_->writes(this);
   const PartitionKey& key = index_.partition();
   for (const auto& span : index_.months()) {
-    for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk}) {
+    for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk, storage::LogKind::lookup}) {
       const auto prefix = storage::log_prefix(kind, key);
       writes.remove_range(index_.log_place(span.row.month), prefix, prefix.after_prefix());
     }
   }
   const storage::Place state = storage::state_place(key.tenant);
-  for (auto kind : {storage::StateKind::months, storage::StateKind::producers,
-                    storage::StateKind::log_start, storage::StateKind::epoch_start}) {
+  for (auto kind :
+       {storage::StateKind::months, storage::StateKind::producers, storage::StateKind::log_start,
+        storage::StateKind::lookup_span, storage::StateKind::epoch_start}) {
     const auto prefix = storage::state_prefix(kind, key);
     writes.remove_range(state, prefix, prefix.after_prefix());
   }
