@@ -135,6 +135,7 @@ constexpr size_t kSearchRowsPerScan = 16;
 constexpr size_t kSearchRows = 1'024;  // of chunks, for one page of a search; then it ends early
 constexpr size_t kSearchLookupRows = 65'536;  // likewise, look-up rows
 constexpr size_t kSearchLookupRowsPerScan = 1'024;
+constexpr size_t kSearchSegmentsPerLook = 16;
 constexpr size_t kSearchLookupBytesPerScan = 256u << 10;
 constexpr size_t kSearchBytes = 32u << 20;        // likewise, of batches
 constexpr size_t kSearchBytesPerRead = 4u << 20;  // the first one always fits

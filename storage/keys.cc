@@ -251,31 +251,6 @@ std::optional<LogKeyParts> parse_log_key(std::string_view key) {
   return parts;
 }
 
-Key lookup_prefix(const PartitionKey& partition, int64_t segment) {
-  return log_prefix(LogKind::lookup, partition).append(segment);
-}
-
-Key lookup_key(const PartitionKey& partition, uint8_t bucket, Offset chunk_base) {
-  return lookup_prefix(partition, chunk_base.value() >> kLookupSegmentBits)
-      .append(bucket)
-      .append(chunk_base);
-}
-
-std::optional<LookupKeyParts> parse_lookup_key(std::string_view key) {
-  KeyReader reader{key};
-  const auto tenant = reader.id<TenantId>();
-  const auto kind = static_cast<LogKind>(reader.take<uint8_t>());
-  const auto partition = take_partition(reader, tenant);
-  const auto segment = reader.take<int64_t>();
-  const auto bucket = reader.take<uint8_t>();
-  const LookupKeyParts parts{partition, bucket, reader.id<Offset>()};
-  if (!reader.finished() || kind != LogKind::lookup || parts.chunk_base.value() < 0 ||
-      segment != parts.chunk_base.value() >> kLookupSegmentBits) {
-    return std::nullopt;
-  }
-  return parts;
-}
-
 Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice) {
   return tenant_prefix(tenant).append(topic).append(slice);
 }
@@ -532,10 +507,6 @@ Key log_start_key(const PartitionKey& partition) {
   return state_prefix(StateKind::log_start, partition);
 }
 
-Key lookup_span_key(const PartitionKey& partition) {
-  return state_prefix(StateKind::lookup_span, partition);
-}
-
 Key epoch_start_key(const PartitionKey& partition, Epoch epoch) {
   return state_prefix(StateKind::epoch_start, partition).append(epoch);
 }
@@ -590,10 +561,8 @@ std::string to_text(Table table, std::string_view key) {
       return text + (parts->kind == LogKind::chunk ? " chunk " : " batch ") +
              text_of(parts->partition) + "@" + std::to_string(parts->base_offset.value());
     }
-    if (const auto parts = parse_lookup_key(key)) {
-      return text + " lookup " + text_of(parts->partition) + "@" +
-             std::to_string(parts->chunk_base.value()) + " bucket " + std::to_string(parts->bucket);
-    }
+    const std::string lookup = lookup_text(key);
+    if (!lookup.empty()) return text + " " + lookup;
   } else if (table == Table::offsets) {
     if (const auto parts = parse_offsets_key(key)) {
       return text + " " + text_of(parts->partition) + " group " +

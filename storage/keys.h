@@ -115,6 +115,7 @@ struct LookupKeyParts {
   Offset chunk_base;
 };
 std::optional<LookupKeyParts> parse_lookup_key(std::string_view key);
+std::string lookup_text(std::string_view key);  // of to_text(); empty if it is none
 
 // offsets: tenant, topic, slice, group, lane, partition
 Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice);
@@ -214,7 +215,9 @@ Key state_prefix(StateKind kind, const PartitionKey& partition);
 Key months_key(const PartitionKey& partition, Offset first_offset);
 Key producer_key(const PartitionKey& partition, ProducerId producer);
 Key log_start_key(const PartitionKey& partition);
-Key lookup_span_key(const PartitionKey& partition);
+inline Key lookup_span_key(const PartitionKey& partition) {
+  return state_prefix(StateKind::lookup_span, partition);
+}
 Key epoch_start_key(const PartitionKey& partition, Epoch epoch);
 Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id);
 Key applied_key(ShardId shard);

@@ -150,6 +150,10 @@ void EventSearch::begin(std::unique_ptr<FindEvents> request, const LogIndex& ind
   search->below = std::min(search->end, index.chunked_end());
   search->looked_to = search->end;
   search->entries = request->query->entries();
+  if (!request->query->id.empty()) {  // there is one such event, or none
+    search->rows_per_scan = limits::kSearchLookupRowsPerScan;
+    search->segments_per_look = limits::kSearchSegmentsPerLook;
+  }
   search->ctx = ctx;
   search->request = std::move(request);
   look_at_open_chunk(search.get(), index);

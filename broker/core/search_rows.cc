@@ -41,8 +41,8 @@ namespace {
 
 // ---- by look-up rows
 
-// The rows of one segment, or the part of it that is not looked at yet: the buckets that are asked
-// for are read at the same time, then looked through by a worker. Owns itself.
+// The rows of one or more segments of a month: the buckets that are asked for are read at the same
+// time, then looked through by a worker. Owns itself.
 struct SegmentLook final : storage::Work {
   struct Bucket final : storage::Scan {
     void run() override { look->on_read(); }
@@ -51,17 +51,19 @@ struct SegmentLook final : storage::Work {
     uint16_t rest = 0;  // of the entry
   };
 
-  void add(uint8_t bucket, uint16_t rest) {
+  // Of chunks in [from, to), which lie in one segment.
+  void add(uint8_t bucket, uint16_t rest, Offset from, Offset to) {
     auto scan = std::make_unique<Bucket>();
     scan->look = this;
     scan->bucket = bucket;
     scan->rest = rest;
     scan->place = place;
-    scan->from = storage::lookup_key(search->partition, bucket, low);
-    // Not a key of `below`: that may lie in the next segment.
-    scan->to = storage::lookup_prefix(search->partition, low.value() >> storage::kLookupSegmentBits)
-                   .append(bucket)
-                   .append(search->below);
+    scan->from = storage::lookup_key(search->partition, bucket, from);
+    // Not a key of `to`: that may lie in the next segment.
+    scan->to =
+        storage::lookup_prefix(search->partition, from.value() >> storage::kLookupSegmentBits)
+            .append(bucket)
+            .append(to);
     scan->reverse = true;
     scan->max_rows = search->rows_per_scan;
     scan->max_bytes = limits::kSearchLookupBytesPerScan;
@@ -162,24 +164,26 @@ struct SegmentLook final : storage::Work {
   size_t open = 0;
 };
 
-void look_in_segment(SearchPtr search, const LogIndex::MonthSpan& month) {
+void look_in_segments(SearchPtr search, const LogIndex::MonthSpan& month) {
   auto* look = new SegmentLook;
-  const int64_t segment = (search->below.value() - 1) >> storage::kLookupSegmentBits;
-  const Offset segment_first(segment << storage::kLookupSegmentBits);
   look->place = {storage::Table::log, month.row.month, search->partition.tenant};
-  look->low = std::max({segment_first, month.first_offset, search->lookups_from});
+  look->low = search->below;
   look->search = std::move(search);
   SearchWalk& of = *look->search;
-  if (of.entries.empty()) {
-    look->add(storage::kContentsBucket, 0);
-  } else {
-    look->add(storage::kUnseenBucket, 0);
+  const Offset lowest = std::max(month.first_offset, of.lookups_from);
+  for (size_t i = 0; i < of.segments_per_look && look->low > lowest; ++i) {
+    const Offset to = look->low;
+    const int64_t segment = (to.value() - 1) >> storage::kLookupSegmentBits;
+    look->low = std::max(lowest, Offset(segment << storage::kLookupSegmentBits));
+    look->add(of.entries.empty() ? storage::kContentsBucket : storage::kUnseenBucket, 0, look->low,
+              to);
+    for (const uint64_t entry : of.entries) {
+      const storage::Fingerprint print(entry);
+      look->add(print.bucket, print.rest, look->low, to);
+    }
   }
-  for (const uint64_t entry : of.entries) {
-    const storage::Fingerprint print(entry);
-    look->add(print.bucket, print.rest);
-  }
-  of.rows_per_scan = std::min(2 * of.rows_per_scan, limits::kSearchLookupRowsPerScan);
+  of.rows_per_scan = std::min(4 * of.rows_per_scan, limits::kSearchLookupRowsPerScan);
+  of.segments_per_look = std::min(2 * of.segments_per_look, limits::kSearchSegmentsPerLook);
   look->begin();
 }
 
@@ -274,7 +278,7 @@ void look_for_batches(SearchPtr search) {
     search->below = std::max(month.first_offset, search->log_start);
     return go_on(std::move(search));
   }
-  if (search->below > search->lookups_from) return look_in_segment(std::move(search), month);
+  if (search->below > search->lookups_from) return look_in_segments(std::move(search), month);
   look_at_chunks(std::move(search), month);
 }
 

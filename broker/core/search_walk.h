@@ -34,8 +34,9 @@ struct SearchWalk {
   std::deque<Batch> batches;      // something may match in them; newest first
   size_t rows_left = limits::kSearchLookupRows;
   size_t bytes_left = limits::kSearchBytes;
-  size_t rows_per_scan = 16;    // doubles: few are enough for most pages
-  size_t batches_per_read = 2;  // likewise
+  size_t rows_per_scan = 16;     // grows: few are enough for most pages
+  size_t segments_per_look = 1;  // likewise
+  size_t batches_per_read = 2;   // likewise
   Ctx* ctx = nullptr;
 
   const EventQuery& query() const { return *request->query; }
