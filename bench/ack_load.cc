@@ -70,7 +70,7 @@ client::Error Acknowledger::open() {
   request.set_window_events(plan_.window_events);
   members_.resize(plan_.connections);
   for (Member& member : members_) {
-    if (client::Error error = member.wire.open(plan_.server, plan_.tls, plan_.tenant)) return error;
+    if (client::Error error = member.wire.open(plan_.connect)) return error;
     member.subscribe =
         native::encode_frame(native::MessageType::subscribe_group, 0, kSubscribe, request, 0);
     member.wire.queue(member.subscribe.span());

@@ -12,9 +12,7 @@
 namespace headrace::bench {
 
 struct AckPlan {
-  net::Endpoint server;
-  client::TlsOptions tls;
-  std::string tenant;
+  client::ClientOptions connect;
   std::string group;
   uint32_t connections = 4;
   uint32_t window_events = 10'000;  // of each member, delivered and not confirmed

@@ -76,7 +76,6 @@ class Bench {
 
   const BenchArguments& arguments_;
   std::string directory_;
-  net::Endpoint server_;
   std::unique_ptr<client::Client> client_;
   std::string topic_;
   uint32_t partitions_ = 1;
@@ -92,7 +91,6 @@ Error Bench::set_up() {
   auto made = cli::make_client(arguments_.connect);
   if (!made.ok()) return made.error;
   client_ = std::move(made.value);
-  server_ = client_->options().server;
   std::random_device random;
   char name[32];
   std::snprintf(name, sizeof(name), "bench-%08x", random());
@@ -122,9 +120,7 @@ uint64_t Bench::default_events() const {
 
 LoadPlan Bench::load_plan() const {
   LoadPlan plan;
-  plan.server = server_;
-  plan.tls = client_->options().tls;
-  plan.tenant = arguments_.connect.tenant;
+  plan.connect = client_->options();
   plan.topic = topic_;
   plan.connections = arguments_.connections;
   const uint32_t producers = std::max(arguments_.producers, arguments_.connections);
@@ -229,7 +225,7 @@ client::Result<double> Bench::ceiling_beside_load(const LoadPlan& load, const Lo
   Sink sink;
   std::atomic<bool> stop{false};
   LoadPlan plan = load;
-  plan.server = sink.endpoint();
+  plan.connect.server = sink.endpoint();
   plan.events_per_s = reached.events_per_s();
   plan.events = UINT64_MAX / 2;
   plan.stop = &stop;
@@ -265,9 +261,7 @@ Error Bench::consume() {
   const auto described = client::describe_topic(*client_, topic_);
   if (!described.ok()) return described.error;
   FetchPlan plan;
-  plan.server = server_;
-  plan.tls = client_->options().tls;
-  plan.tenant = arguments_.connect.tenant;
+  plan.connect = client_->options();
   plan.topic = topic_;
   plan.connections = arguments_.connections;
   plan.ranges.resize(partitions_);
@@ -319,9 +313,7 @@ client::Result<AckPlan> Bench::new_group(const std::string& name, const std::str
   const auto created = client::create_group(*client_, request);
   if (!created.ok()) return created.error;
   AckPlan plan;
-  plan.server = server_;
-  plan.tls = client_->options().tls;
-  plan.tenant = arguments_.connect.tenant;
+  plan.connect = client_->options();
   plan.group = request.group();
   plan.connections = arguments_.connections;
   plan.window_events = kAckWindow;
@@ -466,8 +458,7 @@ Error Bench::acknowledge_all(const LoadResult& filled, uint32_t pass, LoadResult
 
 Error Bench::one_at_a_time(metrics::Histogram* histogram, uint32_t count) {
   Wire wire;
-  if (Error error = wire.open(server_, client_->options().tls, arguments_.connect.tenant))
-    return error;
+  if (Error error = wire.open(client_->options())) return error;
   std::vector<std::byte> value(arguments_.event_bytes, std::byte{'x'});
   proto::Publish request;
   request.set_topic(topic_);

@@ -107,7 +107,7 @@ LoadResult Reader::run() {
   requests_.resize(readings_.size());
   wires_.reserve(plan_.connections);
   for (uint32_t i = 0; i < plan_.connections; ++i) {
-    result_.error = wires_.emplace_back().open(plan_.server, plan_.tls, plan_.tenant);
+    result_.error = wires_.emplace_back().open(plan_.connect);
     if (result_.error) return result_;
   }
   const int64_t started_us = mono_us();

@@ -12,9 +12,7 @@
 namespace headrace::bench {
 
 struct FetchPlan {
-  net::Endpoint server;
-  client::TlsOptions tls;
-  std::string tenant;
+  client::ClientOptions connect;
   std::string topic;
   uint32_t connections = 4;
   // Of each partition: [first, end), read again and again until `events` are read in total.

@@ -80,7 +80,7 @@ client::Error Generator::open() {
   lanes_.reserve(plan_.connections);
   for (uint32_t index = 0; index < plan_.connections; ++index) {
     Lane& lane = lanes_.emplace_back();
-    if (client::Error error = lane.wire.open(plan_.server, plan_.tls, plan_.tenant)) return error;
+    if (client::Error error = lane.wire.open(plan_.connect)) return error;
     proto::PublishBatch request;
     request.set_topic(plan_.topic);
     request.set_partition(index % plan_.partitions);

@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <string>
 
+#include "client/client_options.h"
 #include "client/error.h"
-#include "client/tls_socket.h"
 #include "metrics/histogram.h"
 #include "net/io.h"
 #include "storage/types.h"
@@ -20,9 +20,7 @@
 namespace headrace::bench {
 
 struct LoadPlan {
-  net::Endpoint server;
-  client::TlsOptions tls;
-  std::string tenant;
+  client::ClientOptions connect;
   std::string topic;
   uint32_t connections = 4;
   uint32_t slots = 8;  // batches in flight per connection

@@ -45,8 +45,9 @@ Wire::~Wire() {
   if (fd_ >= 0) close(fd_);
 }
 
-client::Error Wire::open(const net::Endpoint& server, const client::TlsOptions& tls,
-                         const std::string& tenant) {
+client::Error Wire::open(const client::ClientOptions& options) {
+  const net::Endpoint& server = options.server;
+  const client::TlsOptions& tls = options.tls;
   sockaddr_storage address{};
   socklen_t size = sizeof(sockaddr_in);
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
@@ -70,9 +71,8 @@ client::Error Wire::open(const net::Endpoint& server, const client::TlsOptions& 
     const std::string& name = tls.server_name.empty() ? server.host : tls.server_name;
     tls_ = std::make_unique<client::TlsSocket>(fd_, tls.context, name);
   }
-  proto::Hello hello;
+  proto::Hello hello = client::hello_of(options);
   hello.set_client("headrace-bench");
-  hello.set_tenant(tenant);
   hello.add_codecs("none");
   const SharedBytes frame = native::encode_frame(native::MessageType::hello, 0, 1, hello, 0);
   queue(frame.span());

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "client/client_options.h"
 #include "client/error.h"
 #include "client/tls_socket.h"
 #include "headrace.pb.h"
@@ -30,8 +31,7 @@ class Wire {
   Wire& operator=(Wire&& other) = delete;
   ~Wire();
 
-  client::Error open(const net::Endpoint& server, const client::TlsOptions& tls,
-                     const std::string& tenant);
+  client::Error open(const client::ClientOptions& options);
   int fd() const { return fd_; }
 
   // Appends bytes to what has to leave; they must stay in place until it has.

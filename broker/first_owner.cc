@@ -1,20 +1,19 @@
 #include "broker/first_owner.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <future>
 
 #include "broker/core/api_access.h"
 #include "broker/runtime/new_key.h"
+#include "broker/synced_file.h"
 #include "metrics/log.h"
 
 namespace headrace::broker {
 namespace {
 
 constexpr const char* kOwner = "owner";
+constexpr const char* kKeyFile = "owner.key";
 
 // Asks the meta shard and waits.
 template <class Question>
@@ -30,39 +29,26 @@ std::unique_ptr<Question> answer_of(admin::Admin* admin, std::unique_ptr<Questio
   return std::unique_ptr<Question>(static_cast<Question*>(answer.get().release()));
 }
 
-// Only for the broker's user; there, whole, before the key is of any use.
-bool write_key(const std::string& path, const std::string& text, std::string* error) {
-  ::unlink(path.c_str());
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  const std::string line = text + "\n";
-  bool ok = fd >= 0;
-  ok = ok && ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  ok = ok && ::fsync(fd) == 0;
-  if (!ok) *error = "cannot write the owner's key to " + path + ": " + std::strerror(errno);
-  if (fd >= 0) ::close(fd);
-  return ok;
-}
-
-core::Error make_owner(admin::Admin* admin, const runtime::NewKey& made) {
+// Whatever became of the principal of this name: it is the owner again.
+core::Error make_owner(admin::Admin* admin, const core::CatalogSnapshot& catalog,
+                       const runtime::NewKey& made) {
   const core::TenantContext node = core::Access::node(kDefaultTenant);
-  auto create = std::make_unique<core::CreatePrincipal>(node);
-  create->name = kOwner;
-  create->grants = {{core::Role::owner, ""}};
-  create->platform = true;
-  create->if_missing = true;
-  core::Error error = answer_of(admin, std::move(create))->error;
-  if (error.code == core::ErrorCode::principal_exists) {  // it may do less, or is disabled
+  core::Error error;
+  if (catalog.principal(kDefaultTenant, kOwner) == nullptr) {
+    auto create = std::make_unique<core::CreatePrincipal>(node);
+    create->name = kOwner;
+    create->grants = {{core::Role::owner, ""}};
+    create->platform = true;
+    error = answer_of(admin, std::move(create))->error;
+  } else {
     auto update = std::make_unique<core::UpdatePrincipal>(node);
     update->name = kOwner;
     update->grants = {{core::Role::owner, ""}};
     update->platform = true;
+    update->disabled = false;
     error = answer_of(admin, std::move(update))->error;
   }
   if (error) return error;
-  auto enable = std::make_unique<core::UpdatePrincipal>(node);
-  enable->name = kOwner;
-  enable->disabled = false;
-  if ((error = answer_of(admin, std::move(enable))->error)) return error;
   auto key = std::make_unique<core::CreateKey>(node);
   key->principal = kOwner;
   key->key = made.key;
@@ -93,10 +79,14 @@ bool look_after_doors(admin::Admin* admin, const Doors& doors, const Config& con
   }
   const bool nobody = !native && !http && !catalog.has_platform_owner();
   if (!nobody && !config.auth.new_owner_key) return true;
-  const std::string path = config.broker.data + "/owner.key";
+  const std::string path = config.broker.data + "/" + kKeyFile;
   const runtime::NewKey made = runtime::make_key();
-  if (!write_key(path, made.text, error)) return false;
-  if (const core::Error failed = make_owner(admin, made)) {
+  // There before the key is of any use; only for the broker's user.
+  if (!write_synced(config.broker.data, kKeyFile, 0600, made.text + "\n")) {
+    *error = "cannot write the owner's key to " + path + ": " + std::strerror(errno);
+    return false;
+  }
+  if (const core::Error failed = make_owner(admin, catalog, made)) {
     *error = "the owner could not be made: " + failed.message();
     return false;
   }

@@ -71,12 +71,7 @@ void Client::add_pending(uint32_t id, Pending pending) {
 }
 
 void Client::connect_now() {
-  proto::Hello hello;
-  hello.set_client(options_.name);
-  hello.set_tenant(options_.tenant);
-  hello.set_api_key(options_.api_key);
-  hello.set_as_tenant(options_.as_tenant);
-  hello.set_reason(options_.reason);
+  proto::Hello hello = hello_of(options_);
   for (const char* codec : {"none", "gzip", "snappy", "lz4", "zstd"}) hello.add_codecs(codec);
   connection_ = std::make_unique<Connection>(&loop_, static_cast<Connection::Owner*>(this));
   connection_->start(options_.server, options_.tls, hello, options_.connect_timeout_ms);

@@ -17,29 +17,13 @@
 #include <vector>
 
 #include "client/backoff.h"
+#include "client/client_options.h"
 #include "client/connection.h"
 #include "client/error.h"
 #include "client/loop.h"
 #include "net/native/frame.h"
 
 namespace headrace::client {
-
-struct ClientOptions {
-  net::Endpoint server;
-  TlsOptions tls;
-  std::string tenant;     // empty: the caller's own
-  std::string api_key;    // hr_…; empty: no credentials
-  std::string as_tenant;  // platform admins: another tenant, whose audit trail tells it
-  std::string reason;     // why; with as_tenant
-  std::string name = "headrace-cpp/0.1.0";
-  int64_t timeout_ms = 30'000;         // of each request, connecting again included
-  int64_t connect_timeout_ms = 2'000;  // of each attempt, handshake included
-  int64_t backoff_first_ms = 20;
-  int64_t backoff_longest_ms = 1'000;
-  uint64_t seed = 0;  // of the jitter; 0: from the clock
-  // Runs on the client's thread each time that an attempt to connect failed and another follows.
-  std::function<void(const Error&)> connecting_again;
-};
 
 struct CallOptions {
   int64_t timeout_ms = 0;  // 0: the client's

@@ -1,42 +1,28 @@
 #include "broker/runtime/new_key.h"
 
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include <array>
+#include <algorithm>
 
+#include "metrics/base64.h"
 #include "metrics/check.h"
 
 namespace headrace::runtime {
 namespace {
 
-template <size_t N>
-std::array<unsigned char, N> random_bytes() {
-  std::array<unsigned char, N> bytes;
-  HR_CHECK(RAND_bytes(bytes.data(), static_cast<int>(N)) == 1);
+std::string random_bytes(size_t size) {
+  std::string bytes(size, '\0');
+  auto* at = reinterpret_cast<unsigned char*>(bytes.data());
+  HR_CHECK(RAND_bytes(at, static_cast<int>(size)) == 1);
   return bytes;
 }
 
-std::string hexadecimal(const std::array<unsigned char, 6>& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
-// RFC 4648, section 5, without the padding.
-std::string base64url(const std::array<unsigned char, 32>& bytes) {
-  std::string text(45, '\0');
-  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                  static_cast<int>(bytes.size()));
-  text.resize(43);
-  for (char& c : text) {
-    if (c == '+') c = '-';
-    if (c == '/') c = '_';
-  }
+// RFC 4648, section 5: safe in headers and files. Without the padding.
+std::string base64url(std::string_view bytes) {
+  std::string text = encode_base64(bytes);
+  std::ranges::replace(text, '+', '-');
+  std::ranges::replace(text, '/', '_');
+  text.erase(text.find_last_not_of('=') + 1);
   return text;
 }
 
@@ -44,8 +30,8 @@ std::string base64url(const std::array<unsigned char, 32>& bytes) {
 
 NewKey make_key() {
   NewKey made;
-  made.key.id = hexadecimal(random_bytes<6>());
-  made.text = "hr_" + made.key.id + "_" + base64url(random_bytes<32>());
+  made.key.id = encode_base16(random_bytes(6));
+  made.text = "hr_" + made.key.id + "_" + base64url(random_bytes(32));
   made.key.hash = sha256({made.text});
   return made;
 }

@@ -182,6 +182,8 @@ void Shard::flush() {
 void Shard::submit_set() {
   InFlight& set = *pending_;
   in_flight_.push_back(std::move(pending_));
+  // The next one has to wait for a sync: it must not be one that the store puts off.
+  if (in_flight_.size() == limits::kSetsInFlight) set.set.strengthen(Durability::durable);
   ++next_sequence_;
   if (!set.at_written.empty()) set.written = &set.written_notice;
   set.submitted_mono_us = services_->now().mono_us;

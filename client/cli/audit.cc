@@ -9,6 +9,7 @@
 #include "client/cli/position.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
+#include "metrics/base64.h"
 #include "metrics/quantity.h"
 #include "storage/audit_chain.h"
 
@@ -41,14 +42,8 @@ client::Error read_all(client::Client* client, const Visit& visit) {
   return {};
 }
 
-std::string hex(const Sha256& hash) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : hash) {
-    text += kDigits[std::to_integer<unsigned>(byte) >> 4];
-    text += kDigits[std::to_integer<unsigned>(byte) & 15];
-  }
-  return text;
+std::string_view text_of(const Sha256& hash) {
+  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
 
 // One shard's chain as far as it was read.
@@ -68,8 +63,7 @@ struct Chain {
       broken = "entry " + std::to_string(entries) + " is missing";
     } else {
       head = storage::audit_hash(head, storage::Key(row.key()), row.entry());
-      const std::string_view computed(reinterpret_cast<const char*>(head.data()), head.size());
-      if (computed != row.hash()) broken = at + " is not what was written";
+      if (text_of(head) != row.hash()) broken = at + " is not what was written";
     }
   }
 };
@@ -159,7 +153,8 @@ int verify_audit(const ConnectArguments& connect) {
     const char* result = chain.broken.empty() ? "PASS" : "FAIL";
     const std::string check = "audit of shard " + std::to_string(shard);
     const std::string entries = std::to_string(chain.entries);
-    const std::string head = chain.broken.empty() ? hex(chain.head) : chain.broken;
+    const std::string head =
+        chain.broken.empty() ? encode_base16(text_of(chain.head)) : chain.broken;
     if (!connect.json) {
       table.row({check, result, entries, head});
       continue;

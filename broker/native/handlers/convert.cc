@@ -130,6 +130,13 @@ void to_proto(const core::GroupStats& stats, proto::DescribeGroupOk* message) {
   if (stats.acked) add_acked(*stats.group, *stats.acked, message);
 }
 
+core::Error from_proto_page_size(uint32_t asked, uint32_t* page_size) {
+  *page_size = asked == 0 ? limits::kPageSizeDefault : asked;
+  if (asked <= limits::kPageSizeMax) return {};
+  return {core::ErrorCode::invalid_request,
+          "page_size: at most " + std::to_string(limits::kPageSizeMax)};
+}
+
 core::Error from_batch(storage::BatchError error) {
   using storage::BatchError;
   switch (error) {

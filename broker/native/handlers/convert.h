@@ -19,6 +19,8 @@ core::Dedup from_proto(const proto::Dedup& dedup);
 void to_proto(const core::Topic& topic, proto::Topic* message);
 void to_proto(const core::DescribeTopic& described, proto::DescribeTopicOk* message);
 void to_proto(const core::GroupStats& stats, proto::DescribeGroupOk* message);
+// What a list was asked for, 0: the default. invalid_request above the most.
+core::Error from_proto_page_size(uint32_t asked, uint32_t* page_size);
 core::Error from_batch(storage::BatchError error);
 
 // Partition of a key: FNV-1a 64 over its bytes, modulo the number of partitions. Clients that build

@@ -1,18 +1,9 @@
 #include "broker/native/handlers/convert_access.h"
 
-#include "broker/limits.h"
+#include "broker/native/handlers/convert.h"
 
 namespace headrace::native {
 namespace {
-
-core::Error page_of(uint32_t asked, uint32_t* size) {
-  if (asked > limits::kPageSizeMax) {
-    return {core::ErrorCode::invalid_request,
-            "page_size: at most " + std::to_string(limits::kPageSizeMax)};
-  }
-  *size = asked == 0 ? limits::kPageSizeDefault : asked;
-  return {};
-}
 
 uint32_t count(size_t number) {
   return static_cast<uint32_t>(number);
@@ -107,7 +98,7 @@ core::Error list(const core::CatalogSnapshot& catalog, const proto::ListTenants&
     return {};
   }
   uint32_t size = 0;
-  if (core::Error error = page_of(asked.page_size(), &size)) return error;
+  if (core::Error error = from_proto_page_size(asked.page_size(), &size)) return error;
   auto at = catalog.tenants.upper_bound(asked.after());
   for (; at != catalog.tenants.end() && count(to->tenants_size()) < size; ++at) {
     to_proto(catalog, *at->second, to->add_tenants());
@@ -127,7 +118,7 @@ core::Error list(const core::CatalogSnapshot& catalog, TenantId tenant,
     return {};
   }
   uint32_t size = 0;
-  if (core::Error error = page_of(asked.page_size(), &size)) return error;
+  if (core::Error error = from_proto_page_size(asked.page_size(), &size)) return error;
   auto at = catalog.principals.upper_bound({tenant, asked.after()});
   const auto in_tenant = [&] {
     return at != catalog.principals.end() && at->first.first == tenant;

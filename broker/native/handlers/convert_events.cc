@@ -6,6 +6,7 @@
 
 #include "broker/core/cast.h"
 #include "broker/limits.h"
+#include "broker/native/handlers/convert.h"
 
 namespace headrace::native {
 namespace {
@@ -102,10 +103,8 @@ core::Error from_proto(const proto::ListEvents& message, const std::vector<core:
   if (core::Error error = query_of(message, query.get())) return error;
   search->query = std::move(query);
   if (core::Error error = statuses_of(message, search)) return error;
-  search->page_size = message.page_size() == 0 ? limits::kPageSizeDefault : message.page_size();
-  if (search->page_size > limits::kPageSizeMax) {
-    return {ErrorCode::invalid_request,
-            "page_size: at most " + std::to_string(limits::kPageSizeMax)};
+  if (core::Error error = from_proto_page_size(message.page_size(), &search->page_size)) {
+    return error;
   }
   Places places;
   if (!parse_cursor(message.cursor(), &places)) {

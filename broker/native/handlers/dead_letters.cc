@@ -1,6 +1,7 @@
 // list_dead_letters, get_dead_letter.
 #include "broker/limits.h"
 #include "broker/native/handlers.h"
+#include "broker/native/handlers/convert.h"
 #include "broker/native/handlers/convert_groups.h"
 #include "broker/native/handlers/find_group.h"
 
@@ -56,13 +57,9 @@ void handle_list_dead_letters(Session& session, net::native::Frame&& frame) {
   const auto found = find_group(session, header, message.group(), core::GroupRecord::Kind::acked);
   if (!found) return;
   auto request = make_request(session, *found);
-  const uint32_t page_size =
-      message.page_size() == 0 ? limits::kPageSizeDefault : message.page_size();
-  if (page_size > limits::kPageSizeMax) {
-    return session.fail(header, {core::ErrorCode::invalid_request,
-                                 "page_size: at most " + std::to_string(limits::kPageSizeMax)});
+  if (core::Error error = from_proto_page_size(message.page_size(), &request->page_size)) {
+    return session.fail(header, error);
   }
-  request->page_size = page_size;
   request->conditions.assign(message.conditions().begin(), message.conditions().end());
   if (!message.cursor().empty() && !parse_sequence(message.cursor(), &request->after)) {
     return session.fail(

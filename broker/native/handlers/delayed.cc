@@ -1,7 +1,6 @@
 // cancel_delayed, list_delayed: events that are not due yet.
 #include <charconv>
 
-#include "broker/limits.h"
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert.h"
 #include "broker/native/server.h"
@@ -84,11 +83,8 @@ void handle_list_delayed(Session& session, net::native::Frame&& frame) {
   core::Error error;
   request->topic = session.topic(message.topic(), &error);
   if (request->topic == nullptr) return session.fail(header, error);
-  if (message.page_size() > limits::kPageSizeMax) {
-    return session.fail(header, {core::ErrorCode::invalid_request,
-                                 "page_size: at most " + std::to_string(limits::kPageSizeMax)});
-  }
-  request->page_size = message.page_size() == 0 ? limits::kPageSizeDefault : message.page_size();
+  error = from_proto_page_size(message.page_size(), &request->page_size);
+  if (error) return session.fail(header, error);
   if (!message.cursor().empty() && !parse_cursor(message.cursor(), request.get())) {
     return session.fail(
         header, {core::ErrorCode::invalid_request, "cursor: none that this broker has given out"});

@@ -1,7 +1,7 @@
 // read_audit: the audit trail of the session's tenant in one shard.
 #include "broker/core/api_audit.h"
-#include "broker/limits.h"
 #include "broker/native/handlers.h"
+#include "broker/native/handlers/convert.h"
 #include "broker/native/server.h"
 #include "storage/keys.h"
 
@@ -40,13 +40,12 @@ void handle_read_audit(Session& session, net::native::Frame&& frame) {
   if (message.shard() >= shards) {
     return refuse("shard: the node has " + std::to_string(shards));
   }
-  if (message.page_size() > limits::kPageSizeMax) {
-    return refuse("page_size: at most " + std::to_string(limits::kPageSizeMax));
-  }
   auto request = std::make_unique<core::ReadAudit>(session.tenant());
+  if (core::Error error = from_proto_page_size(message.page_size(), &request->page_size)) {
+    return session.fail(header, error);
+  }
   request->shard = ShardId(static_cast<uint16_t>(message.shard()));
   request->from = std::max<uint64_t>(message.from(), 1);
-  request->page_size = message.page_size() == 0 ? limits::kPageSizeDefault : message.page_size();
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {
     if (reply->error) return to.fail(header, reply->error);
     answer(to, header, core::as<core::ReadAudit>(*reply));

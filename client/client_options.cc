@@ -1,0 +1,15 @@
+#include "client/client_options.h"
+
+namespace headrace::client {
+
+proto::Hello hello_of(const ClientOptions& options) {
+  proto::Hello hello;
+  hello.set_client(options.name);
+  hello.set_tenant(options.tenant);
+  hello.set_api_key(options.api_key);
+  hello.set_as_tenant(options.as_tenant);
+  hello.set_reason(options.reason);
+  return hello;
+}
+
+}  // namespace headrace::client
