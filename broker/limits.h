@@ -151,6 +151,7 @@ constexpr size_t kRetryHeads = 256;             // of a partition in memory; the
 constexpr size_t kBlockedMoves = 64;            // events of one turn into the dead letters, ...
 constexpr size_t kBlockedMoveBytes = 4u << 20;  // ... or a set of this size; then the next turn
 constexpr size_t kLettersPerPage = 256;  // of dead letters that are looked at, or removed in a set
+constexpr size_t kLettersPerScan = 1'024;      // likewise, for a selection that matches rarely
 constexpr size_t kLettersPerLook = 10'000;     // for one answer; then the cursor goes on
 constexpr size_t kLettersPerDelete = 100;      // by id; more: invalid_request
 constexpr size_t kLetterWalks = 4;             // counts and purges of a group at a time; then busy

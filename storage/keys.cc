@@ -515,18 +515,6 @@ Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id) {
   return state_prefix(tenant, StateKind::catalog).append(entity).append(id);
 }
 
-Key applied_key(ShardId shard) {
-  return state_prefix(kNodeTenant, StateKind::applied).append(shard);
-}
-
-Key epoch_key(ShardId shard) {
-  return state_prefix(kNodeTenant, StateKind::epoch).append(shard);
-}
-
-Key id_block_key(uint8_t id_kind) {
-  return state_prefix(kNodeTenant, StateKind::id_block).append(id_kind);
-}
-
 Key audit_head_prefix(ShardId shard) {
   return state_prefix(kNodeTenant, StateKind::audit_head).append(shard);
 }

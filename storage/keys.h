@@ -220,9 +220,15 @@ inline Key lookup_span_key(const PartitionKey& partition) {
 }
 Key epoch_start_key(const PartitionKey& partition, Epoch epoch);
 Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id);
-Key applied_key(ShardId shard);
-Key epoch_key(ShardId shard);
-Key id_block_key(uint8_t id_kind);
+inline Key applied_key(ShardId shard) {
+  return state_prefix(kNodeTenant, StateKind::applied).append(shard);
+}
+inline Key epoch_key(ShardId shard) {
+  return state_prefix(kNodeTenant, StateKind::epoch).append(shard);
+}
+inline Key id_block_key(uint8_t id_kind) {
+  return state_prefix(kNodeTenant, StateKind::id_block).append(id_kind);
+}
 inline Key key_use_key(TenantId tenant, uint64_t key_id) {
   return state_prefix(tenant, StateKind::key_use).append(key_id);
 }

@@ -118,8 +118,10 @@ void LogIndex::load_batch(const storage::BatchHeader& header, const storage::Sum
 
 // ---- retention
 
-void LogIndex::trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes) {
-  if (to <= log_start_) return;
+std::vector<LogIndex::MonthSpan> LogIndex::trim(Offset to, int64_t bytes_in_month,
+                                                storage::WriteSet* writes) {
+  std::vector<MonthSpan> gone;
+  if (to <= log_start_) return gone;
   for (size_t i = 0; i < months_.size(); ++i) {
     const MonthSpan& span = months_[i];
     if (span.first_offset >= to) break;
@@ -137,17 +139,18 @@ void LogIndex::trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes
     remove_lookups(log_place(span.row.month), from, whole ? months_[i + 1].first_offset : to, whole,
                    writes);
   }
-  bool same_month = true;
   while (months_.size() > 1 && months_[1].first_offset <= to) {
     writes->remove(storage::state_place(partition_.tenant),
                    storage::months_key(partition_, months_.front().first_offset));
+    gone.push_back(months_.front());
     months_.erase(months_.begin());
-    same_month = false;
   }
+  const bool same_month = gone.empty();
   trimmed_bytes_ = bytes_in_month + (same_month ? trimmed_bytes_ : 0);
   log_start_ = to;
   writes->put(storage::state_place(partition_.tenant), storage::log_start_key(partition_),
               row_of_two(log_start_.value(), trimmed_bytes_));
+  return gone;
 }
 
 // Whole segments go; the rows of half a segment go with the rest of it later.

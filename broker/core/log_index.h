@@ -60,8 +60,9 @@ class LogIndex {
   void load_batch(const storage::BatchHeader& header, const storage::Summary& summary,
                   int64_t append_time_us);
 
-  // Retention: everything below `to` goes; `bytes` of it lie in the month that holds `to`.
-  void trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes);
+  // Retention: everything below `to` goes; `bytes` of it lie in the month that holds `to`. The
+  // months of which nothing is left now.
+  std::vector<MonthSpan> trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes);
 
   int64_t total_bytes() const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/audit.h"
 #include "broker/core/cold_read.h"
 #include "broker/core/event_search.h"
 #include "broker/core/partition_load.h"
@@ -357,10 +358,26 @@ void Partition::expire() {
 void Partition::trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places) {
   metrics::add(metrics::Counter::retention_events_dropped,
                static_cast<uint64_t>(std::max<int64_t>(to - index_.log_start(), 0)));
-  index_.trim(to, bytes_in_month, &ctx_->writes(this));
+  for (const auto& gone : index_.trim(to, bytes_in_month, &ctx_->writes(this))) note_gone(gone);
   // An earlier cut that is not durable yet lies below this one.
   if (trimmed_) places.insert(places.end(), trimmed_->places.begin(), trimmed_->places.end());
   trimmed_ = Trimmed{ctx_->sequence(), to, std::move(places)};
+}
+
+// The receipt: whoever kept the batches can compute the digest again.
+void Partition::note_gone(const LogIndex::MonthSpan& month) {
+  const storage::MonthRow& row = month.row;
+  ctx_->audit().note(
+      Access::node(index_.partition().tenant),
+      {AuditAction::month_dropped,
+       "topic " + topic_->name + " partition " + std::to_string(number_.value()) + " month " +
+           std::to_string(row.month.value()),
+       "retention",
+       {{"offsets", std::to_string(month.first_offset.value()),
+         std::to_string(month.first_offset.value() + static_cast<int64_t>(row.events))},
+        {"events", std::to_string(row.events), "0"},
+        {"bytes", std::to_string(row.bytes), "0"},
+        {"digest", std::to_string(row.digest), ""}}});
 }
 
 void Partition::compact(const Trimmed& trimmed) {
