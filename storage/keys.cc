@@ -63,6 +63,8 @@ std::string_view to_string(StateKind kind) {
       return "audit_head";
     case StateKind::key_use:
       return "key_use";
+    case StateKind::lookup_span:
+      return "lookup_span";
     case StateKind::epoch:
       return "epoch";
     case StateKind::epoch_start:
@@ -104,6 +106,7 @@ std::string state_text(std::string_view key) {
     case StateKind::months:
     case StateKind::producers:
     case StateKind::log_start:
+    case StateKind::lookup_span:
     case StateKind::epoch_start: {
       text += " " + text_of(take_partition(reader, tenant));
       if (kind == StateKind::months) text += "@" + std::to_string(reader.take<int64_t>());
@@ -512,18 +515,6 @@ Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id) {
   return state_prefix(tenant, StateKind::catalog).append(entity).append(id);
 }
 
-Key applied_key(ShardId shard) {
-  return state_prefix(kNodeTenant, StateKind::applied).append(shard);
-}
-
-Key epoch_key(ShardId shard) {
-  return state_prefix(kNodeTenant, StateKind::epoch).append(shard);
-}
-
-Key id_block_key(uint8_t id_kind) {
-  return state_prefix(kNodeTenant, StateKind::id_block).append(id_kind);
-}
-
 Key audit_head_prefix(ShardId shard) {
   return state_prefix(kNodeTenant, StateKind::audit_head).append(shard);
 }
@@ -558,6 +549,8 @@ std::string to_text(Table table, std::string_view key) {
       return text + (parts->kind == LogKind::chunk ? " chunk " : " batch ") +
              text_of(parts->partition) + "@" + std::to_string(parts->base_offset.value());
     }
+    const std::string lookup = lookup_text(key);
+    if (!lookup.empty()) return text + " " + lookup;
   } else if (table == Table::offsets) {
     if (const auto parts = parse_offsets_key(key)) {
       return text + " " + text_of(parts->partition) + " group " +

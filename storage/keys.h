@@ -33,24 +33,25 @@ enum class Table : uint8_t {
 constexpr size_t kTableCount = 9;
 std::string_view to_string(Table table);
 
-// Kinds inside the log family: chunk rows sort before the batches, so scanning them touches no blob
-// of a batch.
-enum class LogKind : uint8_t { chunk = 1, batch = 2 };
+// Kinds inside the log family: chunk rows sort before the batches and look-up rows behind them, so
+// scanning either touches no blob of a batch.
+enum class LogKind : uint8_t { chunk = 1, batch = 2, lookup = 3 };
 
 // Kinds inside `state`.
 enum class StateKind : uint8_t {
-  months = 1,       // topic, slice, partition, first offset → MonthRow
-  producers = 2,    // topic, slice, partition, producer id → producer ranges
-  log_start = 3,    // topic, slice, partition → first offset that still exists
-  catalog = 4,      // entity, id → catalog record (meta shard)
-  applied = 5,      // shard → last applied sequence (tenant 0)
-  epoch = 6,        // shard → current epoch (tenant 0)
-  epoch_start = 7,  // topic, slice, partition, epoch → first offset appended in it
-  id_block = 8,     // id kind → next unallocated id (meta shard)
-  job = 9,          // topic, slice, group, lane → replay or redrive job
-  health = 10,      // topic, slice, group → health row
-  audit_head = 11,  // shard, tenant → head of its audit chain (tenant 0)
-  key_use = 12,     // id of an API key → when it was used last, wall µs (meta shard)
+  months = 1,        // topic, slice, partition, first offset → MonthRow
+  producers = 2,     // topic, slice, partition, producer id → producer ranges
+  log_start = 3,     // topic, slice, partition → first offset that still exists
+  catalog = 4,       // entity, id → catalog record (meta shard)
+  applied = 5,       // shard → last applied sequence (tenant 0)
+  epoch = 6,         // shard → current epoch (tenant 0)
+  epoch_start = 7,   // topic, slice, partition, epoch → first offset appended in it
+  id_block = 8,      // id kind → next unallocated id (meta shard)
+  job = 9,           // topic, slice, group, lane → replay or redrive job
+  health = 10,       // topic, slice, group → health row
+  audit_head = 11,   // shard, tenant → head of its audit chain (tenant 0)
+  key_use = 12,      // id of an API key → when it was used last, wall µs (meta shard)
+  lookup_span = 30,  // topic, slice, partition → offsets of the chunks that have look-up rows
 };
 
 // At most 47 bytes, no allocation. Compares like RocksDB's bytewise comparator.
@@ -100,7 +101,21 @@ struct LogKeyParts {
   PartitionKey partition;
   Offset base_offset;
 };
-std::optional<LogKeyParts> parse_log_key(std::string_view key);
+std::optional<LogKeyParts> parse_log_key(std::string_view key);  // of a chunk or a batch
+
+// Look-up rows (lookup_rows.h), as a kind of log: tenant, kind, topic, slice, partition, segment,
+// bucket, base offset of the chunk. Rows of one bucket lie beside each other for a segment's
+// chunks.
+constexpr int kLookupSegmentBits = 20;  // a segment is a million offsets; persistent
+Key lookup_prefix(const PartitionKey& partition, int64_t segment);
+Key lookup_key(const PartitionKey& partition, uint8_t bucket, Offset chunk_base);
+struct LookupKeyParts {
+  PartitionKey partition;
+  uint8_t bucket = 0;
+  Offset chunk_base;
+};
+std::optional<LookupKeyParts> parse_lookup_key(std::string_view key);
+std::string lookup_text(std::string_view key);  // of to_text(); empty if it is none
 
 // offsets: tenant, topic, slice, group, lane, partition
 Key offsets_prefix(TenantId tenant, TopicId topic, SliceId slice);
@@ -200,11 +215,20 @@ Key state_prefix(StateKind kind, const PartitionKey& partition);
 Key months_key(const PartitionKey& partition, Offset first_offset);
 Key producer_key(const PartitionKey& partition, ProducerId producer);
 Key log_start_key(const PartitionKey& partition);
+inline Key lookup_span_key(const PartitionKey& partition) {
+  return state_prefix(StateKind::lookup_span, partition);
+}
 Key epoch_start_key(const PartitionKey& partition, Epoch epoch);
 Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id);
-Key applied_key(ShardId shard);
-Key epoch_key(ShardId shard);
-Key id_block_key(uint8_t id_kind);
+inline Key applied_key(ShardId shard) {
+  return state_prefix(kNodeTenant, StateKind::applied).append(shard);
+}
+inline Key epoch_key(ShardId shard) {
+  return state_prefix(kNodeTenant, StateKind::epoch).append(shard);
+}
+inline Key id_block_key(uint8_t id_kind) {
+  return state_prefix(kNodeTenant, StateKind::id_block).append(id_kind);
+}
 inline Key key_use_key(TenantId tenant, uint64_t key_id) {
   return state_prefix(tenant, StateKind::key_use).append(key_id);
 }

@@ -202,20 +202,26 @@ struct DeadLetters::Page final : storage::Scan {
       return ctx->reply(std::move(request));
     }
     for (const Row& row : rows) {
+      ++looked_at;
+      bytes += row.value.size();
+      const auto sequence = storage::parse_dlq_letter_key(row.key.view());
+      if (sequence && !filter.everything() && !filter.matches_row(row.value.view())) {
+        request->last = *sequence;
+        continue;
+      }
       DeadLetter letter;
       if (!decode_letter(row.key.view(), row.value, &letter)) {
         request->error = Error(ErrorCode::storage_error, "a dead letter does not parse");
         return ctx->reply(std::move(request));
       }
       request->last = letter.sequence;
-      ++looked_at;
-      bytes += row.value.size();
       if (filter.matches(letter)) request->letters.push_back(std::move(letter));
       if (request->letters.size() == request->page_size) break;
     }
     const bool unread = !rows.empty() && request->last != last_of(rows);
     if (more && !unread && wants_more()) {
       from = after(rows.back().key);
+      max_rows = std::min(2 * max_rows, limits::kLettersPerScan);
       self.release();
       return scan();
     }

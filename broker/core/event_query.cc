@@ -13,6 +13,36 @@ bool EventQuery::may_match(const storage::ChunkRow& row) const {
          row.may_contain(Lookup::id, correlation_id);
 }
 
+std::string EventQuery::may_match(const storage::ContentsRow& row) const {
+  if (filter.spec().patterns.empty()) return std::string((row.batches.size() + 7) / 8, '\xff');
+  std::string batches((row.batches.size() + 7) / 8, '\0');
+  const auto add = [&](const std::string& bits) {
+    for (size_t i = 0; i < bits.size(); ++i) batches[i] = static_cast<char>(batches[i] | bits[i]);
+  };
+  add(row.any_type);
+  for (const auto& type : row.types) {
+    if (filter.matches_type(type.name)) add(type.batches);
+  }
+  return batches;
+}
+
+std::vector<uint64_t> EventQuery::entries() const {
+  using storage::Lookup;
+  if (!id.empty()) return {lookup_hash(Lookup::id, id)};
+  if (!correlation_id.empty()) {
+    return {lookup_hash(Lookup::correlation_id, correlation_id),
+            lookup_hash(Lookup::id, correlation_id)};
+  }
+  if (key) return {lookup_hash(Lookup::key, *key)};
+  for (const Condition& one : filter.spec().conditions) {
+    if (one.op != Condition::Op::equal || one.value.empty()) continue;
+    if (one.name == "id") return {lookup_hash(Lookup::id, one.value)};
+    if (one.name == "key") return {lookup_hash(Lookup::key, one.value)};
+    if (one.name == "correlationid") return {lookup_hash(Lookup::correlation_id, one.value)};
+  }
+  return {};
+}
+
 bool EventQuery::matches(const storage::RecordView& record) const {
   if (key && record.key != *key) return false;
   if (!id.empty() && record.header("ce_id").value_or("") != id) return false;

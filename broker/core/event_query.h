@@ -1,5 +1,5 @@
 // What a search through a topic's history looks for; all that is given must hold. Tells from a
-// chunk's row whether to look into the chunk at all.
+// chunk's rows whether to look into it at all.
 //
 // Pure, const after it was made; shared with workers.
 #pragma once
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/core/filter.h"
+#include "storage/lookup_rows.h"
 
 namespace headrace::core {
 
@@ -24,6 +25,10 @@ struct EventQuery {
 
   // False only if nothing in there matches.
   bool may_match(const storage::ChunkRow& row) const;
+  // The batches of a chunk in which something may match, by their types: bit n is batch n.
+  std::string may_match(const storage::ContentsRow& row) const;
+  // An event that matches is in a batch with one of these entries; empty: nothing is known so.
+  std::vector<uint64_t> entries() const;
   // Without the times, which are the batch's.
   bool matches(const storage::RecordView& record) const;
 };

@@ -1,157 +1,31 @@
 #include "broker/core/event_search.h"
 
 #include <algorithm>
-#include <deque>
 
-#include "broker/limits.h"
+#include "broker/core/search_walk.h"
 
 namespace headrace::core {
 namespace {
 
-struct Chunk {
-  storage::ChunkRow row;
-  Offset base;
-  storage::Place place;
-
-  Offset end() const { return base + row.last_offset_delta + 1; }
-};
-
-// Travels from stage to stage; owned by whichever is on its way.
-struct Search {
-  std::unique_ptr<FindEvents> request;
-  PartitionKey partition;
-  std::vector<LogIndex::MonthSpan> months;
-  Offset log_start;
-  Offset end;    // of what is searched; events at or above it are not looked at
-  Offset below;  // chunks that begin at or above it have been looked at, or wait in `chunks`
-  std::deque<Chunk> chunks;  // something may match in them; newest first
-  size_t rows_left = limits::kSearchRows;
-  size_t bytes_left = limits::kSearchBytes;
-  Ctx* ctx = nullptr;
-
-  const EventQuery& query() const { return *request->query; }
-  // One of the offsets that were asked for, if not all were.
-  bool wants(Offset first, Offset to) const {
-    if (request->only == nullptr) return true;
-    const auto at = std::lower_bound(request->only->begin(), request->only->end(), first);
-    return at != request->only->end() && *at < to;
-  }
-  bool may_match(const storage::ChunkRow& row, Offset base) const {
-    return wants(base, base + row.last_offset_delta + 1) && query().may_match(row);
-  }
-  // Nothing is looked for between the last offset that is wanted and `below`.
-  void skip_unwanted() {
-    if (request->only == nullptr) return;
-    const auto after = std::lower_bound(request->only->begin(), request->only->end(), below);
-    below = after == request->only->begin() ? log_start : std::min(below, *std::prev(after) + 1);
-    below = std::max(below, log_start);
-  }
-  bool page_full() const { return request->events.size() >= request->page_size; }
-  void answer() {
-    const bool at_start = chunks.empty() && below <= log_start;
-    request->searched_to = chunks.empty() ? below : std::min(chunks.front().end(), end);
-    if (page_full()) request->searched_to = request->events.back().offset;
-    request->more = page_full() ? request->searched_to > log_start : !at_start;
-    ctx->reply(std::move(request));
-  }
-  void fail(storage::Status status) {
-    request->error = Error(from_store(status), "searching " + request->topic->name);
-    ctx->reply(std::move(request));
-  }
-};
-using SearchPtr = std::unique_ptr<Search>;
-
-void go_on(SearchPtr search);
-
-// ---- which chunks
-
-struct DecodeRows final : storage::Work {
-  void execute() noexcept override {
-    for (const auto& found : rows) {
-      const auto key = storage::parse_log_key(found.key.view());
-      auto row = storage::ChunkRow::decode(found.value.view());
-      if (!key || !row) {
-        status = storage::Status::corrupt;
-        return;
-      }
-      search->below = key->base_offset;
-      if (row->last_append_us < search->query().from_us) {
-        search->below = search->log_start;  // append times do not go back
-        return;
-      }
-      if (key->base_offset < search->end && search->may_match(*row, key->base_offset)) {
-        search->chunks.push_back({std::move(*row), key->base_offset, place});
-      }
-    }
-  }
-  void run() override {
-    std::unique_ptr<DecodeRows> self(this);
-    if (status != storage::Status::ok) return search->fail(status);
-    go_on(std::move(search));
-  }
-  SearchPtr search;
-  storage::Place place;
-  std::vector<storage::Scan::Row> rows;
-};
-
-struct ScanRows final : storage::Scan {
-  void run() override {
-    std::unique_ptr<ScanRows> self(this);
-    if (status != storage::Status::ok && status != storage::Status::gone) {
-      return search->fail(status);
-    }
-    if (rows.empty()) {  // trimmed away: what is left is in the months after it
-      search->below = month_first;
-      return go_on(std::move(search));
-    }
-    search->rows_left -= std::min(search->rows_left, rows.size());
-    auto* decode = new DecodeRows;
-    decode->sink = search->ctx->sink();
-    decode->place = place;
-    decode->rows = std::move(rows);
-    decode->search = std::move(search);
-    decode->search->ctx->store().work(decode);
-  }
-  SearchPtr search;
-  Offset month_first;
-};
-
-void scan_rows(SearchPtr search) {
-  search->skip_unwanted();
-  if (search->below <= search->log_start) return go_on(std::move(search));
-  const auto after = std::find_if(
-      search->months.begin(), search->months.end(),
-      [&](const LogIndex::MonthSpan& month) { return month.first_offset >= search->below; });
-  if (after == search->months.begin()) {
-    search->below = search->log_start;
-    return go_on(std::move(search));
-  }
-  const LogIndex::MonthSpan& month = *std::prev(after);
-  if (month.row.first_append_us >= search->query().to_us) {  // wholly above the range
-    search->below = std::max(month.first_offset, search->log_start);
-    return go_on(std::move(search));
-  }
-  auto* scan = new ScanRows;
-  scan->place = {storage::Table::log, month.row.month, search->partition.tenant};
-  scan->from = storage::log_key(storage::LogKind::chunk, search->partition, month.first_offset);
-  scan->to = storage::log_key(storage::LogKind::chunk, search->partition, search->below);
-  scan->reverse = true;
-  scan->max_rows = search->request->only == nullptr ? limits::kSearchRowsPerScan : 1;
-  scan->sink = search->ctx->sink();
-  scan->month_first = month.first_offset;
-  scan->search = std::move(search);
-  scan->search->ctx->store().scan(scan);
+void answer(SearchPtr search) {
+  FindEvents& request = *search->request;
+  const bool at_start = search->batches.empty() && search->below <= search->log_start;
+  request.searched_to = search->batches.empty() ? search->below : search->looked_to;
+  if (search->page_full()) request.searched_to = request.events.back().offset;
+  request.searched_to = std::min(request.searched_to, search->end);
+  request.more = search->page_full() ? request.searched_to > search->log_start : !at_start;
+  search->ctx->reply(std::move(search->request));
 }
 
-// ---- what is in them
+// ---- what is in the batches
 
 struct Matching final : storage::Work {
   void execute() noexcept override {
-    for (auto item = items.rbegin(); item != items.rend(); ++item) {
+    for (const auto& item : items) {
       if (search->page_full()) return;
       // A hole can only be retention that came meanwhile.
-      if (!item->found) continue;
-      status = take(item->value);
+      if (!item.found) continue;
+      status = take(item.value);
       if (status != storage::Status::ok) return;
     }
   }
@@ -189,16 +63,15 @@ struct Matching final : storage::Work {
   void run() override {
     std::unique_ptr<Matching> self(this);
     if (status != storage::Status::ok) return search->fail(status);
-    if (!search->page_full()) search->chunks.pop_front();
     go_on(std::move(search));
   }
   SearchPtr search;
-  std::vector<storage::Read::Item> items;  // batches of one chunk, oldest first
+  std::vector<storage::Read::Item> items;  // batches, newest first
 };
 
-struct ReadChunk final : storage::Read {
+struct ReadBatches final : storage::Read {
   void run() override {
-    std::unique_ptr<ReadChunk> self(this);
+    std::unique_ptr<ReadBatches> self(this);
     // A month that was dropped meanwhile holds nothing.
     if (status != storage::Status::ok && status != storage::Status::gone) {
       return search->fail(status);
@@ -212,55 +85,78 @@ struct ReadChunk final : storage::Read {
   SearchPtr search;
 };
 
-void read_chunk(SearchPtr search) {
-  auto* read = new ReadChunk;
-  const Chunk& chunk = search->chunks.front();
+void read_batches(SearchPtr search) {
+  auto* read = new ReadBatches;
   size_t bytes = 0;
-  for (const auto& batch : chunk.row.batches) {
-    const Offset first = chunk.base + batch.offset_delta;
-    if (first >= search->end) break;
-    if (!search->wants(first, first + batch.record_count)) continue;
-    bytes += batch.size;
-    read->items.push_back({chunk.place,
-                           storage::log_key(storage::LogKind::batch, search->partition, first),
-                           {},
-                           false});
+  while (!search->batches.empty() && read->items.size() < search->batches_per_read) {
+    const SearchWalk::Batch& batch = search->batches.front();
+    if (bytes > 0 && bytes + batch.bytes > limits::kSearchBytesPerRead) break;
+    bytes += batch.bytes;
+    search->looked_to = batch.first;
+    read->items.push_back(
+        {batch.place,
+         storage::log_key(storage::LogKind::batch, search->partition, batch.first),
+         {},
+         false});
+    search->batches.pop_front();
   }
+  search->batches_per_read = std::min(2 * search->batches_per_read, limits::kSearchBatchesPerRead);
   search->bytes_left -= std::min(search->bytes_left, bytes);
   read->sink = search->ctx->sink();
   read->search = std::move(search);
   read->search->ctx->store().read(read);
 }
 
-void go_on(SearchPtr search) {
-  const bool spent = search->bytes_left == 0 || (search->rows_left == 0 && search->chunks.empty());
-  const bool over = search->chunks.empty() && search->below <= search->log_start;
-  if (search->page_full() || spent || over) return search->answer();
-  if (!search->chunks.empty()) return read_chunk(std::move(search));
-  scan_rows(std::move(search));
+// The open chunk is memory.
+void look_at_open_chunk(SearchWalk* search, const LogIndex& index) {
+  const storage::ContentsRow& contents = index.open_lookups().contents();
+  if (contents.batches.empty() || search->end <= index.chunked_end()) return;
+  const auto* month = index.month_of(index.chunked_end());
+  HR_CHECK(month != nullptr);
+  std::vector<SearchWalk::Batch> chosen;
+  search->choose(contents, index.chunked_end(), index.log_place(month->row.month), &chosen);
+  const auto hits = index.open_lookups().find(search->entries);
+  const auto hit = [&](const SearchWalk::Batch& batch) {
+    return search->entries.empty() ||
+           std::any_of(hits.begin(), hits.end(), [&](const storage::LookupHit& one) {
+             return index.chunked_end() + one.offset_delta == batch.first;
+           });
+  };
+  for (auto batch = chosen.rbegin(); batch != chosen.rend(); ++batch) {
+    if (hit(*batch)) search->batches.push_back(*batch);
+  }
 }
 
 }  // namespace
+
+void go_on(SearchPtr search) {
+  const bool spent = search->bytes_left == 0 || (search->rows_left == 0 && search->batches.empty());
+  const bool over = search->batches.empty() && search->below <= search->log_start;
+  if (search->page_full() || spent || over) return answer(std::move(search));
+  if (!search->batches.empty()) return read_batches(std::move(search));
+  look_for_batches(std::move(search));
+}
 
 void EventSearch::begin(std::unique_ptr<FindEvents> request, const LogIndex& index,
                         Offset visible_end, Ctx* ctx) {
   request->log_start = index.log_start();
   request->visible_end = visible_end;
-  auto search = std::make_unique<Search>();
+  auto search = std::make_unique<SearchWalk>();
   search->partition = index.partition();
   search->months = index.months();
   search->log_start = index.log_start();
+  search->lookups_from = index.lookups_from();
   search->end = std::min(request->before, visible_end);
   search->below = std::min(search->end, index.chunked_end());
+  search->looked_to = search->end;
+  search->entries = request->query->entries();
+  if (!request->query->id.empty()) {  // there is one such event, or none
+    search->rows_per_scan = limits::kSearchLookupRowsPerScan;
+    search->segments_per_look = limits::kSearchSegmentsPerLook;
+  }
   search->ctx = ctx;
   search->request = std::move(request);
-  const auto& open = index.open_chunk();
-  if (search->end > index.chunked_end() && search->may_match(open.so_far(), index.chunked_end())) {
-    const auto* month = index.month_of(index.chunked_end());
-    HR_CHECK(month != nullptr);
-    search->chunks.push_back(
-        {open.so_far(), index.chunked_end(), index.log_place(month->row.month)});
-  }
+  look_at_open_chunk(search.get(), index);
   go_on(std::move(search));
 }
 

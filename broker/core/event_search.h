@@ -1,5 +1,5 @@
-// Serves FindEvents: from the end towards the start, chunk rows first, then the batches of those
-// chunks in which something may match. Rows and batches are read and looked through by workers.
+// Serves FindEvents: from the end towards the start, rows first (search_rows.cc), then the batches
+// in which something may match. Rows and batches are read and looked through by workers.
 //
 // Lives on: the shard's reactor; owns itself and the request until it has answered. Needs nothing
 // of the partition after begin().

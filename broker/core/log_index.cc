@@ -5,12 +5,20 @@
 namespace headrace::core {
 namespace {
 
-std::string log_start_row(Offset log_start, int64_t trimmed_bytes) {
+std::string row_of_two(int64_t first, int64_t second) {
   std::string row(2 * sizeof(int64_t), '\0');
   auto* at = reinterpret_cast<std::byte*>(row.data());
-  store_be(at, log_start.value());
-  store_be(at + sizeof(int64_t), trimmed_bytes);
+  store_be(at, first);
+  store_be(at + sizeof(int64_t), second);
   return row;
+}
+
+bool read_row_of_two(std::string_view row, int64_t* first, int64_t* second) {
+  if (row.size() != 2 * sizeof(int64_t)) return false;
+  const auto* at = reinterpret_cast<const std::byte*>(row.data());
+  *first = load_be<int64_t>(at);
+  *second = load_be<int64_t>(at + sizeof(int64_t));
+  return true;
 }
 
 }  // namespace
@@ -51,6 +59,7 @@ void LogIndex::append(SharedBytes batch, const storage::BatchHeader& header,
 void LogIndex::count(const storage::BatchHeader& header, const storage::Summary& summary,
                      int64_t append_time_us) {
   chunk_.add(header, append_time_us, summary);
+  lookups_.add(header, append_time_us, summary);
   months_.back().row.add(header.crc, header.total_size(),
                          static_cast<uint32_t>(header.record_count), append_time_us);
   next_offset_ = next_offset_ + header.record_count;
@@ -58,9 +67,23 @@ void LogIndex::count(const storage::BatchHeader& header, const storage::Summary&
 
 void LogIndex::close_chunk(storage::WriteSet* writes) {
   if (chunk_.empty()) return;
+  put_lookups(writes);
   const auto key = storage::log_key(storage::LogKind::chunk, partition_, chunk_.base_offset());
   writes->put(log_place(months_.back().row.month), key, chunk_.finish().encode());
   put_month(months_.back(), writes);
+}
+
+void LogIndex::put_lookups(storage::WriteSet* writes) {
+  const storage::Place place = log_place(months_.back().row.month);
+  const Offset base = chunk_.base_offset();
+  for (auto& [bucket, row] : lookups_.finish()) {
+    writes->put(place, storage::lookup_key(partition_, bucket, base), std::move(row));
+  }
+  // Chunks in front of it may be of a program that wrote none: then the span begins here.
+  if (lookups_end_ != base) lookups_from_ = base;
+  lookups_end_ = next_offset_;
+  writes->put(storage::state_place(partition_.tenant), storage::lookup_span_key(partition_),
+              row_of_two(lookups_from_.value(), lookups_end_.value()));
 }
 
 // ---- loading
@@ -72,11 +95,19 @@ void LogIndex::load_month(Offset first_offset, const storage::MonthRow& row) {
 }
 
 bool LogIndex::load_log_start(std::string_view row) {
-  if (row.size() != 2 * sizeof(int64_t)) return false;
-  const auto* at = reinterpret_cast<const std::byte*>(row.data());
-  log_start_ = Offset(load_be<int64_t>(at));
-  trimmed_bytes_ = load_be<int64_t>(at + sizeof(int64_t));
+  int64_t log_start = 0;
+  if (!read_row_of_two(row, &log_start, &trimmed_bytes_)) return false;
+  log_start_ = Offset(log_start);
   next_offset_ = std::max(next_offset_, log_start_);
+  return true;
+}
+
+bool LogIndex::load_lookup_span(std::string_view row) {
+  int64_t from = 0;
+  int64_t end = 0;
+  if (!read_row_of_two(row, &from, &end) || from < 0 || end < from) return false;
+  lookups_from_ = Offset(from);
+  lookups_end_ = Offset(end);
   return true;
 }
 
@@ -87,27 +118,50 @@ void LogIndex::load_batch(const storage::BatchHeader& header, const storage::Sum
 
 // ---- retention
 
-void LogIndex::trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes) {
-  if (to <= log_start_) return;
-  for (const MonthSpan& span : months_) {
+std::vector<LogIndex::MonthSpan> LogIndex::trim(Offset to, int64_t bytes_in_month,
+                                                storage::WriteSet* writes) {
+  std::vector<MonthSpan> gone;
+  if (to <= log_start_) return gone;
+  for (size_t i = 0; i < months_.size(); ++i) {
+    const MonthSpan& span = months_[i];
     if (span.first_offset >= to) break;
     const Offset from = std::max(span.first_offset, log_start_);
     for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk}) {
       writes->remove_range(log_place(span.row.month), storage::log_key(kind, partition_, from),
                            storage::log_key(kind, partition_, to));
     }
+    // Nothing of the partition follows in the month, unless a clock that was set back brings it
+    // again.
+    const bool whole =
+        i + 1 < months_.size() && months_[i + 1].first_offset <= to &&
+        std::none_of(months_.begin() + static_cast<std::ptrdiff_t>(i) + 1, months_.end(),
+                     [&](const MonthSpan& later) { return later.row.month == span.row.month; });
+    remove_lookups(log_place(span.row.month), from, whole ? months_[i + 1].first_offset : to, whole,
+                   writes);
   }
-  bool same_month = true;
   while (months_.size() > 1 && months_[1].first_offset <= to) {
     writes->remove(storage::state_place(partition_.tenant),
                    storage::months_key(partition_, months_.front().first_offset));
+    gone.push_back(months_.front());
     months_.erase(months_.begin());
-    same_month = false;
   }
+  const bool same_month = gone.empty();
   trimmed_bytes_ = bytes_in_month + (same_month ? trimmed_bytes_ : 0);
   log_start_ = to;
   writes->put(storage::state_place(partition_.tenant), storage::log_start_key(partition_),
-              log_start_row(log_start_, trimmed_bytes_));
+              row_of_two(log_start_.value(), trimmed_bytes_));
+  return gone;
+}
+
+// Whole segments go; the rows of half a segment go with the rest of it later.
+void LogIndex::remove_lookups(const storage::Place& place, Offset from, Offset to, bool to_the_last,
+                              storage::WriteSet* writes) const {
+  const int64_t first = from.value() >> storage::kLookupSegmentBits;
+  const int64_t end = to.value() >> storage::kLookupSegmentBits;
+  const int64_t last = to_the_last ? end + 1 : end;
+  if (first >= last) return;
+  writes->remove_range(place, storage::lookup_prefix(partition_, first),
+                       storage::lookup_prefix(partition_, last));
 }
 
 int64_t LogIndex::total_bytes() const {

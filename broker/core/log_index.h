@@ -11,6 +11,7 @@
 
 #include "broker/core/api.h"
 #include "storage/chunk.h"
+#include "storage/lookup_rows.h"
 #include "storage/month.h"
 #include "storage/write_set.h"
 
@@ -35,6 +36,12 @@ class LogIndex {
   const storage::ChunkBuilder& open_chunk() const { return chunk_; }
   // Chunk rows exist for offsets below this.
   Offset chunked_end() const { return chunk_.empty() ? next_offset_ : chunk_.base_offset(); }
+  // Of the open chunk; and from which offset on closed chunks have look-up rows: older data has
+  // none.
+  const storage::LookupBuilder& open_lookups() const { return lookups_; }
+  Offset lookups_from() const {
+    return lookups_end_ == chunked_end() ? lookups_from_ : chunked_end();
+  }
 
   storage::Place log_place(Month month) const {
     return {storage::Table::log, month, partition_.tenant};
@@ -48,17 +55,22 @@ class LogIndex {
 
   // Loading, in this order.
   void load_month(Offset first_offset, const storage::MonthRow& row);
-  bool load_log_start(std::string_view row);  // false: does not parse
+  bool load_log_start(std::string_view row);    // false: does not parse
+  bool load_lookup_span(std::string_view row);  // likewise
   void load_batch(const storage::BatchHeader& header, const storage::Summary& summary,
                   int64_t append_time_us);
 
-  // Retention: everything below `to` goes; `bytes` of it lie in the month that holds `to`.
-  void trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes);
+  // Retention: everything below `to` goes; `bytes` of it lie in the month that holds `to`. The
+  // months of which nothing is left now.
+  std::vector<MonthSpan> trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes);
 
   int64_t total_bytes() const;
 
  private:
   void close_chunk(storage::WriteSet* writes);
+  void put_lookups(storage::WriteSet* writes);
+  void remove_lookups(const storage::Place& place, Offset from, Offset to, bool to_the_last,
+                      storage::WriteSet* writes) const;
   void put_month(const MonthSpan& span, storage::WriteSet* writes) const;
   void count(const storage::BatchHeader& header, const storage::Summary& summary,
              int64_t append_time_us);
@@ -66,6 +78,9 @@ class LogIndex {
   const PartitionKey partition_;
   std::vector<MonthSpan> months_;  // by first offset; the last one is being written
   storage::ChunkBuilder chunk_;
+  storage::LookupBuilder lookups_;  // of the same batches
+  Offset lookups_from_;             // closed chunks with look-up rows: [from, end)
+  Offset lookups_end_;
   Offset log_start_;
   int64_t trimmed_bytes_ = 0;  // of the first month: gone, but still in its row's count
   Offset next_offset_;

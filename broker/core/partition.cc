@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/audit.h"
 #include "broker/core/cold_read.h"
 #include "broker/core/event_search.h"
 #include "broker/core/partition_load.h"
@@ -365,11 +366,27 @@ void Partition::trim(Offset to, int64_t bytes_in_month, std::vector<storage::Pla
   metrics::add(metrics::Counter::retention_events_dropped,
                static_cast<uint64_t>(std::max<int64_t>(to - index_.log_start(), 0)));
   const int64_t before_bytes = index_.total_bytes();
-  index_.trim(to, bytes_in_month, &ctx_->writes(this));
+  for (const auto& gone : index_.trim(to, bytes_in_month, &ctx_->writes(this))) note_gone(gone);
   stored_.add(index_.total_bytes() - before_bytes);
   // An earlier cut that is not durable yet lies below this one.
   if (trimmed_) places.insert(places.end(), trimmed_->places.begin(), trimmed_->places.end());
   trimmed_ = Trimmed{ctx_->sequence(), to, std::move(places)};
+}
+
+// The receipt: whoever kept the batches can compute the digest again.
+void Partition::note_gone(const LogIndex::MonthSpan& month) {
+  const storage::MonthRow& row = month.row;
+  ctx_->audit().note(
+      Access::node(index_.partition().tenant),
+      {AuditAction::month_dropped,
+       "topic " + topic_->name + " partition " + std::to_string(number_.value()) + " month " +
+           std::to_string(row.month.value()),
+       "retention",
+       {{"offsets", std::to_string(month.first_offset.value()),
+         std::to_string(month.first_offset.value() + static_cast<int64_t>(row.events))},
+        {"events", std::to_string(row.events), "0"},
+        {"bytes", std::to_string(row.bytes), "0"},
+        {"digest", std::to_string(row.digest), ""}}});
 }
 
 void Partition::compact(const Trimmed& trimmed) {
@@ -391,14 +408,15 @@ void Partition::purge() {
   auto& writes = ctx_->writes(this);
   const PartitionKey& key = index_.partition();
   for (const auto& span : index_.months()) {
-    for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk}) {
+    for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk, storage::LogKind::lookup}) {
       const auto prefix = storage::log_prefix(kind, key);
       writes.remove_range(index_.log_place(span.row.month), prefix, prefix.after_prefix());
     }
   }
   const storage::Place state = storage::state_place(key.tenant);
-  for (auto kind : {storage::StateKind::months, storage::StateKind::producers,
-                    storage::StateKind::log_start, storage::StateKind::epoch_start}) {
+  for (auto kind :
+       {storage::StateKind::months, storage::StateKind::producers, storage::StateKind::log_start,
+        storage::StateKind::lookup_span, storage::StateKind::epoch_start}) {
     const auto prefix = storage::state_prefix(kind, key);
     writes.remove_range(state, prefix, prefix.after_prefix());
   }

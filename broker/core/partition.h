@@ -115,6 +115,7 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void expire_fetch(std::unique_ptr<Fetch> request);
   void note_types(const storage::Summary& summary);
   void wake(Offset before, const SlotSet& groups, bool all);
+  void note_gone(const LogIndex::MonthSpan& month);
   void compact(const Trimmed& trimmed);
 
   TopicPtr topic_;

@@ -13,6 +13,7 @@ struct PartitionLoad::Steps final : storage::Scan {
   enum class Step : uint8_t {
     months,
     log_start,
+    lookup_span,
     producers,
     delayed,
     dedup,
@@ -50,6 +51,9 @@ struct PartitionLoad::Steps final : storage::Scan {
         break;
       case Step::log_start:
         from = storage::log_start_key(key);
+        break;
+      case Step::lookup_span:
+        from = storage::lookup_span_key(key);
         break;
       case Step::producers:
         from = storage::state_prefix(storage::StateKind::producers, key);
@@ -102,6 +106,8 @@ struct PartitionLoad::Steps final : storage::Scan {
       }
       case Step::log_start:
         return partition.index_.load_log_start(row.value.view());
+      case Step::lookup_span:
+        return partition.index_.load_lookup_span(row.value.view());
       case Step::producers:
         partition.producers_.load(row.key.view(), row.value.view());
         return true;
@@ -157,6 +163,8 @@ struct PartitionLoad::Steps final : storage::Scan {
       case Step::months:
         return begin(Step::log_start, partition);
       case Step::log_start:
+        return begin(Step::lookup_span, partition);
+      case Step::lookup_span:
         return begin(Step::producers, partition);
       case Step::producers:
         return begin(Step::delayed, partition);

@@ -1,5 +1,6 @@
 // Every batch: its envelope and checksum, dense offsets, the month that says where it is; every
 // chunk row: that it describes the batches that are there. Then the numbers of the months.
+#include "broker/doctor/check_lookups.h"
 #include "broker/doctor/facts.h"
 #include "storage/batch.h"
 #include "storage/chunk.h"
@@ -17,7 +18,11 @@ class FamilyCheck {
  public:
   FamilyCheck(const storage::ReadOnlyStore& store, std::pair<Month, TenantId> family, Facts* facts,
               Check* check)
-      : store_(store), family_(family), facts_(facts), check_(check) {}
+      : store_(store),
+        family_(family),
+        facts_(facts),
+        check_(check),
+        lookups_(store, place(), check) {}
 
   void run();
   uint64_t batches() const { return batches_; }
@@ -71,6 +76,8 @@ class FamilyCheck {
   size_t in_chunk_ = 0;
   bool chunk_comparable_ = true;
   storage::ChunkBuilder builder_;
+  storage::LookupBuilder lookup_builder_;
+  LookupCheck lookups_;
 };
 
 void FamilyCheck::run() {
@@ -80,6 +87,8 @@ void FamilyCheck::run() {
     last_key = rows->key();
     const auto parts = storage::parse_log_key(last_key);
     if (!parts) {
+      const auto lookup = storage::parse_lookup_key(last_key);
+      if (lookup && facts_->partitions.count(lookup->partition) > 0) continue;
       find(rows->key(), "is no key of the log");
       continue;
     }
@@ -133,6 +142,7 @@ void FamilyCheck::begin_partition(const PartitionKey& key) {
 void FamilyCheck::end_partition() {
   if (partition_ == nullptr) return;
   end_chunk();
+  lookups_.flush();
   partition_ = nullptr;
 }
 
@@ -214,6 +224,7 @@ void FamilyCheck::begin_chunk(Offset base) {
     in_chunk_ = 0;
     chunk_comparable_ = true;
     builder_ = {};
+    lookup_builder_ = {};
     return;
   }
 }
@@ -260,8 +271,10 @@ void FamilyCheck::compare_with_chunk(Offset base, const Batch& batch) {
   if (chunk_comparable_) {
     if (!builder_.empty() && builder_.next_offset() != base)
       chunk_comparable_ = false;
-    else
+    else {
       builder_.add(header, batch.append_time_us, batch.summary);
+      lookup_builder_.add(header, batch.append_time_us, batch.summary);
+    }
   }
   if (++in_chunk_ == chunk_->batches.size()) end_chunk();
 }
@@ -274,8 +287,12 @@ void FamilyCheck::end_chunk() {
   } else if (chunk_comparable_ && !(builder_.finish() == *chunk_)) {
     find(chunk_key_, "its types or look-ups are not those of its batches");
   }
+  const bool whole = chunk_comparable_ && in_chunk_ == chunk_->batches.size();
+  lookups_.expect(key_, *partition_, chunk_base_,
+                  whole ? lookup_builder_.finish() : std::vector<storage::LookupBuilder::Row>());
   chunk_.reset();
   builder_ = {};
+  lookup_builder_ = {};
 }
 
 // ---- the months' numbers

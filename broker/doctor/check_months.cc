@@ -52,6 +52,20 @@ void take_log_start(std::string_view key, std::string_view value, Facts* facts, 
     check->add({where, "holds a negative number", kRestore});
 }
 
+void take_lookup_span(std::string_view key, std::string_view value, Facts* facts, Check* check) {
+  const auto where = storage::to_text(storage::Table::state, key);
+  const auto partition = partition_of(key);
+  if (!partition || value.size() != 2 * sizeof(int64_t))
+    return check->add({where, "is no row of a span of look-ups", kRestore});
+  check_partition(*facts, *partition, where, check);
+  const auto* at = reinterpret_cast<const std::byte*>(value.data());
+  Partition& facts_of_it = facts->partitions[*partition];
+  facts_of_it.lookups_from = Offset(load_be<int64_t>(at));
+  facts_of_it.lookups_end = Offset(load_be<int64_t>(at + sizeof(int64_t)));
+  if (facts_of_it.lookups_from.value() < 0 || facts_of_it.lookups_end < facts_of_it.lookups_from)
+    check->add({where, "is no span", kRestore});
+}
+
 }  // namespace
 
 Check check_months(const storage::ReadOnlyStore& store, Facts* facts) {
@@ -65,6 +79,10 @@ Check check_months(const storage::ReadOnlyStore& store, Facts* facts) {
   each_state_row(store, storage::StateKind::log_start, &check,
                  [&](std::string_view key, std::string_view value) {
                    take_log_start(key, value, facts, &check);
+                 });
+  each_state_row(store, storage::StateKind::lookup_span, &check,
+                 [&](std::string_view key, std::string_view value) {
+                   take_lookup_span(key, value, facts, &check);
                  });
   for (auto& [key, partition] : facts->partitions) partition.end = partition.log_start;
   check.covered = std::to_string(months) + " months of " +

@@ -33,7 +33,9 @@ struct Partition {
   std::vector<Span> spans;  // by first offset
   Offset log_start;
   int64_t trimmed_bytes = 0;  // of the first span
-  Offset end;                 // next offset, as the log has it
+  Offset lookups_from;        // chunks in [from, end) must have look-up rows
+  Offset lookups_end;
+  Offset end;  // next offset, as the log has it
   int64_t last_append_us = 0;
   bool unreadable = false;
 

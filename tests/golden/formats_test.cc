@@ -11,6 +11,7 @@
 #include "storage/byte_reader.h"
 #include "storage/chunk.h"
 #include "storage/dedup_row.h"
+#include "storage/lookup_rows.h"
 #include "storage/month.h"
 #include "storage/offset_row.h"
 #include "storage/producer_row.h"
@@ -75,6 +76,8 @@ TEST(GoldenBytes, Keys) {
   const std::pair<const char*, Key> keys[] = {
       {"key_log_chunk", log_key(LogKind::chunk, kPartition, Offset(42))},
       {"key_log_batch", log_key(LogKind::batch, kPartition, Offset(42))},
+      {"key_log_lookup", lookup_key(kPartition, 90, Offset(5 << kLookupSegmentBits))},
+      {"key_lookup_span", lookup_span_key(kPartition)},
       {"key_offsets", offsets_key(kPartition, GroupId(5), LaneId(6))},
       {"key_delayed_entry", delayed_entry_key(kPartition, 1'793'318'400'000'001, 7ULL << 40 | 9)},
       {"key_delayed_id",
@@ -165,6 +168,34 @@ TEST(GoldenBytes, ChunkRow) {
   builder.add(header, 1'793'318'400'000'301, summary);
   const ChunkRow row = builder.finish();
   EXPECT_EQ(ChunkRow::decode(golden("chunk_row", row.encode())), row);
+}
+
+TEST(GoldenBytes, LookupRows) {
+  LookupBuilder builder;
+  const SharedBytes batch = stored_batch();
+  BatchHeader header = *read_header(batch.span());
+  Summary summary;
+  ASSERT_EQ(walk(batch.span().subspan(kBatchHeaderSize), header, &summary), BatchError::ok);
+  builder.add(header, 1'793'318'400'000'001, summary);
+  builder.add(header, 1'793'318'400'000'301, summary);
+  Summary compressed;
+  compressed.types_unknown = true;
+  builder.add(header, 1'793'318'400'000'301, compressed);
+  const ContentsRow contents = builder.contents();
+  const Fingerprint id(lookup_hash(Lookup::id, "e-1"));
+  for (const auto& [bucket, row] : builder.finish()) {
+    if (bucket == id.bucket) {
+      const auto hits = LookupHits::decode(golden("lookup_row", row), id.rest);
+      ASSERT_TRUE(hits);
+      EXPECT_EQ(hits->batches, (std::vector<LookupHit>{{0, 1}, {2, 1}}));
+    } else if (bucket == kUnseenBucket) {
+      const auto hits = LookupHits::decode(golden("lookup_row_unseen", row), 0);
+      ASSERT_TRUE(hits);
+      EXPECT_EQ(hits->batches, (std::vector<LookupHit>{{4, 1}}));
+    } else if (bucket == kContentsBucket) {
+      EXPECT_EQ(ContentsRow::decode(golden("contents_row", row)), contents);
+    }
+  }
 }
 
 TEST(GoldenBytes, Rows) {

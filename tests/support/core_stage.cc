@@ -260,6 +260,39 @@ void CoreStage::crash(size_t keep) {
 
 // ---- what happens goes into the transcript
 
+void CoreStage::fail_reads(std::istringstream& words) {
+  failing_.clear();
+  for (std::string word; words >> word;) {
+    for (size_t table = 0; table < storage::kTableCount; ++table) {
+      const auto one = static_cast<storage::Table>(table);
+      if (storage::to_string(one) == word) failing_.insert(one);
+    }
+  }
+}
+
+void CoreStage::read(storage::Read* read) {
+  const auto fails = [&](const auto& item) { return failing_.count(item.place.table) > 0; };
+  if (std::none_of(read->items.begin(), read->items.end(), fails)) return mem_->read(read);
+  read->status = storage::Status::io_error;
+  read->sink->post(read);
+}
+
+void CoreStage::scan(storage::Scan* scan) {
+  if (failing_.count(scan->place.table) == 0) return mem_->scan(scan);
+  scan->status = storage::Status::io_error;
+  scan->sink->post(scan);
+}
+
+void CoreStage::forget_lookup_rows() {
+  for (auto& [place, rows] : disk_.rows) {
+    for (auto row = rows.begin(); row != rows.end();) {
+      const auto name = storage::to_text(place.table, row->first.view());
+      const bool forget = name.starts_with("log lookup") || name.starts_with("state lookup_span");
+      row = forget ? rows.erase(row) : std::next(row);
+    }
+  }
+}
+
 void CoreStage::commit(storage::Commit* commit) {
   transcript_ += commit->set.to_text();
   mem_->commit(commit);
@@ -343,6 +376,8 @@ void CoreStage::run(const std::string& command) {
     mem_->sync();
   } else if (verb == "read") {
     mem_->answer_reads();
+  } else if (verb == "reads_fail") {
+    fail_reads(words);
   } else if (verb == "settle") {
     settle();
   } else if (verb == "crash") {

@@ -18,6 +18,7 @@
 //   delayed TOPIC                    lists what waits
 //   write | sync | settle            the store's next stage; settle: all until nothing is left
 //   read                             it answers what it was asked for; nothing is written
+//   reads_fail TABLE... | reads_fail    of these tables they answer io_error, until told otherwise
 //   fetch TOPIC PARTITION OFFSET
 //   group GROUP TOPIC                makes the group
 //   join|leave GROUP MEMBER          MEMBER is this file's name for it
@@ -46,6 +47,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -78,6 +80,8 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   core::TopicPtr topic(const std::string& name) const;
   const storage::MemStore::Disk& disk() const { return disk_; }
   size_t unsynced() const { return mem_->unsynced(); }
+  // The disk as a program left it that knew no look-up rows. Takes effect with the next start.
+  void forget_lookup_rows();
 
   // runtime::Services
   const Time& now() const override { return now_; }
@@ -102,8 +106,8 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void on_reply(core::RequestPtr request) override;
   // storage::Store: what passes through is written down
   void commit(storage::Commit* commit) override;
-  void read(storage::Read* read) override { mem_->read(read); }
-  void scan(storage::Scan* scan) override { mem_->scan(scan); }
+  void read(storage::Read* read) override;
+  void scan(storage::Scan* scan) override;
   void maintain(storage::Maintenance* work) override;
   void work(storage::Work* work) override { mem_->work(work); }
   storage::Pressure pressure() const override { return mem_->pressure(); }
@@ -129,6 +133,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   void quotas(std::istringstream& words);
   void publish(std::istringstream& words, int64_t delay_us);
   void delayed_command(const std::string& verb, std::istringstream& words);
+  void fail_reads(std::istringstream& words);
   void fetch(std::istringstream& words);
   void group_command(const std::string& verb, std::istringstream& words);
   bool acked_command(const std::string& verb, std::istringstream& words);
@@ -146,6 +151,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   std::unique_ptr<SimIo> io_ = network_.make_io({});
   storage::MemStore::Disk disk_;
   std::unique_ptr<storage::MemStore> mem_;
+  std::set<storage::Table> failing_;  // whose reads and scans answer io_error
   std::unique_ptr<runtime::Inbox> inbox_;
   std::unique_ptr<runtime::TimerWheel> wheel_;
   std::unique_ptr<core::Tail> tail_;

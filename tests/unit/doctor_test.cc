@@ -248,6 +248,46 @@ TEST_F(Doctor, FindsAMissingChunkRow) {
   expect_finding("log", "@0: no chunk row describes it");
 }
 
+TEST_F(Doctor, FindsALookupRowThatHidesAnEvent) {
+  storage::LookupBuilder other;
+  const SharedBytes batch = batch_at(Offset(0), "other");
+  const auto header = *storage::read_header(batch.span());
+  storage::Summary summary;
+  ASSERT_EQ(storage::walk(batch.span().subspan(storage::kBatchHeaderSize), header, &summary),
+            storage::BatchError::ok);
+  other.add(header, kStartUs, summary);
+  const storage::Fingerprint print(storage::lookup_hash(storage::Lookup::key, "key7"));
+  storage::WriteSet set;
+  set.put(kDoctorLog, storage::lookup_key(kDoctorPartition, print.bucket, Offset(0)),
+          other.finish().front().second);
+  commit(std::move(set));
+  expect_finding("log", "are not those of its batches");
+}
+
+TEST_F(Doctor, FindsMissingLookupRows) {
+  storage::WriteSet set;
+  set.remove_range(kDoctorLog, storage::lookup_prefix(kDoctorPartition, 0),
+                   storage::lookup_prefix(kDoctorPartition, 1));
+  commit(std::move(set));
+  expect_finding("log", "@0: are missing");
+}
+
+TEST_F(Doctor, DataOfAProgramWithoutLookupRowsIsRight) {
+  storage::WriteSet set;
+  set.remove_range(kDoctorLog, storage::lookup_prefix(kDoctorPartition, 0),
+                   storage::lookup_prefix(kDoctorPartition, 1));
+  set.remove(kDoctorState, storage::lookup_span_key(kDoctorPartition));
+  commit(std::move(set));
+  for (const auto& [name, check] : examine_now()) EXPECT_TRUE(check.passed()) << name;
+}
+
+TEST_F(Doctor, FindsLookupRowsOfNoChunk) {
+  storage::WriteSet set;
+  set.put(kDoctorLog, storage::lookup_key(kDoctorPartition, 5, Offset(3)), "row");
+  commit(std::move(set));
+  expect_finding("log", "@3: describe a chunk that is not there");
+}
+
 TEST_F(Doctor, FindsAMonthThatCountsWrongly) {
   storage::WriteSet set;
   const auto key = storage::months_key(kDoctorPartition, Offset(0));

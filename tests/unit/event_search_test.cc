@@ -17,6 +17,8 @@ struct Published {
   int64_t offset;
   std::string type;
   std::string value;
+  std::string id;
+  std::string key;
 };
 
 class EventSearchTest : public testing::Test {
@@ -26,11 +28,12 @@ class EventSearchTest : public testing::Test {
     stage.run("settle");
   }
 
-  void publish(const std::string& type) {
+  void publish(const std::string& type, const std::string& id = "", const std::string& key = "") {
     const std::string value = "v" + std::to_string(log.size());
-    stage.run("publish orders 0 durable type=" + type + " " + value);
+    stage.run("publish orders 0 durable type=" + type + (id.empty() ? "" : " id=" + id) +
+              (key.empty() ? "" : " key=" + key) + " " + value);
     stage.run("settle");
-    log.push_back({static_cast<int64_t>(log.size()), type, value});
+    log.push_back({static_cast<int64_t>(log.size()), type, value, id, key});
   }
   void pass(const std::string& time) {
     stage.run("clock +" + time);
@@ -136,6 +139,55 @@ TEST_F(EventSearchTest, TimesBoundWhatIsLookedAt) {
           << from << " to " << to;
     }
   }
+}
+
+// Ids, correlation ids and keys, in a log whose chunks have look-up rows, have none, or in part.
+TEST_F(EventSearchTest, LookupsFindWhatIsThereWithAndWithoutTheirRows) {
+  Prng prng(11);
+  const auto publish_some = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      const auto number = std::to_string(log.size());
+      publish("type" + std::to_string(prng.below(12)), prng.below(3) == 0 ? "" : "e" + number,
+              prng.below(4) == 0 ? "" : "k" + std::to_string(prng.below(9)));
+      if (prng.below(4) == 0) pass("11");  // a new chunk
+    }
+  };
+  const auto check_all = [&](const std::string& when) {
+    for (const std::string id : {"e0", "e1", "e7", "e33", "e59", "e60", "e90", "e119", "e150"}) {
+      EventQuery by_id;
+      by_id.id = id;
+      EventQuery by_correlation;
+      by_correlation.correlation_id = id;
+      const auto wanted = naive([&](const auto& event) { return event.id == id; });
+      EXPECT_EQ(all(std::make_shared<EventQuery>(by_id), 3), wanted) << id << when;
+      EXPECT_EQ(all(std::make_shared<EventQuery>(by_correlation), 3), wanted) << id << when;
+    }
+    for (const std::string key : {"k0", "k5", "k8", "k9"}) {
+      EventQuery by_key;
+      by_key.key = key;
+      EXPECT_EQ(all(std::make_shared<EventQuery>(by_key), 4),
+                naive([&](const auto& event) { return event.key == key; }))
+          << key << when;
+    }
+    for (const std::string type : {"type1", "type11"}) {
+      EXPECT_EQ(all(of_types({type}), 2),
+                naive([&](const auto& event) { return event.type == type; }))
+          << type << when;
+    }
+  };
+  publish_some(60);
+  pass("40d");
+  publish_some(30);
+  check_all(" with rows");
+  stage.run("crash 0");
+  check_all(" with rows, started again");
+  stage.forget_lookup_rows();
+  stage.run("crash 0");
+  check_all(" without rows");
+  publish_some(60);
+  check_all(" with rows for the newer half");
+  stage.run("crash 0");
+  check_all(" with rows for the newer half, started again");
 }
 
 TEST_F(EventSearchTest, OnlyWhatIsCommittedIsFound) {

@@ -30,6 +30,23 @@ RC_GTEST_PROP(Keys, LogKeysParseBack, ()) {
   RC_ASSERT(parts->base_offset == offset);
 }
 
+RC_GTEST_PROP(Keys, LookupKeysParseBackAndLieInTheirSegment, ()) {
+  const PartitionKey partition = any_partition();
+  const Offset base = any_offset();
+  const auto bucket = *rc::gen::arbitrary<uint8_t>();
+  const Key key = lookup_key(partition, bucket, base);
+  const auto parts = parse_lookup_key(key.view());
+  RC_ASSERT(parts.has_value());
+  RC_ASSERT(parts->partition == partition);
+  RC_ASSERT(parts->bucket == bucket);
+  RC_ASSERT(parts->chunk_base == base);
+  RC_ASSERT(!parse_log_key(key.view()).has_value());
+  const int64_t segment = base.value() >> kLookupSegmentBits;
+  RC_ASSERT(key > lookup_prefix(partition, segment));
+  RC_ASSERT(key < lookup_prefix(partition, segment).after_prefix());
+  RC_ASSERT(key > log_prefix(LogKind::batch, partition).after_prefix());
+}
+
 RC_GTEST_PROP(Keys, LogKeysSortByTenantKindPartitionOffset, ()) {
   const PartitionKey a = any_partition();
   const PartitionKey b = *rc::gen::element(a, any_partition());
@@ -154,6 +171,8 @@ TEST(Keys, ForeignKeysDoNotParse) {
 TEST(Keys, TextNamesWhatTheyAre) {
   EXPECT_EQ(to_text(Table::log, log_key(LogKind::batch, kKeyedPartition, Offset(42)).view()),
             "log batch t1/topic2/s0/p3@42");
+  EXPECT_EQ(to_text(Table::log, lookup_key(kKeyedPartition, 129, Offset(7)).view()),
+            "log lookup t1/topic2/s0/p3@7 bucket 129");
   EXPECT_EQ(to_text(Table::log, log_key(LogKind::chunk, kKeyedPartition, Offset(0)).view()),
             "log chunk t1/topic2/s0/p3@0");
   EXPECT_EQ(to_text(Table::offsets, offsets_key(kKeyedPartition, GroupId(7), LaneId(0)).view()),
