@@ -3,6 +3,7 @@
 #include "broker/core/api_access.h"
 #include "storage/month.h"
 #include "tests/support/acked_text.h"
+#include "tests/support/prebuilt.h"
 #include "tests/support/schema_text.h"
 
 namespace headrace::test {
@@ -15,31 +16,6 @@ struct Values {
   std::vector<std::string> keys;  // likewise
   std::string type;
 };
-
-// The same events as one batch that a client has built.
-std::unique_ptr<core::PublishBatch> prebuild(const core::PublishEvents& events) {
-  auto request = std::make_unique<core::PublishBatch>(core::Access::anonymous());
-  storage::BatchBuilder builder;
-  builder.set_producer(events.producer, events.producer_epoch, events.sequence);
-  for (const auto& item : events.items) builder.add(item.fields);
-  request->batch = builder.finish();
-  request->topic = events.topic;
-  request->partition = events.items.front().partition;
-  request->durability = events.durability;
-  HR_CHECK(storage::check_header(request->batch.span(), &request->header) ==
-           storage::BatchError::ok);
-  const auto records = request->batch.span().subspan(storage::kBatchHeaderSize);
-  HR_CHECK(storage::walk(records, request->header, &request->summary) == storage::BatchError::ok);
-  storage::RecordReader reader(records, request->header);
-  storage::RecordView record;
-  while (request->topic->dedup.window_us > 0 && reader.next(&record)) {
-    const auto id = record.header("ce_id");
-    if (!id) continue;
-    request->ids.push_back(
-        {storage::id_hash(*id), static_cast<uint32_t>(record.offset_delta), *id});
-  }
-  return request;
-}
 
 Durability parse_durability(const std::string& word) {
   if (word == "durable") return Durability::durable;
