@@ -40,7 +40,7 @@ constexpr int64_t kValidationSteps = 10'000;            // of an event, and for 
 constexpr int64_t kValidationStepsPerByte = 16;         // ... so many; then a violation
 constexpr int64_t kValidationStepsPerJob = 10'000'000;  // of all that a worker validates at once
 constexpr size_t kPublishesPerValidation = 64;          // of one connection; then the next job
-constexpr size_t kPublishesWaiting = 4'096;             // behind those; then busy
+constexpr size_t kPublishesBehindValidation = 4'096;    // behind those; then busy
 constexpr size_t kValidationCounts = 10'000;       // types counted in a shard; further ones are not
 constexpr size_t kIssuesPerEvent = 8;              // told; there may be more
 constexpr size_t kDifferences = 1'000;             // between two versions; then it ends
@@ -69,8 +69,8 @@ constexpr size_t kFoldBytes = 64 * 1024;
 constexpr int32_t kFoldEvents = 512;
 
 // ---- a shard
-constexpr size_t kSetsInFlight = 4;       // then the next set keeps growing ...
-constexpr size_t kSetBytes = 1u << 20;    // ... up to this, then publishes wait for the one after
+constexpr size_t kSetsInFlight = 4;     // then the next set keeps growing ...
+constexpr size_t kSetBytes = 1u << 20;  // ... up to this, then publishes wait for the one after
 constexpr size_t kSharedSetBytes = 128u << 10;     // likewise, while several tenants publish
 constexpr size_t kPublishesWaiting = 65'536;       // for a set; then busy
 constexpr size_t kRequestsWhileLoading = 4'096;    // then busy

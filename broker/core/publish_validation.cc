@@ -168,7 +168,7 @@ RequestPtr PublishValidation::admit(RequestPtr publish) {
       publish->foreign ? Line(nullptr, ++foreign_) : Line(publish->requester, publish->origin);
   const auto at = lines_.empty() ? lines_.end() : lines_.find(line);
   if (at != lines_.end()) {
-    if (at->second.size() < limits::kPublishesWaiting) {
+    if (at->second.size() < limits::kPublishesBehindValidation) {
       at->second.push_back(std::move(publish));
       return nullptr;
     }
