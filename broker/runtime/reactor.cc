@@ -10,12 +10,15 @@ namespace {
 
 // Sessions stop receiving when the store is behind, and are told when the disk is full; what comes
 // from a foreign thread is refused here.
-core::Error refuse_publish(const Reactor& reactor) {
+core::Error refuse_publish(const Reactor& reactor, TenantId tenant) {
   core::Error error;
+  const auto& tenants = reactor.catalog()->tenants_by_id;
+  const auto known = tenants.find(tenant);
+  const core::TenantUse* use = known == tenants.end() ? nullptr : known->second->use.get();
   if (reactor.pressure().disk != storage::Pressure::Disk::ok) {
     error = core::Error(core::ErrorCode::disk_full);
     error.retry_after_ms = 1'000;
-  } else if (!reactor.takes_publishes()) {
+  } else if (!reactor.takes_publishes(use)) {
     error = core::Error(core::ErrorCode::busy, "the store is behind");
     error.retry_after_ms = 100;
   }
@@ -27,7 +30,7 @@ struct ForeignRequest final : storage::Completion {
   void run() override {
     waiting->fetch_sub(1, std::memory_order_relaxed);
     if (request->kind == core::Request::Kind::publish_events) {
-      request->error = refuse_publish(*reactor);
+      request->error = refuse_publish(*reactor, request->tenant.tenant());
     }
     if (request->error) {
       reactor->deliver_reply(std::move(request));

@@ -11,8 +11,8 @@
 namespace headrace::admin {
 namespace {
 
-constexpr int64_t kSecondUs = 1'000'000;
-constexpr int64_t kLifeUs = 30 * kSecondUs + limits::kHttpMemberIdleUs;
+constexpr int64_t kMemberSecondUs = 1'000'000;
+constexpr int64_t kLifeUs = 30 * kMemberSecondUs + limits::kHttpMemberIdleUs;
 
 // Answers what is asked when the test says so.
 class HttpMembersTest : public testing::Test {
@@ -33,7 +33,7 @@ class HttpMembersTest : public testing::Test {
   static core::GroupPtr group_of(uint32_t id) {
     auto group = std::make_shared<core::GroupRecord>();
     group->id = GroupId(id);
-    group->options.ack_deadline_us = 30 * kSecondUs;
+    group->options.ack_deadline_us = 30 * kMemberSecondUs;
     return group;
   }
 

@@ -7,7 +7,7 @@
 namespace headrace::admin {
 namespace {
 
-constexpr int64_t kSecondUs = 1'000'000;
+constexpr int64_t kIdempotencySecondUs = 1'000'000;
 
 Idempotency::Key key_of(const std::string& key, const std::string& caller = "a") {
   return {TenantId(1), caller, key};
@@ -49,7 +49,7 @@ TEST_F(IdempotencyTest, WhatWasRefusedOrLostMayBeSentAgain) {
   table_.finish(key_of("k"), answer_of(503), 1);
   EXPECT_EQ(begin(key_of("k"), 2, "other"), "new");
   EXPECT_EQ(begin(key_of("k"), 3, "other"), "idempotency_pending");
-  EXPECT_EQ(begin(key_of("k"), 700 * kSecondUs), "new");  // its answer never came
+  EXPECT_EQ(begin(key_of("k"), 700 * kIdempotencySecondUs), "new");  // its answer never came
 }
 
 TEST_F(IdempotencyTest, SecretsAndLargeAnswersAreNotKept) {

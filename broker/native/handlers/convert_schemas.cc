@@ -7,8 +7,8 @@
 namespace headrace::native {
 namespace {
 
-void to_proto(const std::vector<schema::Difference>& differences,
-              google::protobuf::RepeatedPtrField<proto::SchemaDifference>* to) {
+void add_differences(const std::vector<schema::Difference>& differences,
+                     google::protobuf::RepeatedPtrField<proto::SchemaDifference>* to) {
   for (const schema::Difference& one : differences) {
     auto* row = to->Add();
     row->set_path(one.path);
@@ -62,11 +62,11 @@ void to_proto(const core::RegisterSchema& done, proto::RegisterSchemaOk* to) {
   if (done.registered != nullptr) to_proto(*done.registered, to->mutable_schema());
   to->set_version(done.registered_version);
   to->set_created(done.created);
-  to_proto(done.differences, to->mutable_differences());
+  add_differences(done.differences, to->mutable_differences());
 }
 
 void to_proto(const core::DiffSchemas& done, proto::DiffSchemasOk* to) {
-  to_proto(done.differences, to->mutable_differences());
+  add_differences(done.differences, to->mutable_differences());
   to->set_from(done.from);
   to->set_to(done.to);
   const auto fits = [&](schema::Compatibility level) {
