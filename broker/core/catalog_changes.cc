@@ -338,6 +338,7 @@ void CatalogStore::finish_deletes(const Error& error, Matches&& matches) {
 }
 
 void CatalogStore::drop(const Error& error) {
+  state_ = State::failed;  // what workers still answer is written no more
   for (auto* queue : {&waiting_, &deleting_}) {
     for (auto& request : *queue) {
       request->error = error;

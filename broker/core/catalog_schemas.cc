@@ -107,7 +107,7 @@ struct CatalogStore::SchemaJob final : storage::Work {
     std::unique_ptr<SchemaJob> self(this);
     const auto alive = owner.lock();
     if (alive != nullptr) --alive->schema_jobs_;
-    if (status != storage::Status::ok || alive == nullptr) {
+    if (status != storage::Status::ok || alive == nullptr || alive->state_ != State::ready) {
       request->error = Error(ErrorCode::busy, "the workers, or the catalog is loaded again");
       request->error.retry_after_ms = 100;
     }
