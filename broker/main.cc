@@ -14,6 +14,9 @@
 #include "broker/node.h"
 #include "client/cli/cli.h"
 #include "metrics/log.h"
+#include "metrics/quantity.h"
+#include "metrics/time.h"
+#include "storage/rocks/backup.h"
 
 namespace headrace {
 namespace {
@@ -126,11 +129,40 @@ cli::Examination examine(const std::string& data_dir) {
   return found;
 }
 
+int restore(const cli::RestoreArguments& given) {
+  log::configure(log::Level::warn, log::Format::text);
+  storage::Restored restored;
+  std::string error;
+  if (!storage::restore_backup(given.from, given.id, given.data, &restored, &error)) {
+    std::cerr << "headrace: " << error << std::endl;
+    return cli::kFailed;
+  }
+  const auto& [id, time_s, bytes, files] = restored.backup;
+  if (given.json) {
+    nlohmann::ordered_json line;
+    line["id"] = id;
+    line["time"] = format_time_us(time_s * kMicrosPerSecond);
+    line["bytes"] = bytes;
+    line["files"] = files;
+    line["data"] = nullptr;
+    if (!given.data.empty()) line["data"] = given.data;
+    std::cout << line.dump() << std::endl;
+    return cli::kDone;
+  }
+  std::cout << "backup " << id << " of " << format_time_us(time_s * kMicrosPerSecond)
+            << " is whole";
+  if (!given.data.empty()) {
+    std::cout << "; restored: headrace serve --data " << given.data;
+  }
+  std::cout << std::endl;
+  return cli::kDone;
+}
+
 }  // namespace
 }  // namespace headrace
 
 int main(int argc, char** argv) {
-  return headrace::cli::run(
-      argc, argv,
-      {headrace::serve, headrace::print_config, headrace::bench::run, headrace::examine});
+  return headrace::cli::run(argc, argv,
+                            {headrace::serve, headrace::print_config, headrace::bench::run,
+                             headrace::examine, headrace::restore});
 }

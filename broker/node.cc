@@ -233,6 +233,12 @@ bool Node::open_store(std::string* error) {
                      error)) {
     return false;
   }
+  storage::BackupOptions backups;
+  backups.dir = config_.backup.dir;
+  backups.keep = static_cast<uint32_t>(config_.backup.keep);
+  backups.rate_bytes = static_cast<uint64_t>(config_.backup.rate_bytes);
+  backups.identity = identity_text(identity);
+  store_->keep_backups(std::move(backups));
   cluster_id_ = identity.cluster_id;
   shards_ = identity.shards;
   if (shards_ != static_cast<uint32_t>(config_.broker.shards)) {

@@ -1,31 +1,10 @@
 // reload, log-level: what a running broker is told about its own work, over HTTP.
-#include <nlohmann/json.hpp>
-
-#include "client/cli/connect.h"
+#include "client/cli/ask_node.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 
 namespace headrace::cli {
 namespace {
-
-// The answer's object; an error of the broker as the native protocol would have told it.
-client::Result<nlohmann::json> ask_node(const ConnectArguments& connect,
-                                        const client::HttpCall& call) {
-  const auto reply = call_http(connect, call, connect.timeout_ms);
-  if (!reply.ok()) return reply.error;
-  nlohmann::json answer = nlohmann::json::parse(reply->body, nullptr, false);
-  if (!answer.is_object()) {
-    return client::bad_reply("status " + std::to_string(reply->status) + " without a JSON object");
-  }
-  if (reply->status == 200) return answer;
-  const auto text = [&](const char* name) {
-    const auto at = answer.find(name);
-    return at != answer.end() && at->is_string() ? at->get<std::string>() : std::string();
-  };
-  client::Error error = client::bad_reply(text("detail"));
-  error.name = text("code");
-  return error;
-}
 
 void print_changes(const nlohmann::json& changes, const char* what, std::string* out) {
   for (const auto& change : changes) {

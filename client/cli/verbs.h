@@ -63,6 +63,8 @@ int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);
 int doctor_offline(const Examination& found, bool json);
 int version(const ConnectArguments& connect);
+int back_up(const ConnectArguments& connect);
+int list_backups(const ConnectArguments& connect);
 int reload(const ConnectArguments& connect);
 int set_log_level(const ConnectArguments& connect, const std::string& level);
 
