@@ -7,6 +7,7 @@ Walk.walk(); what is missing is named."""
 import http.client
 import json
 import re
+import tempfile
 import unittest
 from urllib.parse import quote, urlencode
 
@@ -143,6 +144,8 @@ class Walk:
         self.done("GET", "/v1/config")
         self.done("PUT", "/v1/log/level", {"level": "warn"})
         self.done("POST", "/v1/config/reload", {})
+        self.done("POST", "/v1/backups", {})
+        self.done("GET", "/v1/backups")
 
     def topics(self):
         new = {"topic": "t", "partitions": 2, "retention": "7d", "dedup_window_ms": 60_000,
@@ -320,7 +323,8 @@ class OpenApiTest(unittest.TestCase):
                 self.assertIn("default", operation["responses"])
 
     def test_every_real_answer_is_as_it_says(self):
-        with Broker() as broker:
+        with tempfile.TemporaryDirectory() as backups, \
+                Broker(args=["--set", "backup.dir=" + backups]) as broker:
             checker = Checker(broker, self.document)
             Walk(broker, checker).walk()
             answered = {operation for operation, status in checker.seen if status < 400}
