@@ -348,7 +348,7 @@ Error Bench::acknowledge_one_in() {
 }
 
 double Bench::resident_mib() {
-  const auto page = cli::get_http(arguments_.connect, "/metrics", 10'000);
+  const auto page = cli::call_http(arguments_.connect, {.path = "/metrics"}, 10'000);
   if (!page.ok()) return 0;
   const std::string name = "\nprocess_resident_memory_bytes ";
   const size_t at = page->body.find(name);

@@ -35,6 +35,7 @@ constexpr Section kSections[] = {
 #define HR_ADDRESS(section, key, default_value, doc)
 #define HR_TEXT(section, key, default_value, doc)
 #define HR_FILE(section, key, doc)
+#define HR_LIST(section, key, default_value, doc)
 #include "broker/config.def"
 #undef HR_SECTION
 #undef HR_NUMBER
@@ -45,6 +46,7 @@ constexpr Section kSections[] = {
 #undef HR_ADDRESS
 #undef HR_TEXT
 #undef HR_FILE
+#undef HR_LIST
 };
 
 #define HR_ROW(section, key, member, kind, least, most, choices, doc)                           \
@@ -66,6 +68,7 @@ const std::vector<ConfigField> kFields = {
   HR_ROW(section, key, key, address, 0, 0, "", doc)
 #define HR_TEXT(section, key, default_value, doc) HR_ROW(section, key, key, text, 0, 0, "", doc)
 #define HR_FILE(section, key, doc) HR_ROW(section, key, key, file, 0, 0, "", doc)
+#define HR_LIST(section, key, default_value, doc) HR_ROW(section, key, key, list, 0, 0, "", doc)
 #include "broker/config.def"
 };
 
@@ -113,6 +116,8 @@ std::string_view shape(ConfigKind kind) {
       return "text that is not empty";
     case ConfigKind::file:
       return "a path, or empty";
+    case ConfigKind::list:
+      return "words separated by spaces, or empty";
   }
   return "";
 }
@@ -121,13 +126,6 @@ std::string print_bound(ConfigKind kind, int64_t value) {
   if (kind == ConfigKind::duration) return format_duration_us(value);
   if (kind == ConfigKind::size) return format_size(value);
   return std::to_string(value);
-}
-
-std::string print_value(const ConfigField& field, const Config& config) {
-  const auto member = field.member(const_cast<Config*>(&config));
-  if (const auto* number = std::get_if<int64_t*>(&member)) return print_bound(field.kind, **number);
-  if (const auto* flag = std::get_if<bool*>(&member)) return **flag ? "true" : "false";
-  return **std::get_if<std::string*>(&member);
 }
 
 // Sets the field from its text; false if the text has the wrong shape or is out of range.
@@ -149,11 +147,14 @@ bool assign_text(const ConfigField& field, std::string_view text, Config* config
   if (field.kind == ConfigKind::choice && !one_of(field.choices, text)) return false;
   net::Endpoint endpoint;
   std::string ignored;
-  if (field.kind == ConfigKind::address && !net::parse_endpoint(text, &endpoint, &ignored)) {
+  // As by default, or a list of nothing.
+  const bool none =
+      text.empty() && (field.value(Config()).empty() || field.kind == ConfigKind::list);
+  if (field.kind == ConfigKind::address && !none &&
+      !net::parse_endpoint(text, &endpoint, &ignored)) {
     return false;
   }
-  if (text.find('\0') != text.npos) return false;
-  if (text.empty() && field.kind != ConfigKind::file) return false;
+  if (text.find('\0') != text.npos || (text.empty() && !none)) return false;
   **std::get_if<std::string*>(&member) = std::string(text);
   return true;
 }
@@ -234,6 +235,8 @@ class Loader {
     if (config.tls.certificate.empty() != config.tls.key.empty()) {
       complain("tls.certificate and tls.key belong together: one of them is not set");
     }
+    std::string why;
+    if (make_redactor(config, &why) == nullptr) complain("redact: " + why);
     if (!config.tls.client_ca.empty() && config.tls.certificate.empty()) {
       complain("tls.client_ca needs tls.certificate: without it there is no TLS");
     }
@@ -257,7 +260,7 @@ class Loader {
       const ConfigField* field = find_field(name);
       if (field == nullptr) {
         unknown(name, at);
-      } else if (const auto text = text_of(node)) {
+      } else if (const auto text = text_of(node, field->kind)) {
         set(*field, *text, at);
       } else {
         complain(at + ": " + name + " must be " + std::string(shape(field->kind)));
@@ -265,7 +268,15 @@ class Loader {
     }
   }
 
-  static std::optional<std::string> text_of(const toml::node& node) {
+  static std::optional<std::string> text_of(const toml::node& node, ConfigKind kind) {
+    if (const auto* words = node.as_array(); words != nullptr && kind == ConfigKind::list) {
+      std::string all;
+      for (const toml::node& word : *words) {
+        if (!word.is_string()) return std::nullopt;
+        all += (all.empty() ? "" : " ") + word.as_string()->get();
+      }
+      return all;
+    }
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* number = node.as_integer()) return std::to_string(number->get());
     if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
@@ -283,7 +294,7 @@ class Loader {
     if (assign_text(field, text, &config)) return;
     complain(source + ": " + field.name() + " = " + quoted(text) + " is not " +
              std::string(shape(field.kind)) + "; allowed: " + field.allowed() + ", default " +
-             print_value(field, Config()));
+             field.value(Config()));
   }
 
   void unknown(const std::string& name, const std::string& source) {
@@ -337,9 +348,24 @@ std::string ConfigField::allowed() const {
       return print_bound(kind, least) + " .. " + print_bound(kind, most);
     case ConfigKind::choice:
       return std::string(choices);
+    case ConfigKind::address:
+      return std::string(shape(kind)) + (value(Config()).empty() ? ", or empty" : "");
     default:
       return std::string(shape(kind));
   }
+}
+
+// Nothing that a connected client was told, and nothing that was built with its value.
+bool ConfigField::live() const {
+  constexpr std::string_view kLive[] = {"limits.connections", "metrics.max_series"};
+  return section == "topics" || section == "log" || std::ranges::count(kLive, name()) > 0;
+}
+
+std::string ConfigField::value(const Config& config) const {
+  const auto of = member(const_cast<Config*>(&config));
+  if (const auto* number = std::get_if<int64_t*>(&of)) return print_bound(kind, **number);
+  if (const auto* flag = std::get_if<bool*>(&of)) return **flag ? "true" : "false";
+  return **std::get_if<std::string*>(&of);
 }
 
 std::vector<std::pair<std::string, std::string>> environment_of_process() {
@@ -365,6 +391,17 @@ std::optional<Config> load_config(const ConfigSources& sources, std::vector<std:
   return loader.config;
 }
 
+std::vector<std::string> words_of(std::string_view list) {
+  std::vector<std::string> words;
+  std::istringstream in{std::string(list)};
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+std::shared_ptr<const Redactor> make_redactor(const Config& config, std::string* error) {
+  return Redactor::make(words_of(config.redact.keys), words_of(config.redact.pointers), error);
+}
+
 std::string config_as_toml(const Config& config) {
   std::string text;
   for (const Section& section : kSections) {
@@ -372,8 +409,8 @@ std::string config_as_toml(const Config& config) {
     text += "# " + std::string(section.doc) + "\n[" + std::string(section.name) + "]\n";
     for (const ConfigField& field : kFields) {
       if (field.section != section.name) continue;
-      const std::string value = print_value(field, config);
-      const std::string initial = print_value(field, Config());
+      const std::string value = field.value(config);
+      const std::string initial = field.value(Config());
       text += "# " + std::string(field.doc) + ". Allowed: " + field.allowed() + "; default " +
               (initial.empty() ? "empty" : initial) + "\n" + std::string(field.key) + " = ";
       text += is_quoted_in_toml(field.kind) ? toml_string(value) : value;
@@ -391,6 +428,9 @@ std::string configuration_page() {
       "variables, flags of `headrace serve`; `--set section.key=value` sets any of them.\n"
       "`headrace config` prints what results. An unknown\n"
       "name or a value out of range stops the start with a message that names the field.\n"
+      "What is marked *live* is taken over by a running broker on SIGHUP, `headrace reload` or\n"
+      "`POST /v1/config/reload`, which tell what they took over and what waits for the next "
+      "start.\n"
       "Durations are a whole number with `us ms s m h d`, sizes with `B KiB MiB GiB TiB`.\n"
       "Secrets have no flags.\n";
   for (const Section& section : kSections) {
@@ -400,11 +440,11 @@ std::string configuration_page() {
     for (const ConfigField& field : kFields) {
       if (field.section != section.name) continue;
       const bool has_flag = field.flag().find(' ') == std::string::npos;
-      const std::string initial = print_value(field, Config());
+      const std::string initial = field.value(Config());
       page += "| `" + std::string(field.key) + "` | " +
               (initial.empty() ? "" : "`" + initial + "`") + " | " + field.allowed() + " | `" +
               field.environment() + "`" + (has_flag ? " `" + field.flag() + "`" : "") + " | " +
-              std::string(field.doc) + " |\n";
+              std::string(field.doc) + (field.live() ? " *(live)*" : "") + " |\n";
     }
   }
   return page;

@@ -6,12 +6,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "json/redactor.h"
 
 namespace headrace::broker {
 
@@ -39,6 +42,7 @@ struct Values {
 #define HR_ADDRESS(section, key, default_value, doc) std::string key = default_value;
 #define HR_TEXT(section, key, default_value, doc) std::string key = default_value;
 #define HR_FILE(section, key, doc) std::string key;
+#define HR_LIST(section, key, default_value, doc) std::string key = default_value;
 #include "broker/config.def"
 #undef HR_SECTION
 #undef HR_END
@@ -50,13 +54,14 @@ struct Values {
 #undef HR_ADDRESS
 #undef HR_TEXT
 #undef HR_FILE
+#undef HR_LIST
 };
 }  // namespace config_units
 
 // config.broker.listen, config.limits.handshake_us, config.storage.budget_bytes …
 using Config = config_units::Values;
 
-enum class ConfigKind : uint8_t { number, duration, size, flag, choice, address, text, file };
+enum class ConfigKind : uint8_t { number, duration, size, flag, choice, address, text, file, list };
 
 // One line of config.def.
 struct ConfigField {
@@ -75,6 +80,8 @@ struct ConfigField {
   std::string environment() const;  // "HEADRACE_LIMITS_HANDSHAKE"
   std::string flag() const;         // "--set limits.handshake"; for the most used ones "--listen"
   std::string allowed() const;      // "100ms .. 1m"
+  bool live() const;                // a running broker takes over its change (live_settings.h)
+  std::string value(const Config& config) const;  // as text, which load_config reads
 };
 
 // In the order of config.def.
@@ -91,6 +98,10 @@ std::vector<std::pair<std::string, std::string>> environment_of_process();
 
 // Nothing, and at least one sentence in *errors, if anything is wrong.
 std::optional<Config> load_config(const ConfigSources& sources, std::vector<std::string>* errors);
+
+// What section `redact` asks for; nullptr and a sentence if that is not possible, which load_config
+// has seen to.
+std::shared_ptr<const Redactor> make_redactor(const Config& config, std::string* error);
 
 // The configuration as a TOML file that load_config reads back; with the documentation of each
 // field as comments. For `headrace config`.

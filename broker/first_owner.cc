@@ -6,8 +6,8 @@
 
 #include "broker/core/api_access.h"
 #include "broker/runtime/new_key.h"
-#include "broker/synced_file.h"
 #include "metrics/log.h"
+#include "storage/synced_file.h"
 
 namespace headrace::broker {
 namespace {
@@ -82,7 +82,7 @@ bool look_after_doors(admin::Admin* admin, const Doors& doors, const Config& con
   const std::string path = config.broker.data + "/" + kKeyFile;
   const runtime::NewKey made = runtime::make_key();
   // There before the key is of any use; only for the broker's user.
-  if (!write_synced(config.broker.data, kKeyFile, 0600, made.text + "\n")) {
+  if (!storage::write_synced(config.broker.data, kKeyFile, 0600, made.text + "\n")) {
     *error = "cannot write the owner's key to " + path + ": " + std::strerror(errno);
     return false;
   }

@@ -5,9 +5,8 @@
 #include <cstring>
 #include <fstream>
 #include <random>
-#include <sstream>
 
-#include "broker/synced_file.h"
+#include "storage/synced_file.h"
 
 namespace headrace::broker {
 namespace {
@@ -21,6 +20,10 @@ std::string random_id() {
 }
 
 }  // namespace
+
+std::string identity_text(const Identity& identity) {
+  return "cluster_id " + identity.cluster_id + "\nshards " + std::to_string(identity.shards) + "\n";
+}
 
 bool load_identity(const std::string& data_dir, uint32_t shards, Identity* identity,
                    std::string* error) {
@@ -41,9 +44,7 @@ bool load_identity(const std::string& data_dir, uint32_t shards, Identity* ident
     return false;
   }
   *identity = {random_id(), shards};
-  std::ostringstream text;
-  text << "cluster_id " << identity->cluster_id << "\nshards " << identity->shards << "\n";
-  if (write_synced(data_dir, "IDENTITY", 0644, text.str())) return true;
+  if (storage::write_synced(data_dir, "IDENTITY", 0644, identity_text(*identity))) return true;
   *error = "cannot write " + path + ": " + std::strerror(errno);
   return false;
 }

@@ -12,6 +12,8 @@ struct Identity {
   uint32_t shards = 0;
 };
 
+std::string identity_text(const Identity& identity);
+
 // Reads it, or makes it with `shards` and a new id. False with a sentence that names the file.
 bool load_identity(const std::string& data_dir, uint32_t shards, Identity* identity,
                    std::string* error);

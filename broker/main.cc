@@ -14,6 +14,9 @@
 #include "broker/node.h"
 #include "client/cli/cli.h"
 #include "metrics/log.h"
+#include "metrics/quantity.h"
+#include "metrics/time.h"
+#include "storage/rocks/backup.h"
 
 namespace headrace {
 namespace {
@@ -40,32 +43,20 @@ std::optional<broker::Config> load(const cli::ServeArguments& arguments) {
   return config;
 }
 
-void configure_log(const broker::Config& config) {
-  static constexpr std::pair<std::string_view, log::Level> kLevels[] = {
-      {"debug", log::Level::debug}, {"info", log::Level::info},   {"warn", log::Level::warn},
-      {"error", log::Level::error}, {"fatal", log::Level::fatal},
-  };
-  log::Level level = log::Level::info;
-  for (const auto& [name, value] : kLevels) {
-    if (config.log.level == name) level = value;
-  }
-  const bool text =
-      config.log.format == "text" || (config.log.format == "auto" && isatty(STDERR_FILENO) != 0);
-  log::configure(level, text ? log::Format::text : log::Format::json);
-}
-
 void print_ready(const broker::Node& node, const std::string& data, bool json) {
   if (json) {
     nlohmann::ordered_json line;
     line["event"] = "ready";
     line["listen"] = node.listen().to_string();
     line["http"] = node.http_url();
+    if (!node.metrics_url().empty()) line["metrics"] = node.metrics_url();
     line["anonymous"] = node.lets_anybody_in();
     std::cout << line.dump() << std::endl;
     return;
   }
   std::cout << "ready: native protocol on " << node.listen().to_string() << ", HTTP on "
             << node.http_url() << ", data in " << data << std::endl;
+  if (!node.metrics_url().empty()) std::cout << "metrics also on " << node.metrics_url() << "\n";
   if (!node.lets_anybody_in()) return;
   std::cout << "anybody who reaches it is its owner; docs/access.md says how to end that"
             << std::endl;
@@ -74,7 +65,7 @@ void print_ready(const broker::Node& node, const std::string& data, bool json) {
 int serve(const cli::ServeArguments& arguments) {
   const auto config = load(arguments);
   if (!config) return cli::kUsage;
-  configure_log(*config);
+  broker::configure_log(*config);
   // Batches come and go on different threads: keep their memory in the process.
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most glibc takes
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
@@ -94,7 +85,9 @@ int serve(const cli::ServeArguments& arguments) {
     setrlimit(RLIMIT_NOFILE, &files);
   }
 
-  broker::Node node(*config);
+  broker::Node node(*config, [arguments](std::vector<std::string>* errors) {
+    return broker::load_config(sources_of(arguments), errors);
+  });
   std::string error;
   if (!node.start(&error)) {
     std::cerr << "headrace: " << error << std::endl;
@@ -136,11 +129,40 @@ cli::Examination examine(const std::string& data_dir) {
   return found;
 }
 
+int restore(const cli::RestoreArguments& given) {
+  log::configure(log::Level::warn, log::Format::text);
+  storage::Restored restored;
+  std::string error;
+  if (!storage::restore_backup(given.from, given.id, given.data, &restored, &error)) {
+    std::cerr << "headrace: " << error << std::endl;
+    return cli::kFailed;
+  }
+  const auto& [id, time_s, bytes, files] = restored.backup;
+  if (given.json) {
+    nlohmann::ordered_json line;
+    line["id"] = id;
+    line["time"] = format_time_us(time_s * kMicrosPerSecond);
+    line["bytes"] = bytes;
+    line["files"] = files;
+    line["data"] = nullptr;
+    if (!given.data.empty()) line["data"] = given.data;
+    std::cout << line.dump() << std::endl;
+    return cli::kDone;
+  }
+  std::cout << "backup " << id << " of " << format_time_us(time_s * kMicrosPerSecond)
+            << " is whole";
+  if (!given.data.empty()) {
+    std::cout << "; restored: headrace serve --data " << given.data;
+  }
+  std::cout << std::endl;
+  return cli::kDone;
+}
+
 }  // namespace
 }  // namespace headrace
 
 int main(int argc, char** argv) {
-  return headrace::cli::run(
-      argc, argv,
-      {headrace::serve, headrace::print_config, headrace::bench::run, headrace::examine});
+  return headrace::cli::run(argc, argv,
+                            {headrace::serve, headrace::print_config, headrace::bench::run,
+                             headrace::examine, headrace::restore});
 }

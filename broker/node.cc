@@ -1,7 +1,10 @@
 #include "broker/node.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -63,6 +66,14 @@ core::AnonymousRule anonymous_rule(const Config& config, const net::Endpoint& li
   return rule;
 }
 
+native::LiveOptions live_options(const Config& config) {
+  native::LiveOptions live;
+  live.max_connections = static_cast<size_t>(config.limits.connections);
+  live.default_partitions = static_cast<uint32_t>(config.topics.partitions);
+  live.default_retention = default_retention(config);
+  return live;
+}
+
 uint32_t reactor_count(const Config& config) {
   if (config.broker.reactors > 0) return static_cast<uint32_t>(config.broker.reactors);
   const unsigned cores = std::thread::hardware_concurrency();
@@ -85,11 +96,18 @@ bool Node::start(std::string* error) {
     *error = "broker.listen: " + why;
     return false;
   }
-  if (!load_tls(error) || !open_store(error) || !start_reactors(error)) return false;
+  redactor_ = make_redactor(config_, error);
+  return redactor_ != nullptr && load_tls(error) && open_store(error) && start_reactors(error) &&
+         start_admin(error);
+}
+
+bool Node::start_admin(std::string* error) {
   admin::AdminOptions options;
   options.version = kVersion;
   options.cluster_id = cluster_id_;
-  options.max_series = static_cast<size_t>(config_.metrics.max_series);
+  options.config = config_;
+  options.redactor = redactor_;
+  options.reload = [this](auto done) { return ask_reload(std::move(done)); };
   options.default_partitions = static_cast<uint32_t>(config_.topics.partitions);
   options.default_retention = default_retention(config_);
   options.http.max_connections = static_cast<size_t>(config_.http.max_connections);
@@ -100,6 +118,7 @@ bool Node::start(std::string* error) {
   options.http.tls = speaks_tls("http") ? tls_.get() : nullptr;
   options.http.handshake_timeout_us = config_.limits.handshake_us;
   net::Endpoint http;
+  std::string why;
   if (!net::parse_endpoint(config_.http.listen, &http, &why)) {
     *error = "http.listen: " + why;
     return false;
@@ -107,6 +126,16 @@ bool Node::start(std::string* error) {
   options.anonymous = anonymous_rule(config_, http);
   options.http.host = http.host;
   options.http.port = http.port;
+  net::Endpoint scraped;
+  if (!config_.metrics.listen.empty()) {
+    if (!net::parse_endpoint(config_.metrics.listen, &scraped, &why)) {
+      *error = "metrics.listen: " + why;
+      return false;
+    }
+    options.metrics = admin::Door{options.http, anonymous_rule(config_, scraped)};
+    options.metrics->http.host = scraped.host;
+    options.metrics->http.port = scraped.port;
+  }
   std::vector<runtime::Reactor*> reactors;
   for (auto& lane : lanes_) reactors.push_back(lane->reactor.get());
   admin_ = std::make_unique<admin::Admin>(options, std::move(reactors), store_.get());
@@ -130,11 +159,57 @@ bool Node::speaks_tls(std::string_view listener) const {
   return tls_ != nullptr && (config_.tls.listeners == "both" || config_.tls.listeners == listener);
 }
 
+bool Node::ask_reload(std::function<void(const ReloadReport&)> done) {
+  constexpr size_t kWaits = 16;
+  {
+    const std::lock_guard lock(reload_mutex_);
+    if (reload_waits_.size() >= kWaits) return false;
+    reload_waits_.push_back(std::move(done));
+  }
+  kill(getpid(), SIGHUP);
+  return true;
+}
+
 void Node::reload() {
+  std::vector<std::function<void(const ReloadReport&)>> waits;
+  {
+    const std::lock_guard lock(reload_mutex_);
+    waits.swap(reload_waits_);
+  }
+  const ReloadReport report = read_again();
+  for (const auto& error : report.errors) {
+    log::error("the changed configuration is not taken over", {{"why", error}});
+  }
+  for (const auto& [name, before, now] : report.taken) {
+    log::info("setting taken over", {{"setting", name}, {"before", before}, {"now", now}});
+  }
+  for (const auto& [name, before, now] : report.restart) {
+    log::warn("setting waits for the next start",
+              {{"setting", name}, {"in_use", before}, {"configured", now}});
+  }
+  for (const auto& done : waits) done(report);
+}
+
+// All or nothing: a certificate that is wrong keeps the settings as they are, too.
+ReloadReport Node::read_again() {
+  ReloadReport report;
+  const std::optional<Config> fresh = read_config_(&report.errors);
+  if (!fresh) return report;
   std::string error;
   if (tls_ != nullptr && !tls_->load(&error)) {
-    log::error("the new certificate is not taken, the one before stays", {{"why", error}});
+    report.errors.push_back("the certificate in use stays: " + error);
+    return report;
   }
+  report.certificate = tls_ != nullptr;
+  live_ = take_over(live_, *fresh, &report);
+  if (report.taken.empty()) return report;
+  const auto of_log = [](const SettingChange& change) { return change.name.starts_with("log."); };
+  if (std::ranges::any_of(report.taken, of_log)) configure_log(live_);
+  admin_->adopt(live_, default_retention(live_));
+  for (auto& lane : lanes_) {
+    lane->server->offer(std::make_unique<native::LiveOptions>(live_options(live_)));
+  }
+  return report;
 }
 
 bool Node::open_store(std::string* error) {
@@ -157,6 +232,12 @@ bool Node::open_store(std::string* error) {
                      error)) {
     return false;
   }
+  storage::BackupOptions backups;
+  backups.dir = config_.backup.dir;
+  backups.keep = static_cast<uint32_t>(config_.backup.keep);
+  backups.rate_bytes = static_cast<uint64_t>(config_.backup.rate_bytes);
+  backups.identity = identity_text(identity);
+  store_->keep_backups(std::move(backups));
   cluster_id_ = identity.cluster_id;
   shards_ = identity.shards;
   if (shards_ != static_cast<uint32_t>(config_.broker.shards)) {
@@ -229,6 +310,7 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   runtime::ReactorOptions options;
   options.index = index;
   options.shard.shards = shards_;
+  options.shard.redactor = redactor_;
   options.tail_bytes = static_cast<size_t>(config_.storage.tail_cache_bytes);
   options.months = months_;
   options.dedicated_tenants = static_cast<size_t>(config_.storage.dedicated_tenants);
@@ -245,15 +327,13 @@ bool Node::prepare(Lane& lane, uint32_t index) {
   native::ServerOptions server;
   server.version = kVersion;
   server.cluster_id = cluster_id_;
-  server.max_connections = static_cast<size_t>(config_.limits.connections);
+  server.live = live_options(config_);
   server.in_flight_bytes_per_connection =
       static_cast<size_t>(config_.limits.connection_in_flight_bytes);
   server.receive_bytes = static_cast<size_t>(config_.limits.receive_bytes);
   server.handshake_us = config_.limits.handshake_us;
   server.idle_us = config_.limits.idle_us;
   server.max_batch_bytes = static_cast<uint32_t>(config_.limits.batch_bytes);
-  server.default_partitions = static_cast<uint32_t>(config_.topics.partitions);
-  server.default_retention = default_retention(config_);
   server.anonymous = anonymous_rule(config_, wanted_);
   lane.server = std::make_unique<native::Server>(lane.reactor.get(), server);
   const net::Endpoint wanted = index == 0 ? wanted_ : bound_;

@@ -6,7 +6,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -15,6 +18,7 @@
 #include "broker/admin/admin.h"
 #include "broker/config.h"
 #include "broker/first_owner.h"
+#include "broker/live_settings.h"
 #include "broker/native/server.h"
 #include "broker/runtime/fabric.h"
 #include "broker/runtime/reactor.h"
@@ -25,7 +29,11 @@ namespace headrace::broker {
 
 class Node {
  public:
-  explicit Node(const Config& config) : config_(config) {}
+  // Reads the configuration again; nothing and sentences if it is wrong.
+  using ReadConfig = std::function<std::optional<Config>(std::vector<std::string>* errors)>;
+
+  Node(const Config& config, ReadConfig read_config)
+      : config_(config), live_(config), read_config_(std::move(read_config)) {}
   ~Node();
 
   // True when it serves: listeners bound, every shard loaded. Else a sentence in *error.
@@ -38,6 +46,7 @@ class Node {
 
   const net::Endpoint& listen() const { return bound_; }
   std::string http_url() const { return admin_->url(); }
+  std::string metrics_url() const { return admin_->metrics_url(); }  // empty: no address of its own
   // Callers without credentials are let in, somewhere.
   bool lets_anybody_in() const { return entry_ == Entry::anonymous; }
 
@@ -57,6 +66,10 @@ class Node {
 
   bool load_tls(std::string* error);
   bool speaks_tls(std::string_view listener) const;
+  bool start_admin(std::string* error);
+  // On any thread: the main thread's next reload() answers.
+  bool ask_reload(std::function<void(const ReloadReport&)> done);
+  ReloadReport read_again();
   bool open_store(std::string* error);
   bool make_first_month(Month month, std::string* error);
   bool start_reactors(std::string* error);
@@ -65,13 +78,18 @@ class Node {
   template <class Reached>
   bool wait_for(Lane& lane, Reached reached, std::string* error);
 
-  const Config config_;
+  const Config config_;  // as of the start
+  Config live_;          // what is in use: the same but for what a reload took over
+  const ReadConfig read_config_;
+  std::mutex reload_mutex_;
+  std::vector<std::function<void(const ReloadReport&)>> reload_waits_;  // under the mutex
   std::string cluster_id_;
   uint32_t shards_ = 0;
   net::Endpoint wanted_;
   net::Endpoint bound_;
   Entry entry_ = Entry::with_credentials;
   std::vector<Month> months_;
+  std::shared_ptr<const Redactor> redactor_;
   std::unique_ptr<net::TlsServerContext> tls_;  // none: no certificate
   std::unique_ptr<storage::RocksStore> store_;
   std::unique_ptr<runtime::Fabric> fabric_;

@@ -22,6 +22,17 @@ std::string value_json(const std::optional<std::string_view>& value) {
   return json;
 }
 
+// The values of names that are hidden are replaced; whether there were any.
+bool hide_headers(const Redactor& redactor, std::vector<storage::HeaderView>* headers) {
+  bool hidden = false;
+  for (storage::HeaderView& header : *headers) {
+    if (!header.value || !redactor.hides(header.key)) continue;
+    header.value = kRedacted;
+    hidden = true;
+  }
+  return hidden;
+}
+
 // An object; a name that occurs more than once has the array of its values.
 std::string headers_json(const std::vector<storage::HeaderView>& headers) {
   std::string json = "{";
@@ -73,7 +84,17 @@ std::string event_id(const EventView& event, const storage::EventAttributes& att
 }
 
 void event_fields(JsonLine* line, const EventView& event) {
-  const storage::EventAttributes attributes = storage::read_attributes(event.record);
+  storage::EventAttributes attributes = storage::read_attributes(event.record);
+  std::optional<std::string_view> value = event.record.value;
+  std::string shown;
+  bool hidden = false;
+  if (event.redactor != nullptr) {
+    hidden = hide_headers(*event.redactor, &attributes.others);
+    if (value && event.redactor->payload(*value, &shown)) {
+      value = shown;
+      hidden = true;
+    }
+  }
   const std::string id = event_id(event, attributes);
   line->text("topic", event.topic)
       .number("partition", event.partition)
@@ -86,7 +107,8 @@ void event_fields(JsonLine* line, const EventView& event) {
   if (event.append_time_us > 0) line->text("append_time", format_time_us(event.append_time_us));
   line->text("correlation_id", attributes.correlation_id.empty() ? id : attributes.correlation_id)
       .raw("headers", headers_json(attributes.others));
-  bytes_field(line, "data", event.record.value);
+  bytes_field(line, "data", value);
+  if (hidden) line->boolean("redacted", true);
   if (!event.status.empty()) line->text("status", event.status);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "json/json_line.h"
+#include "json/redactor.h"
 #include "storage/event_attributes.h"
 
 namespace headrace {
@@ -19,6 +20,8 @@ struct EventView {
   int64_t append_time_us = 0;  // 0: not known
   uint32_t epoch = 0;          // of the shard that appended it: part of computed ids
   std::string_view status;     // in a group; empty: left out
+  // What is hidden, and then `redacted` is true; nullptr: nothing.
+  const Redactor* redactor = nullptr;
   const storage::RecordView& record;
 };
 

@@ -35,6 +35,7 @@ class Registry {
   // headrace_series_dropped says how many were not.
   explicit Registry(size_t max_series) : max_series_(max_series) {}
 
+  void set_max_series(size_t max_series) { max_series_ = max_series; }
   void add_source(Source source) { sources_.push_back(std::move(source)); }
 
   // Text exposition format 0.0.4 (content type "text/plain; version=0.0.4; charset=utf-8").

@@ -14,6 +14,7 @@ struct Admin::Visit {
   http::Request request;
   PathParameters parameters;
   http::Respond respond;
+  core::AnonymousRule anonymous;
   core::CatalogPtr catalog;
   int64_t now_us = 0;
 
@@ -58,22 +59,67 @@ core::Error credentials_of(const http::Request& request, core::Credentials* cred
 
 }  // namespace
 
+// The listener of metrics.listen: what a scraper needs, answered by the admin side's thread.
+class Admin::MetricsDoor final : public http::Handler {
+ public:
+  MetricsDoor(Admin* admin, Door door) : admin_(admin), door_(std::move(door)) {}
+
+  bool start(std::string* error) {
+    server_ = http::Server::start(door_.http, this, error);
+    return server_ != nullptr;
+  }
+  void stop() { server_->stop(); }
+  std::string url() const { return server_->url(); }
+
+  void handle(http::Request&& request, http::Respond respond) override {
+    constexpr std::string_view kServed[] = {"/metrics", "/healthz", "/readyz"};
+    if (std::ranges::count(kServed, request.path) == 0) {
+      return respond(problem({core::ErrorCode::unknown_path, "metrics.listen serves /metrics"}));
+    }
+    auto moved = std::make_shared<http::Request>(std::move(request));
+    admin_->server_->post([this, moved, respond = std::move(respond)] {
+      admin_->serve(std::move(*moved), respond, door_.anonymous);
+    });
+  }
+
+ private:
+  Admin* const admin_;
+  const Door door_;
+  std::unique_ptr<http::Server> server_;
+};
+
 Admin::Admin(const AdminOptions& options, std::vector<runtime::Reactor*> reactors,
              storage::RocksStore* store)
     : options_(options),
       reactors_(std::move(reactors)),
       store_(store),
-      registry_(options.max_series) {}
+      registry_(static_cast<size_t>(options.config.metrics.max_series)) {}
 
 Admin::~Admin() = default;
 
 bool Admin::start(std::string* error) {
   server_ = http::Server::start(options_.http, this, error);
-  return server_ != nullptr;
+  if (server_ == nullptr || !options_.metrics) return server_ != nullptr;
+  metrics_door_ = std::make_unique<MetricsDoor>(this, *options_.metrics);
+  return metrics_door_->start(error);
 }
 
 void Admin::stop() {
+  if (metrics_door_ != nullptr) metrics_door_->stop();
   if (server_ != nullptr) server_->stop();
+}
+
+std::string Admin::metrics_url() const {
+  return metrics_door_ != nullptr ? metrics_door_->url() : "";
+}
+
+void Admin::adopt(const broker::Config& config, const core::Retention& default_retention) {
+  server_->post([this, config, default_retention] {
+    options_.config = config;
+    options_.default_partitions = static_cast<uint32_t>(config.topics.partitions);
+    options_.default_retention = default_retention;
+    registry_.set_max_series(static_cast<size_t>(config.metrics.max_series));
+  });
 }
 
 Recent Admin::recent(int64_t now_mono_us) {
@@ -90,6 +136,11 @@ Recent Admin::recent(int64_t now_mono_us) {
 }
 
 void Admin::handle(http::Request&& request, http::Respond respond) {
+  serve(std::move(request), std::move(respond), options_.anonymous);
+}
+
+void Admin::serve(http::Request&& request, http::Respond respond,
+                  const core::AnonymousRule& anonymous) {
   PathParameters parameters;
   std::string allowed;
   const Route* route = find_route(request, &parameters, &allowed);
@@ -100,8 +151,8 @@ void Admin::handle(http::Request&& request, http::Respond respond) {
     return respond(problem({core::ErrorCode::unsupported_media_type, ""}));
   }
   if (route != nullptr) {
-    return enter(std::make_shared<Visit>(
-        Visit{route, std::move(request), std::move(parameters), std::move(respond), nullptr, 0}));
+    return enter(std::make_shared<Visit>(Visit{route, std::move(request), std::move(parameters),
+                                               std::move(respond), anonymous, nullptr, 0}));
   }
   if (allowed.empty()) return respond(problem({core::ErrorCode::unknown_path, ""}));
   http::Response response =
@@ -141,7 +192,7 @@ void Admin::let_in(const std::shared_ptr<Visit>& visit) {
   core::Error error = credentials_of(visit->request, &credentials);
   if (!error) {
     error =
-        core::Access::enter(*visit->catalog, options_.anonymous, credentials, visit->now_us, &who);
+        core::Access::enter(*visit->catalog, visit->anonymous, credentials, visit->now_us, &who);
   }
   if (error && permission == Permission::metrics && credentials.none()) {
     return visit->run(this, core::Access::nobody());  // node-wide series, without names
@@ -153,9 +204,9 @@ void Admin::let_in(const std::shared_ptr<Visit>& visit) {
   if (!who.may(permission)) return visit->fail(who.require(permission));
   if (who.reason().empty()) return visit->run(this, who);
   // The tenant's audit trail tells it before anything is done.
-  auto note = std::make_unique<core::NoteCrossing>(who);
+  auto note = std::make_unique<core::NoteAction>(who);
   note->shard = kMetaShard;
-  note->what = visit->request.method + " " + visit->request.path;
+  note->object = visit->request.method + " " + visit->request.path;
   std::vector<core::RequestPtr> questions;
   questions.push_back(std::move(note));
   ask(std::move(questions), [this, visit, who](std::vector<core::RequestPtr> answers) {

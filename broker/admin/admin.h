@@ -5,11 +5,14 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "broker/admin/rate.h"
+#include "broker/live_settings.h"
 #include "broker/runtime/gather.h"
 #include "broker/runtime/reactor.h"
 #include "metrics/registry.h"
@@ -18,14 +21,26 @@
 
 namespace headrace::admin {
 
+// One more listener.
+struct Door {
+  http::ServerOptions http;
+  core::AnonymousRule anonymous;
+};
+
+// Runs the node's reload and answers with what became of it, on any thread; false: too many wait.
+using AskReload = std::function<bool(std::function<void(const broker::ReloadReport&)>)>;
+
 struct AdminOptions {
   std::string version;
   std::string cluster_id;
-  size_t max_series = 1'000;
-  uint32_t default_partitions = 1;  // of topics that do not say
+  broker::Config config;  // what is in use; adopt() renews it
+  AskReload reload;
+  std::shared_ptr<const Redactor> redactor;  // of what people are shown
+  uint32_t default_partitions = 1;           // of topics that do not say
   core::Retention default_retention;
   core::AnonymousRule anonymous;
   http::ServerOptions http;
+  std::optional<Door> metrics;  // an address of its own for /metrics and health
 };
 
 // Of about the last ten seconds (rate.h).
@@ -46,6 +61,9 @@ class Admin final : public http::Handler {
   void begin_drain() { draining_.store(true, std::memory_order_relaxed); }
   void stop();
   std::string url() const { return server_->url(); }
+  std::string metrics_url() const;  // of the address of its own; empty: it has none
+  // The live settings, their defaults of topics included. Any thread.
+  void adopt(const broker::Config& config, const core::Retention& default_retention);
 
   void handle(http::Request&& request, http::Respond respond) override;
 
@@ -53,6 +71,8 @@ class Admin final : public http::Handler {
   using Gathered = std::function<void(std::vector<core::RequestPtr>)>;
   // Asks; `done` runs on the HTTP thread.
   void ask(std::vector<core::RequestPtr> questions, Gathered done);
+  // On the HTTP thread; dropped if it has stopped. Any thread.
+  void post(std::function<void()> work) { server_->post(std::move(work)); }
   const AdminOptions& options() const { return options_; }
   const std::vector<runtime::Reactor*>& reactors() const { return reactors_; }
   storage::RocksStore& store() { return *store_; }
@@ -62,10 +82,12 @@ class Admin final : public http::Handler {
 
  private:
   struct Visit;
+  class MetricsDoor;
+  void serve(http::Request&& request, http::Respond respond, const core::AnonymousRule& anonymous);
   void enter(std::shared_ptr<Visit> visit);
   void let_in(const std::shared_ptr<Visit>& visit);
 
-  const AdminOptions options_;
+  AdminOptions options_;  // the HTTP thread's, once it has started
   const std::vector<runtime::Reactor*> reactors_;
   storage::RocksStore* const store_;
   metrics::Registry registry_;
@@ -74,6 +96,7 @@ class Admin final : public http::Handler {
   Rate failed_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<MetricsDoor> metrics_door_;
 };
 
 }  // namespace headrace::admin

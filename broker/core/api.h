@@ -70,7 +70,7 @@ struct Request {
     revoke_key,
     list_keys,
     note_key_use,
-    note_crossing,
+    note_action,
     purge_topic,
     purge_group,
     shard_stats,

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/core/api.h"
+#include "broker/core/api_audit.h"
 
 namespace headrace::core {
 
@@ -109,10 +109,13 @@ struct NoteKeyUse final : RequestOf<Request::Kind::note_key_use> {
   std::string id;
 };
 
-// A platform admin enters the tenant: in its audit trail before anything is answered.
-struct NoteCrossing final : RequestOf<Request::Kind::note_crossing> {
+// What the catalog does not change by, but the tenant's audit trail has to tell: durable when it is
+// answered. A platform admin enters the tenant; the node is told to work otherwise.
+struct NoteAction final : RequestOf<Request::Kind::note_action> {
   using RequestOf::RequestOf;
-  std::string what;
+  AuditAction action = AuditAction::tenant_entered;
+  std::string object;
+  std::vector<AuditChange> changes;
 };
 
 }  // namespace headrace::core

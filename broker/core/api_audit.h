@@ -1,13 +1,22 @@
 // The audit trail of a shard. As api.h.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker/core/api.h"
 #include "metrics/sha256.h"
 
 namespace headrace::core {
+
+enum class AuditAction : uint8_t {
+#define HR_AUDIT(name, action, text) name,
+#include "broker/core/audit.def"
+#undef HR_AUDIT
+};
+std::string_view to_string(AuditAction action);
 
 // Of what was changed: the value before and behind it, as people read it.
 struct AuditChange {

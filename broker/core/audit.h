@@ -18,13 +18,6 @@
 
 namespace headrace::core {
 
-enum class AuditAction : uint8_t {
-#define HR_AUDIT(name, action, text) name,
-#include "broker/core/audit.def"
-#undef HR_AUDIT
-};
-std::string_view to_string(AuditAction action);
-
 // What is too long is cut.
 struct AuditNote {
   AuditAction action;

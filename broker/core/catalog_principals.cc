@@ -341,14 +341,15 @@ void CatalogStore::note_key_use(RequestPtr request) {
   ctx_->reply(std::move(request));
 }
 
-void CatalogStore::note_crossing(RequestPtr request) {
+void CatalogStore::note_action(RequestPtr request) {
   const TenantPtr tenant = newest_->tenant(request->tenant.tenant());
   if (tenant == nullptr) {
     request->error = Error(ErrorCode::unknown_tenant);
     return ctx_->reply(std::move(request));
   }
+  auto& note = as<NoteAction>(*request);
   ctx_->audit().note(request->tenant,
-                     {AuditAction::tenant_entered, as<NoteCrossing>(*request).what, "", {}});
+                     {note.action, std::move(note.object), "", std::move(note.changes)});
   ctx_->reply_committed(std::move(request), Durability::durable);
 }
 

@@ -222,8 +222,8 @@ void CatalogStore::handle(RequestPtr request) {
       return list_keys(cast<ListKeys>(std::move(request)));
     case Request::Kind::note_key_use:
       return note_key_use(std::move(request));
-    case Request::Kind::note_crossing:
-      return note_crossing(std::move(request));
+    case Request::Kind::note_action:
+      return note_action(std::move(request));
     default:
       HR_UNREACHABLE("not a request of the catalog");
   }

@@ -80,7 +80,7 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   void revoke_key(std::unique_ptr<RevokeKey> request);
   void list_keys(std::unique_ptr<ListKeys> request);
   void note_key_use(RequestPtr request);
-  void note_crossing(RequestPtr request);
+  void note_action(RequestPtr request);
   void put_principal(const PrincipalPtr& principal);
   void remove_principal(const Principal& principal);
   Error check_subjects(const std::vector<std::string>& subjects, const Principal* of) const;

@@ -64,6 +64,14 @@ void ShardObjects::on_reply(RequestPtr request) {
 
 // ---- who answers what
 
+// What a handler said of its failure is stored and shown.
+void ShardObjects::scrub(Settle* settle) const {
+  if (options_.redactor == nullptr) return;
+  for (auto& outcome : settle->outcomes) {
+    if (!outcome.error.empty()) outcome.error = options_.redactor->text(outcome.error);
+  }
+}
+
 void ShardObjects::handle(RequestPtr request) {
   switch (request->kind) {
     case Request::Kind::publish_batch:
@@ -106,7 +114,7 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::revoke_key:
     case Request::Kind::list_keys:
     case Request::Kind::note_key_use:
-    case Request::Kind::note_crossing:
+    case Request::Kind::note_action:
       HR_CHECK(catalog_ != nullptr);
       return catalog_->handle(std::move(request));
     case Request::Kind::join_group:
@@ -115,10 +123,12 @@ void ShardObjects::handle(RequestPtr request) {
     case Request::Kind::commit_offsets:
     case Request::Kind::purge_group:
       return handle_group(std::move(request));
+    case Request::Kind::settle:
+      scrub(&as<Settle>(*request));
+      return acked_.handle(std::move(request));
     case Request::Kind::attach_member:
     case Request::Kind::detach_member:
     case Request::Kind::acquire:
-    case Request::Kind::settle:
     case Request::Kind::set_group_state:
     case Request::Kind::list_dead_letters:
     case Request::Kind::delete_dead_letters:

@@ -20,6 +20,7 @@
 #include "broker/core/rollups.h"
 #include "broker/core/system_events.h"
 #include "broker/limits.h"
+#include "json/redactor.h"
 
 namespace headrace::core {
 
@@ -29,6 +30,7 @@ struct ShardOptions {
   int64_t retention_max_pin_us = 0;                               // 0: one retention period
   int64_t system_events_delay_us = limits::kSystemEventsDelayUs;  // below 0: none are published
   int64_t rollup_interval_us = limits::kRollupWriteUs;            // below 0: none are written
+  std::shared_ptr<const Redactor> redactor;                       // of error texts; may be null
 };
 
 class ShardObjects {
@@ -61,6 +63,7 @@ class ShardObjects {
   bool all_ready(const TopicPtr& topic, RequestPtr& request);
   void read(RequestPtr request);
   void handle_group(RequestPtr request);
+  void scrub(Settle* settle) const;
   void publish(RequestPtr request);
   void publish_now(RequestPtr request);
   void publish_held(TopicId topic);

@@ -13,7 +13,14 @@ Server::Server(runtime::Reactor* reactor, const ServerOptions& options)
   reactor->set_front_end(this);
 }
 
-Server::~Server() = default;
+Server::~Server() {
+  delete offered_.load();
+}
+
+void Server::offer(std::unique_ptr<const LiveOptions> options) {
+  delete offered_.exchange(options.release(), std::memory_order_acq_rel);
+  reactor_->io().wake();
+}
 
 int Server::listen(const net::Endpoint& wanted, net::Endpoint* bound) {
   return reactor_->io().listen(wanted, this, bound);
@@ -31,10 +38,10 @@ void Server::on_accepted(net::SocketId socket, const net::Endpoint& peer) {
   sessions_.emplace(origin, std::move(session));
   metrics::add(metrics::Counter::connections_opened);
   metrics::add(metrics::Gauge::connections, 1);
-  if (sessions_.size() > options_.max_connections) {
+  if (sessions_.size() > options_.live.max_connections) {
     metrics::add(metrics::Counter::connections_refused);
     raw->farewell(core::Error(core::ErrorCode::limit_reached,
-                              std::to_string(options_.max_connections) + " connections"));
+                              std::to_string(options_.live.max_connections) + " connections"));
     return;
   }
   raw->start();
@@ -98,6 +105,11 @@ void Server::note_refusal(const net::Endpoint& peer, const core::Error& error) {
 }
 
 void Server::on_turn(const Time& now) {
+  if (offered_.load(std::memory_order_relaxed) != nullptr) {
+    const std::unique_ptr<const LiveOptions> taken(
+        offered_.exchange(nullptr, std::memory_order_acquire));
+    if (taken != nullptr) options_.live = *taken;
+  }
   // Whoever was paused asks again whether it may go on: in the order they were paused, so that
   // room is shared fairly.
   std::vector<uint64_t> paused = std::move(paused_);

@@ -3,6 +3,7 @@
 // Lives on: the reactor.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,17 +18,22 @@
 
 namespace headrace::native {
 
+// What may change while it serves.
+struct LiveOptions {
+  size_t max_connections = 20'000;
+  uint32_t default_partitions = 1;  // of a topic whose creator does not say
+  core::Retention default_retention;
+};
+
 struct ServerOptions {
   std::string version;
   std::string cluster_id;
-  size_t max_connections = 20'000;
+  LiveOptions live;
   size_t in_flight_bytes_per_connection = limits::kInFlightBytesPerConnection;
   size_t receive_bytes = limits::kReceiveBytes;  // at least the largest frame
   int64_t handshake_us = limits::kHandshakeUs;
   int64_t idle_us = limits::kIdleUs;
   uint32_t max_batch_bytes = limits::kBatchBytesMax;
-  uint32_t default_partitions = 1;  // of a topic whose creator does not say
-  core::Retention default_retention;
   core::AnonymousRule anonymous;
 };
 
@@ -36,6 +42,9 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   Server(runtime::Reactor* reactor, const ServerOptions& options);
   ~Server() override;
 
+  // The live ones of `options`, from the next turn on. Any thread; a later offer replaces one that
+  // was not taken.
+  void offer(std::unique_ptr<const LiveOptions> options);
   // 0 or an errno.
   int listen(const net::Endpoint& wanted, net::Endpoint* bound);
 
@@ -72,7 +81,8 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   void on_orphan(core::RequestPtr reply);
 
   runtime::Reactor* const reactor_;
-  const ServerOptions options_;
+  ServerOptions options_;
+  std::atomic<const LiveOptions*> offered_{nullptr};  // owned by whoever takes it out
   ReceiveBudget receive_budget_;
   std::deque<uint64_t> recode_queue_;  // once per session
   size_t recodes_in_flight_ = 0;

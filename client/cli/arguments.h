@@ -10,7 +10,7 @@ namespace headrace::cli {
 
 struct TopicArguments {
   std::string topic;
-  uint32_t partitions = 1;
+  uint32_t partitions = 0;  // 0: the broker's default
   std::string retention;
   std::optional<int64_t> dedup_window_ms;
   std::optional<uint32_t> dedup_max_ids;
@@ -96,6 +96,8 @@ struct AuditArguments {
   std::string action;  // "group.quarantined", or all that begin with it
   std::string object;  // "group mail"
   uint64_t count = 50;
+  std::string export_file;  // verify: empty: none
+  bool offline = false;     // verify
 };
 
 struct ReplayArguments {

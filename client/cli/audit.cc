@@ -1,17 +1,16 @@
-// audit: the trail of the tenant, read shard by shard; verify follows its hash chains.
+// audit: the trail of the tenant, read shard by shard; verify follows its hash chains, also those
+// of an export.
 #include "json/audit.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
 
-#include "client/admin.h"
+#include "client/cli/audit_trail.h"
 #include "client/cli/position.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 #include "metrics/base64.h"
 #include "metrics/quantity.h"
-#include "storage/audit_chain.h"
 
 namespace headrace::cli {
 namespace {
@@ -20,52 +19,6 @@ struct Entry {
   uint32_t shard = 0;
   uint64_t sequence = 0;
   records::AuditEntry entry;
-};
-
-using Visit = std::function<void(uint32_t shard, const proto::AuditRow& row)>;
-
-// Every row of the tenant; those of a shard in their order.
-client::Error read_all(client::Client* client, const Visit& visit) {
-  uint32_t shards = 1;
-  for (uint32_t shard = 0; shard < shards; ++shard) {
-    proto::ReadAudit request;
-    request.set_shard(shard);
-    request.set_page_size(100);
-    do {
-      const auto page = client::read_audit(*client, request);
-      if (!page.ok()) return page.error;
-      shards = page->shards();
-      for (const auto& row : page->rows()) visit(shard, row);
-      request.set_from(page->next());
-    } while (request.from() != 0);
-  }
-  return {};
-}
-
-std::string_view text_of(const Sha256& hash) {
-  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
-}
-
-// One shard's chain as far as it was read.
-struct Chain {
-  uint64_t entries = 0;
-  Sha256 head{};
-  std::string broken;  // the first thing that is wrong
-
-  void take(uint32_t shard, const proto::AuditRow& row) {
-    if (!broken.empty()) return;
-    ++entries;
-    const auto parts = storage::parse_audit_key(row.key());
-    const std::string at = "entry " + std::to_string(row.sequence());
-    if (!parts || parts->shard.value() != shard || parts->sequence != row.sequence()) {
-      broken = at + " has the key of another";
-    } else if (row.sequence() != entries) {
-      broken = "entry " + std::to_string(entries) + " is missing";
-    } else {
-      head = storage::audit_hash(head, storage::Key(row.key()), row.entry());
-      if (text_of(head) != row.hash()) broken = at + " is not what was written";
-    }
-  }
 };
 
 std::string line_of(const Entry& one) {
@@ -102,18 +55,19 @@ int list_audit(const ConnectArguments& connect, const AuditArguments& given) {
   if (!client.ok()) return report(client.error);
   std::vector<Entry> found;
   uint64_t unreadable = 0;
-  const auto error = read_all(client.value.get(), [&](uint32_t shard, const proto::AuditRow& row) {
-    Entry one{shard, row.sequence(), {}};
-    if (!one.entry.ParseFromString(row.entry())) {
-      ++unreadable;
-      return;
-    }
-    const int64_t at_us = one.entry.at_us();
-    if (at_us < from.value || at_us >= to_us) return;
-    if (!one.entry.action().starts_with(given.action)) return;
-    if (!given.object.empty() && one.entry.object() != given.object) return;
-    found.push_back(std::move(one));
-  });
+  const auto error =
+      read_trail(client.value.get(), [&](uint32_t shard, const proto::AuditRow& row) {
+        Entry one{shard, row.sequence(), {}};
+        if (!one.entry.ParseFromString(row.entry())) {
+          ++unreadable;
+          return;
+        }
+        const int64_t at_us = one.entry.at_us();
+        if (at_us < from.value || at_us >= to_us) return;
+        if (!one.entry.action().starts_with(given.action)) return;
+        if (!given.object.empty() && one.entry.object() != given.object) return;
+        found.push_back(std::move(one));
+      });
   if (error) return report(error);
   std::ranges::stable_sort(found, [](const Entry& a, const Entry& b) {
     return std::tuple(a.entry.at_us(), a.shard, a.sequence) >
@@ -137,24 +91,21 @@ int list_audit(const ConnectArguments& connect, const AuditArguments& given) {
   return kFailed;
 }
 
-int verify_audit(const ConnectArguments& connect) {
-  const auto client = make_client(connect);
-  if (!client.ok()) return report(client.error);
-  std::map<uint32_t, Chain> chains;
-  const auto error = read_all(client.value.get(), [&](uint32_t shard, const proto::AuditRow& row) {
-    chains[shard].take(shard, row);
-  });
-  if (error) return report(error);
+namespace {
+
+using Chains = std::map<uint32_t, AuditChain>;
+
+int print_chains(const ConnectArguments& connect, const Chains& chains) {
   std::string out;
   Table table({"CHECK", "RESULT", "ENTRIES", "HEAD"});
   bool failed = false;
   for (const auto& [shard, chain] : chains) {
-    failed = failed || !chain.broken.empty();
-    const char* result = chain.broken.empty() ? "PASS" : "FAIL";
+    const bool whole = chain.broken.empty();
+    failed = failed || !whole;
+    const char* result = whole ? "PASS" : "FAIL";
     const std::string check = "audit of shard " + std::to_string(shard);
     const std::string entries = std::to_string(chain.entries);
-    const std::string head =
-        chain.broken.empty() ? encode_base16(text_of(chain.head)) : chain.broken;
+    const std::string head = whole ? encode_base16(chain.head_bytes()) : chain.broken;
     if (!connect.json) {
       table.row({check, result, entries, head});
       continue;
@@ -163,11 +114,51 @@ int verify_audit(const ConnectArguments& connect) {
         .text("check", check)
         .text("result", result)
         .number("entries", static_cast<int64_t>(chain.entries))
-        .text(chain.broken.empty() ? "head" : "detail", head)
+        .text(whole ? "head" : "detail", head)
         .end();
   }
   print(connect.json ? out : table.text());
   return failed ? kFailed : kDone;
+}
+
+}  // namespace
+
+int verify_audit(const ConnectArguments& connect, const AuditArguments& given) {
+  Chains chains;
+  const VisitAuditRow take = [&](uint32_t shard, const proto::AuditRow& row) {
+    chains[shard].take(shard, row);
+  };
+  Chains exported;
+  if (!given.export_file.empty()) {
+    if (const auto error = read_export(given.export_file, take)) return report(error);
+    if (given.offline) return print_chains(connect, chains);
+    exported.swap(chains);
+  }
+  for (const auto& [shard, chain] : exported) {
+    if (!chain.broken.empty()) {
+      return report(
+          client::bad_argument("--export: shard " + std::to_string(shard) + ": " + chain.broken));
+    }
+    chains[shard].anchor_sequence = chain.entries;
+    chains[shard].anchor_hash = std::string(chain.head_bytes());
+  }
+  const auto client = make_client(connect);
+  if (!client.ok()) return report(client.error);
+  if (const auto error = read_trail(client.value.get(), take)) return report(error);
+  for (auto& [shard, chain] : chains) chain.finish();
+  return print_chains(connect, chains);
+}
+
+int export_audit(const ConnectArguments& connect) {
+  const auto client = make_client(connect);
+  if (!client.ok()) return report(client.error);
+  bool read = true;  // by whoever takes our output
+  const auto error =
+      read_trail(client.value.get(), [&](uint32_t shard, const proto::AuditRow& row) {
+        read = read && print(export_line(shard, row));
+      });
+  if (error) return report(error);
+  return read ? kDone : kFailed;
 }
 
 }  // namespace headrace::cli

@@ -88,6 +88,14 @@ struct Examination {
 };
 
 using ExamineFunction = std::function<Examination(const std::string& data_dir)>;
+struct RestoreArguments {
+  std::string from;  // a directory of backups
+  std::string data;  // made of one; empty: it is only checked
+  uint32_t id = 0;   // 0: the newest
+  bool json = false;
+};
+
+using RestoreFunction = std::function<int(const RestoreArguments&)>;
 using ServeFunction = std::function<int(const ServeArguments&)>;
 using BenchFunction = std::function<int(const BenchArguments&)>;
 
@@ -96,6 +104,7 @@ struct Verbs {
   ServeFunction config;
   BenchFunction bench;
   ExamineFunction examine;  // doctor --data
+  RestoreFunction restore;
 };
 
 int run(int argc, char** argv, const Verbs& verbs);

@@ -45,8 +45,8 @@ client::Result<std::string> api_key(const ConnectArguments& connect) {
   return key;
 }
 
-client::Result<client::HttpReply> get_http(const ConnectArguments& connect, const std::string& path,
-                                           int64_t timeout_ms) {
+client::Result<client::HttpReply> call_http(const ConnectArguments& connect,
+                                            const client::HttpCall& call, int64_t timeout_ms) {
   const client::Result<std::string> key = api_key(connect);
   if (!key.ok()) return key.error;
   client::HttpHeaders headers;
@@ -60,7 +60,7 @@ client::Result<client::HttpReply> get_http(const ConnectArguments& connect, cons
   client::Result<client::TlsOptions> tls;
   if (client::is_https(connect.http)) tls = tls_options(connect);
   if (!tls.ok()) return tls.error;
-  return client::http_get(connect.http, path, tls.value, headers, timeout_ms);
+  return client::http_call(connect.http, call, tls.value, headers, timeout_ms);
 }
 
 }  // namespace headrace::cli

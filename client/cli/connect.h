@@ -4,7 +4,7 @@
 #include <string>
 
 #include "client/cli/cli.h"
-#include "client/http_get.h"
+#include "client/http_call.h"
 #include "client/tls_socket.h"
 
 namespace headrace::cli {
@@ -17,8 +17,8 @@ client::Result<client::TlsOptions> server_tls(const ConnectArguments& connect);
 // From the file or the environment, never from the command line; empty: none.
 client::Result<std::string> api_key(const ConnectArguments& connect);
 
-// GET on the broker's HTTP side, with the caller's credentials.
-client::Result<client::HttpReply> get_http(const ConnectArguments& connect, const std::string& path,
-                                           int64_t timeout_ms);
+// On the broker's HTTP side, with the caller's credentials.
+client::Result<client::HttpReply> call_http(const ConnectArguments& connect,
+                                            const client::HttpCall& call, int64_t timeout_ms);
 
 }  // namespace headrace::cli

@@ -41,7 +41,7 @@ class Doctor {
 
 void Doctor::check_http() {
   for (const char* path : {"/healthz", "/readyz", "/metrics"}) {
-    const auto reply = get_http(connect_, path, connect_.timeout_ms);
+    const auto reply = call_http(connect_, {.path = path}, connect_.timeout_ms);
     if (!reply.ok()) {
       add("http " + std::string(path), reply.error);
       continue;
@@ -60,7 +60,7 @@ void Doctor::check_http() {
 
 // The broker checks topics and groups itself: GET /v1/doctor.
 void Doctor::check_broker() {
-  const auto reply = get_http(connect_, "/v1/doctor", connect_.timeout_ms);
+  const auto reply = call_http(connect_, {.path = "/v1/doctor"}, connect_.timeout_ms);
   if (!reply.ok()) return add("http /v1/doctor", reply.error);
   const auto found = nlohmann::json::parse(reply->body, nullptr, false);
   const auto checks = found.is_object() ? found.find("checks") : found.end();

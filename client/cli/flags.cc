@@ -90,9 +90,9 @@ void add_topics(CLI::App& app, Invocation* invocation) {
     return sub;
   };
   CLI::App* make = verb("create", "create a topic", true, create_topic);
-  make->add_option("--partitions", arguments->partitions, "ordering lanes")
-      ->check(CLI::Range(1u, 1'000'000u))
-      ->capture_default_str();
+  make->add_option("--partitions", arguments->partitions,
+                   "ordering lanes [1, unless the broker says else]")
+      ->check(CLI::Range(1u, 1'000'000u));
   make->add_option("--retention", arguments->retention,
                    "limits, comma-separated: 7d 10GiB 1000events 3months none");
   add_duration_ms(make, "--dedup-window", &arguments->dedup_window_ms,
@@ -179,6 +179,31 @@ void add_doctor(CLI::App& app, Invocation* invocation, const ExamineFunction& ex
   });
 }
 
+void add_backup(CLI::App& app, Invocation* invocation, const RestoreFunction& restore) {
+  CLI::App* make = app.add_subcommand("backup", "back up the whole broker while it serves");
+  auto only_list = std::make_shared<bool>(false);
+  make->add_flag("--list", *only_list, "what there is, and make none");
+  make->callback([invocation, only_list] {
+    invocation->action = [invocation, only_list] {
+      return *only_list ? list_backups(invocation->connect) : back_up(invocation->connect);
+    };
+  });
+  CLI::App* back = app.add_subcommand("restore", "check a backup and make a data directory of it");
+  auto given = std::make_shared<RestoreArguments>();
+  back->add_option("--from", given->from, "the directory of backups")->required();
+  back->add_option("--id", given->id, "which one [the newest]")->check(positive());
+  auto* data = back->add_option("--data", given->data, "the new data directory");
+  auto only_check = std::make_shared<bool>(false);
+  back->add_flag("--check", *only_check, "only check every file of it")->excludes(data);
+  back->callback([invocation, given, only_check, restore] {
+    if (given->data.empty() && !*only_check) throw CLI::RequiredError("--data or --check");
+    invocation->action = [invocation, given, restore] {
+      given->json = invocation->connect.json;
+      return restore(*given);
+    };
+  });
+}
+
 }  // namespace
 
 void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
@@ -191,6 +216,17 @@ void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   add_group_verbs(app, invocation);
   add_smoke(app, invocation);
   add_doctor(app, invocation, verbs.examine);
+  add_backup(app, invocation, verbs.restore);
+  app.add_subcommand("reload", "read the configuration again: what may change while it serves")
+      ->callback([invocation] {
+        invocation->action = [invocation] { return reload(invocation->connect); };
+      });
+  CLI::App* level = app.add_subcommand("log-level", "what the broker logs from now on");
+  auto given = std::make_shared<std::string>();
+  level->add_option("level", *given, "debug, info, warn, error or fatal")->required();
+  level->callback([invocation, given] {
+    invocation->action = [invocation, given] { return set_log_level(invocation->connect, *given); };
+  });
   app.add_subcommand("version", "print the version")->callback([invocation] {
     invocation->action = [invocation] { return version(invocation->connect); };
   });

@@ -22,9 +22,19 @@ void add_audit_verbs(CLI::App& app, Invocation* invocation) {
     invocation->action = [invocation, given] { return list_audit(invocation->connect, *given); };
   });
   CLI::App* verify = audit->add_subcommand("verify", "that no entry was changed or left out");
-  verify->callback([invocation] {
-    invocation->action = [invocation] { return verify_audit(invocation->connect); };
+  auto* file = verify->add_option("--export", given->export_file,
+                                  "what `audit export` printed once: the trail must still hold it");
+  verify->add_flag("--offline", given->offline, "look at the export alone, without a broker")
+      ->needs(file);
+  verify->callback([invocation, given] {
+    invocation->action = [invocation, given] { return verify_audit(invocation->connect, *given); };
   });
+  audit
+      ->add_subcommand("export",
+                       "every entry with its hash, a JSON line each, to be kept elsewhere")
+      ->callback([invocation] {
+        invocation->action = [invocation] { return export_audit(invocation->connect); };
+      });
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ int get_event(const ConnectArguments& connect, const EventsArguments& given);
 int explain(const ConnectArguments& connect, const EventsArguments& given);
 int list_types(const ConnectArguments& connect, const EventsArguments& given);
 int list_audit(const ConnectArguments& connect, const AuditArguments& given);
-int verify_audit(const ConnectArguments& connect);
+int verify_audit(const ConnectArguments& connect, const AuditArguments& given);
+int export_audit(const ConnectArguments& connect);
 int start_replay(const ConnectArguments& connect, const ReplayArguments& given);
 int redrive(const ConnectArguments& connect, const RedriveArguments& given);
 int list_jobs(const ConnectArguments& connect, const JobArguments& given);
@@ -62,5 +63,9 @@ int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);
 int doctor_offline(const Examination& found, bool json);
 int version(const ConnectArguments& connect);
+int back_up(const ConnectArguments& connect);
+int list_backups(const ConnectArguments& connect);
+int reload(const ConnectArguments& connect);
+int set_log_level(const ConnectArguments& connect, const std::string& level);
 
 }  // namespace headrace::cli

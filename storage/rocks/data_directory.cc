@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "storage/envelope.h"
+#include "storage/synced_file.h"
 
 namespace headrace::storage {
 namespace {
@@ -35,34 +36,6 @@ std::string errno_text() {
 
 std::string in_dir(const std::string& dir) {
   return "data directory " + dir;
-}
-
-bool sync_path(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool synced = ::fsync(fd) == 0;
-  ::close(fd);
-  return synced;
-}
-
-// Written aside, synced and renamed: a crash leaves either no FORMAT or a whole one.
-bool write_format(const std::string& dir, std::string* error) {
-  const std::string path = dir + "/FORMAT";
-  const std::string temporary = path + ".new";
-  {
-    std::ofstream file(temporary, std::ios::trunc);
-    for (const auto& [name, version] : our_versions()) file << name << ' ' << version << '\n';
-    if (!file.flush()) {
-      *error = in_dir(dir) + ": cannot write " + temporary + ": " + errno_text();
-      return false;
-    }
-  }
-  if (!sync_path(temporary, O_RDWR) || ::rename(temporary.c_str(), path.c_str()) != 0 ||
-      !sync_path(dir, O_RDONLY | O_DIRECTORY)) {
-    *error = in_dir(dir) + ": cannot write " + path + ": " + errno_text();
-    return false;
-  }
-  return true;
 }
 
 bool check_format(const std::string& dir, std::string* error) {
@@ -93,6 +66,16 @@ bool check_format(const std::string& dir, std::string* error) {
 }
 
 }  // namespace
+
+bool write_format(const std::string& dir, std::string* error) {
+  std::string text;
+  for (const auto& [name, version] : our_versions()) {
+    text += std::string(name) + ' ' + std::to_string(version) + '\n';
+  }
+  if (write_synced(dir, "FORMAT", 0644, text)) return true;
+  *error = in_dir(dir) + ": cannot write FORMAT: " + errno_text();
+  return false;
+}
 
 bool prepare_data_directory(const std::string& dir, std::string* error) {
   std::error_code code;

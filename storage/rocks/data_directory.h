@@ -19,6 +19,9 @@ constexpr uint32_t kWriteSetVersion = 1;
 // names the directory and the cause.
 bool prepare_data_directory(const std::string& dir, std::string* error);
 
+// Says that the directory is one of ours, whole: the last thing that is made in it.
+bool write_format(const std::string& dir, std::string* error);
+
 // The same check of a directory that must exist; changes nothing.
 bool check_data_directory(const std::string& dir, std::string* error);
 

@@ -50,6 +50,7 @@ class RocksStore::Parts {
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<Backups> backups_;
 
  private:
   bool check_options(std::string* error);
@@ -58,6 +59,7 @@ class RocksStore::Parts {
 };
 
 RocksStore::Parts::~Parts() {
+  backups_.reset();
   monitor_.reset();
   committer_.reset();  // writes what was submitted
   workers_.reset();    // finishes reads, which may still wait for a sync
@@ -156,6 +158,14 @@ std::unique_ptr<RocksStore> RocksStore::open(const RocksOptions& options, std::s
 
 RocksStore::RocksStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 RocksStore::~RocksStore() = default;
+
+void RocksStore::keep_backups(BackupOptions options) {
+  parts_->backups_ = std::make_unique<Backups>(parts_->db_.get(), std::move(options));
+}
+
+Backups& RocksStore::backups() {
+  return *parts_->backups_;
+}
 
 void RocksStore::commit(Commit* commit) {
   parts_->committer_->submit(commit);

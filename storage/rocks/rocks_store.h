@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "storage/rocks/backup.h"
 #include "storage/rocks/rocks_options.h"
 #include "storage/store.h"
 
@@ -37,6 +38,10 @@ class RocksStore final : public Store {
     uint64_t memtable_bytes = 0;
   };
   Info info() const;
+
+  // Once, before anybody asks for them.
+  void keep_backups(BackupOptions options);
+  Backups& backups();
 
  private:
   class Parts;

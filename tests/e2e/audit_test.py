@@ -2,6 +2,7 @@
 """The audit trail and system events: who did what, over restarts, and whether it is whole."""
 
 import json
+import tempfile
 import unittest
 import urllib.request
 
@@ -47,6 +48,44 @@ class Trail(unittest.TestCase):
                 cursor = page["next_cursor"] and "&cursor=" + page["next_cursor"]
             self.assertGreaterEqual(len(seen), total)
             self.assertIn("group.disabled", [entry["action"] for entry in seen])
+
+    def test_an_export_finds_a_trail_that_was_made_anew(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            kept = scratch + "/audit.jsonl"
+            with Broker() as broker:
+                make_history(broker)
+                with open(kept, "w") as file:
+                    file.write(broker.cli("audit", "export").stdout)
+                broker.json("topics", "create", "later")
+                checks = broker.json("audit", "verify", "--export", kept)
+                self.assertEqual({check["result"] for check in checks}, {"PASS"})
+                with open(kept) as file:
+                    rows = [json.loads(line) for line in file]
+                self.assertEqual({row["action"] for row in rows} >= {"group.disabled"}, True)
+            # Another broker with the same history: whole chains, and not what was exported.
+            with Broker() as broker:
+                make_history(broker)
+                self.assertEqual(broker.cli("audit", "verify").returncode, 0)
+                found = broker.cli("audit", "verify", "--export", kept, check=False)
+                self.assertEqual(found.returncode, 1)
+                self.assertIn("not the one that was exported", found.stdout)
+            with Broker() as broker:
+                found = broker.cli("audit", "verify", "--export", kept, check=False)
+                self.assertEqual(found.returncode, 1)
+                self.assertIn("the newest are gone", found.stdout)
+                alone = ("audit", "verify", "--offline", "--export", kept)
+                self.assertEqual(broker.cli(*alone).returncode, 0)
+                rows[0]["entry"], rows[1]["entry"] = rows[1]["entry"], rows[0]["entry"]
+                with open(kept, "w") as file:
+                    file.writelines(json.dumps(row) + "\n" for row in rows)
+                found = broker.cli(*alone, check=False)
+                self.assertEqual(found.returncode, 1)
+                self.assertIn("is not what was written", found.stdout)
+                with open(kept, "a") as file:
+                    file.write("{}\n")
+                wrong = broker.cli(*alone, check=False)
+                self.assertEqual(wrong.returncode, 2)
+                self.assertIn(f"audit.jsonl:{len(rows) + 1} is no line", wrong.stderr)
 
     def test_bad_bounds_are_named(self):
         with Broker() as broker:

@@ -50,6 +50,7 @@ class Broker:
         assert ready["event"] == "ready", line
         self.listen = ready["listen"]
         self.http = ready["http"]
+        self.metrics = ready.get("metrics")
 
     def log_text(self):
         if self.process is not None:

@@ -274,7 +274,7 @@ class Files(Folder):
             self.assertEqual(self.serial(broker, broker.listen), before)
             broker.process.send_signal(signal.SIGTERM)
             log = broker.log_text()
-            self.assertIn("the new certificate is not taken", log)
+            self.assertIn("the certificate in use stays", log)
             self.assertIn(self.certificate, log)
 
 

@@ -33,7 +33,15 @@ TEST(Base64, RoundTrip) {
     std::string bytes(random() % 100, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
     EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
+    EXPECT_EQ(decode_base16(encode_base16(bytes)), bytes);
   }
+}
+
+TEST(Base16, ReadsBothCasesAndNothingElse) {
+  EXPECT_EQ(encode_base16("\x01\xab"), "01ab");
+  EXPECT_EQ(decode_base16("01aB"), "\x01\xab");
+  EXPECT_EQ(decode_base16(""), "");
+  for (const char* bad : {"0", "0g", "0x01", " 1", "012"}) EXPECT_FALSE(decode_base16(bad)) << bad;
 }
 
 }  // namespace

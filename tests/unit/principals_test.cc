@@ -149,7 +149,7 @@ TEST_F(Principals, NothingIsMadeInATenantThatIsGone) {
   EXPECT_EQ(create(acme, "late", {"owner"}), ErrorCode::unknown_tenant);
   EXPECT_EQ(ask<CreateTopic>(acme, [](CreateTopic& r) { r.name = "late"; })->error.code,
             ErrorCode::unknown_tenant);
-  EXPECT_EQ(ask<NoteCrossing>(acme, [](NoteCrossing&) {})->error.code, ErrorCode::unknown_tenant);
+  EXPECT_EQ(ask<NoteAction>(acme, [](NoteAction&) {})->error.code, ErrorCode::unknown_tenant);
   // Its number is not given to the next one.
   ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
   EXPECT_NE(stage_.catalog()->tenant("acme")->id, acme.tenant());

@@ -12,11 +12,12 @@
 namespace headrace::admin {
 namespace {
 
-std::string letter_json(const core::ListDeadLetters& listed, const core::DeadLetter& letter) {
+std::string letter_json(const CallPtr& call, const core::ListDeadLetters& listed,
+                        const core::DeadLetter& letter) {
   std::string event;
   // One that cannot be decoded is there for its history.
   if (event_json(*listed.topic, letter.partition, letter.offset, letter.append_time_us,
-                 letter.event, &event)) {
+                 letter.event, &event, nullptr, {}, call->admin().options().redactor.get())) {
     event = "null";
   }
   proto::DeadLetter message;
@@ -35,7 +36,7 @@ void answer_list(const CallPtr& call, const core::ListDeadLetters& listed) {
   uint64_t last = listed.last;
   bool more = listed.more;
   for (const auto& letter : listed.letters) {
-    const std::string text = letter_json(listed, letter);
+    const std::string text = letter_json(call, listed, letter);
     if (!rows.empty() && rows.size_bytes() + text.size() > kPageBytes) {
       more = true;
       break;
@@ -124,7 +125,7 @@ void get_dead_letter(const CallPtr& call) {
           if (listed.letters.empty()) {
             return call->fail({core::ErrorCode::unknown_dead_letter, call->parameter("id")});
           }
-          call->reply(200, letter_json(listed, listed.letters.front()));
+          call->reply(200, letter_json(call, listed, listed.letters.front()));
         });
       });
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "broker/core/api.h"
+#include "json/redactor.h"
 
 namespace headrace::admin {
 
@@ -11,9 +12,11 @@ namespace headrace::admin {
 constexpr size_t kPageBytes = 1u << 20;
 
 // The JSON object of the event at `offset`, whose record batch `event` holds it alone. Its id, too,
-// unless that is null.
+// unless that is null. With a redactor as people are shown it, and `redacted` says if anything is
+// hidden; without one as consumers get it.
 core::Error event_json(const core::Topic& topic, PartitionId partition, Offset offset,
                        int64_t append_time_us, const SharedBytes& event, std::string* json,
-                       std::string* id = nullptr, std::string_view status = {});
+                       std::string* id = nullptr, std::string_view status = {},
+                       const Redactor* redactor = nullptr);
 
 }  // namespace headrace::admin

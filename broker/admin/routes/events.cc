@@ -13,7 +13,7 @@ namespace headrace::admin {
 
 core::Error event_json(const core::Topic& topic, PartitionId partition, Offset offset,
                        int64_t append_time_us, const SharedBytes& event, std::string* json,
-                       std::string* id, std::string_view status) {
+                       std::string* id, std::string_view status, const Redactor* redactor) {
   std::string scratch;
   return native::for_each_record(
       event, &scratch, [&](const storage::BatchHeader& header, const storage::RecordView& record) {
@@ -25,6 +25,7 @@ core::Error event_json(const core::Topic& topic, PartitionId partition, Offset o
                              .append_time_us = append_time_us,
                              .epoch = static_cast<uint32_t>(header.leader_epoch),
                              .status = status,
+                             .redactor = redactor,
                              .record = record};
         JsonLine line(json);
         event_fields(&line, view);
@@ -48,21 +49,22 @@ struct Page {
   std::string cursor;
 };
 
-core::Error take_page(EventSearch* search, Page* page) {
-  const core::Error error = native::take_newest(search, [page](const native::SearchPart& part,
-                                                               const core::FoundEvent& found,
-                                                               native::Taken* taken) {
-    std::string json;
-    core::Error wrong = event_json(*part.topic, part.partition, found.offset, found.append_time_us,
-                                   found.event, &json, nullptr, part.status());
-    if (wrong) return wrong;
-    if (!page->events.empty() && page->events.size_bytes() + json.size() > kPageBytes) {
-      *taken = native::Taken::full;
-    } else {
-      page->events.add_object(json);
-    }
-    return wrong;
-  });
+core::Error take_page(EventSearch* search, const Redactor* redactor, Page* page) {
+  const core::Error error = native::take_newest(
+      search, [page, redactor](const native::SearchPart& part, const core::FoundEvent& found,
+                               native::Taken* taken) {
+        std::string json;
+        core::Error wrong =
+            event_json(*part.topic, part.partition, found.offset, found.append_time_us, found.event,
+                       &json, nullptr, part.status(), redactor);
+        if (wrong) return wrong;
+        if (!page->events.empty() && page->events.size_bytes() + json.size() > kPageBytes) {
+          *taken = native::Taken::full;
+        } else {
+          page->events.add_object(json);
+        }
+        return wrong;
+      });
   page->cursor = native::cursor_of(*search);
   return error;
 }
@@ -73,17 +75,18 @@ void search(const CallPtr& call, const SearchPtr& search,
   for (const auto& part : search->parts) {
     questions.push_back(native::make_request(*search, part, call->tenant()));
   }
-  call->admin().ask(std::move(questions),
-                    [call, search, go_on](std::vector<core::RequestPtr> answers) {
-                      for (size_t i = 0; i < answers.size(); ++i) {
-                        native::take_answer(std::move(answers[i]), &search->parts[i]);
-                      }
-                      Page page;
-                      if (core::Error error = take_page(search.get(), &page)) {
-                        return call->refuse(error);
-                      }
-                      go_on(page);
-                    });
+  call->admin().ask(
+      std::move(questions), [call, search, go_on](std::vector<core::RequestPtr> answers) {
+        for (size_t i = 0; i < answers.size(); ++i) {
+          native::take_answer(std::move(answers[i]), &search->parts[i]);
+        }
+        Page page;
+        if (core::Error error =
+                take_page(search.get(), call->admin().options().redactor.get(), &page)) {
+          return call->refuse(error);
+        }
+        go_on(page);
+      });
 }
 
 void start_search(const CallPtr& call, const core::TopicPtr& topic,
@@ -157,8 +160,9 @@ void find_at(const CallPtr& call, const core::TopicPtr& topic, const ComputedId&
         std::string id;
         if (!answer.events.empty()) {
           const auto& found = answer.events.front();
-          const core::Error error = event_json(*topic, answer.partition, found.offset,
-                                               found.append_time_us, found.event, &json, &id);
+          const core::Error error =
+              event_json(*topic, answer.partition, found.offset, found.append_time_us, found.event,
+                         &json, &id, {}, call->admin().options().redactor.get());
           if (error) return call->fail(error);
         }
         if (id == call->parameter("id")) return call->reply(200, std::move(json));

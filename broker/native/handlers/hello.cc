@@ -62,9 +62,9 @@ void handle_hello(Session& session, net::native::Frame&& frame) {
   session.server().note_key_use(context);
   if (context.reason().empty()) return session.reply(frame.header, ok);
   // The tenant's audit trail tells it before the caller is told anything.
-  auto note = std::make_unique<core::NoteCrossing>(context);
+  auto note = std::make_unique<core::NoteAction>(context);
   note->shard = kMetaShard;
-  note->what = "connection from " + session.peer().to_string();
+  note->object = "connection from " + session.peer().to_string();
   session.ask(std::move(note), 0,
               [header = frame.header, ok = std::move(ok)](Session& to, core::RequestPtr reply) {
                 if (reply->error) return to.farewell(reply->error);

@@ -36,9 +36,9 @@ void handle_create_topic(Session& session, net::native::Frame&& frame) {
   request->name = message.name();
   const ServerOptions& options = session.server().options();
   request->partitions =
-      message.partitions() == 0 ? options.default_partitions : message.partitions();
+      message.partitions() == 0 ? options.live.default_partitions : message.partitions();
   request->retention = from_proto(message.retention());
-  if (!message.has_retention()) request->retention = options.default_retention;
+  if (!message.has_retention()) request->retention = options.live.default_retention;
   if (message.has_dedup()) request->dedup = from_proto(message.dedup());
   request->if_missing = message.if_missing();
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {

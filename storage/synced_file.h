@@ -5,10 +5,10 @@
 
 #include <string>
 
-namespace headrace::broker {
+namespace headrace::storage {
 
 // Writes `name` in `dir` anew with these permissions. False: errno says why.
 bool write_synced(const std::string& dir, const std::string& name, mode_t mode,
                   const std::string& text);
 
-}  // namespace headrace::broker
+}  // namespace headrace::storage

@@ -1,4 +1,4 @@
-#include "client/http_get.h"
+#include "client/http_call.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -120,8 +120,8 @@ bool is_https(std::string_view base) {
   return base.starts_with("https://");
 }
 
-Result<HttpReply> http_get(const std::string& base, const std::string& path, const TlsOptions& tls,
-                           const HttpHeaders& headers, int64_t timeout_ms) {
+Result<HttpReply> http_call(const std::string& base, const HttpCall& call, const TlsOptions& tls,
+                            const HttpHeaders& headers, int64_t timeout_ms) {
   std::string header_lines;
   for (const auto& [name, value] : headers) {
     for (const char c : value) {
@@ -151,8 +151,14 @@ Result<HttpReply> http_get(const std::string& base, const std::string& path, con
     return error;
   }
   if (https) socket.begin_tls(tls, host);
-  const std::string request = "GET " + path + " HTTP/1.0\r\nHost: " + authority + "\r\n" +
-                              header_lines + "Connection: close\r\n\r\n";
+  std::string request =
+      call.method + " " + call.path + " HTTP/1.0\r\nHost: " + authority + "\r\n" + header_lines;
+  if (call.method != "GET") {
+    request +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(call.body.size()) +
+        "\r\n";
+  }
+  request += "Connection: close\r\n\r\n" + call.body;
   std::string reply;
   Error error = socket.send_all(request);
   if (!error) error = socket.receive_all(&reply);

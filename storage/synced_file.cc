@@ -1,11 +1,11 @@
-#include "broker/synced_file.h"
+#include "storage/synced_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
 
-namespace headrace::broker {
+namespace headrace::storage {
 
 // Synced, then renamed into place, then the directory synced.
 bool write_synced(const std::string& dir, const std::string& name, mode_t mode,
@@ -26,4 +26,4 @@ bool write_synced(const std::string& dir, const std::string& name, mode_t mode,
   return ok;
 }
 
-}  // namespace headrace::broker
+}  // namespace headrace::storage

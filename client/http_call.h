@@ -13,6 +13,12 @@
 
 namespace headrace::client {
 
+struct HttpCall {
+  std::string method = "GET";
+  std::string path;  // begins with a slash
+  std::string body;  // JSON
+};
+
 struct HttpReply {
   int status = 0;
   std::string body;
@@ -23,9 +29,9 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 bool is_https(std::string_view base);
 
-// `base` is a URL such as http://127.0.0.1:7480, `path` begins with a slash. `tls` counts for
+// `base` is a URL such as http://127.0.0.1:7480, `tls` counts for
 // https:// only, and has a context then.
-Result<HttpReply> http_get(const std::string& base, const std::string& path, const TlsOptions& tls,
-                           const HttpHeaders& headers, int64_t timeout_ms);
+Result<HttpReply> http_call(const std::string& base, const HttpCall& call, const TlsOptions& tls,
+                            const HttpHeaders& headers, int64_t timeout_ms);
 
 }  // namespace headrace::client
