@@ -9,8 +9,7 @@
 namespace headrace::core {
 namespace {
 
-constexpr int64_t kReadAgainUs = 1'000'000;  // after the store failed to read
-constexpr size_t kSpotBatches = 64;          // of one answer with retries
+constexpr size_t kSpotBatches = 64;  // of one answer with retries
 
 LogReader::Key reader_key(const AckedGroup& group, PartitionId partition, LaneId lane, bool spot) {
   return {group.topic(), partition, group.fetch_origin(), Cursor::ticket(lane, spot)};
@@ -351,7 +350,7 @@ void Cursor::rearm() {
   const bool letters_failed = letters_ != nullptr && letters_->failed();
   const bool keys_failed = keys_state_ == Keys::failed;
   if (log_.error() || spot_.error() || blocked_.error() || letters_failed || keys_failed) {
-    next = std::min(next, now.mono_us + kReadAgainUs);
+    next = std::min(next, now.mono_us + LogReader::kReadAgainUs);
   }
   if (rate_limited_ && group_->may_deliver()) next = std::min(next, job_->rate().ready_us());
   if (next == INT64_MAX) {

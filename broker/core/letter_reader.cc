@@ -28,6 +28,7 @@ LogReader::State LetterReader::seek(uint64_t sequence) {
   }
   if (sequence >= known_from_ && sequence < known_to_) return LogReader::State::gone;
   if (reading_) return LogReader::State::reading;
+  if (failed_ && ctx_->now().mono_us < again_mono_us_) return LogReader::State::failed;
   auto* page = new Page;
   page->alive = alive_;
   page->first = sequence;
@@ -49,6 +50,7 @@ void LetterReader::on_read(Page& page) {
   at_ = nullptr;
   known_from_ = known_to_ = 0;
   failed_ = page.status != storage::Status::ok;
+  again_mono_us_ = ctx_->now().mono_us + LogReader::kReadAgainUs;
   if (!failed_) {
     known_from_ = page.first;
     known_to_ = page.first + 1;

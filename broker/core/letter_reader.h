@@ -22,7 +22,7 @@ class LetterReader {
   // As LogReader's; gone: the letter was deleted, or holds no event.
   LogReader::State seek(uint64_t sequence);
   BatchWalk& batch() { return *at_; }
-  bool failed() const { return failed_; }  // the last read; seek() tries again
+  bool failed() const { return failed_; }  // the last read; seek() tries again later
 
  private:
   struct Page;
@@ -38,6 +38,7 @@ class LetterReader {
   uint64_t known_to_ = 0;
   bool reading_ = false;
   bool failed_ = false;
+  int64_t again_mono_us_ = 0;  // as LogReader's
   std::shared_ptr<LetterReader*> alive_;
 };
 

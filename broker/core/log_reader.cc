@@ -97,6 +97,9 @@ LogReader::State LogReader::seek(Offset offset, bool wait) {
   }
   if (!batches_.empty()) return State::ready;
   if (reading_ && asked_by_ == filters_) return State::reading;
+  if (error_.code == ErrorCode::storage_error && ctx_->now().mono_us < again_mono_us_) {
+    return State::failed;
+  }
   auto fetch = std::make_unique<Fetch>(Access::node(key_.topic->tenant));
   fetch->topic = key_.topic;
   fetch->shard = key_.topic->shard;
@@ -132,6 +135,7 @@ bool LogReader::on_fetched(Fetch& fetch) {
   if (fetch.filters != asked_by_) return false;
   reading_ = false;
   error_ = fetch.error;
+  again_mono_us_ = ctx_->now().mono_us + kReadAgainUs;
   log_start_ = fetch.log_start;
   // What others skipped by is asked for again.
   const bool current = fetch.filters == filters_;

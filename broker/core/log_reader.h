@@ -74,6 +74,9 @@ class LogReader {
   bool on_fetched(Fetch& fetch);  // true if it came later, not within seek()
   Offset log_start() const { return log_start_; }
   Offset skipped_to() const { return skipped_to_; }
+  // After storage_error seek() answers `failed` for kReadAgainUs: a disk that fails is not asked
+  // as fast as it fails.
+  static constexpr int64_t kReadAgainUs = 1'000'000;
   const Error& error() const { return error_; }
 
  private:
@@ -91,6 +94,7 @@ class LogReader {
   Offset skipped_to_{-1};
   Offset log_start_;
   Error error_;
+  int64_t again_mono_us_ = 0;  // the store could not read: not before
 };
 
 }  // namespace headrace::core
