@@ -131,7 +131,7 @@ class Walk:
     def walk(self):
         for part in (self.health, self.config, self.topics, self.events, self.groups,
                      self.deliveries, self.letters, self.jobs, self.compatible, self.access,
-                     self.tenants):
+                     self.tenants, self.schemas):
             part()
 
     def health(self):
@@ -265,13 +265,32 @@ class Walk:
         for action in ("suspend", "resume"):
             self.done("POST", f"/v1/tenants/acme/{action}", {"reason": "walk"})
         self.done("GET", "/v1/tenants/acme")
+        self.done("GET", "/v1/quotas")
+        self.done("PATCH", "/v1/tenants/acme", {"quotas": {"topics": 3, "weight": 2}, "reason": "walk"})
         self.done("DELETE", "/v1/tenants/acme", {"confirm": "acme"})
+
+    def schemas(self):
+        new = {"type": "w", "schema": '{"type": "object"}', "mode": "advisory"}
+        self.done("POST", "/v1/schemas", new)
+        self.done("POST", "/v1/schemas", new)
+        self.done("POST", "/v1/schemas", {"type": "w", "compatibility": "none", "dry_run": True,
+                                          "schema": '{"type": "string"}'})
+        self.done("POST", "/v1/schemas", {"type": "w", "compatibility": "none",
+                                          "schema": '{"type": "string"}'})
+        self.done("PATCH", "/v1/schemas/w", {"mode": "enforce", "compatibility": "full-transitive"})
+        self.done("GET", "/v1/schemas/w/diff", **{"from": 1, "to": 2})
+        self.done("POST", "/v1/schemas/w/check", {"data": "17"})
+        for path in ("/v1/schemas", "/v1/schemas/w", "/v1/schemas/w/versions/1"):
+            self.done("GET", path)
+        self.done("DELETE", "/v1/schemas/w/versions/1")
+        self.done("DELETE", "/v1/schemas/w")
 
 
 def real_path(template):
     """Where the walk's things are, or would be."""
     names = {"topic": "t", "group": "g", "id": "x", "job": "1", "principal": "reader",
-             "key": "000000000000", "tenant": "acme", "partition": "0", "eventId": "g@1"}
+             "key": "000000000000", "tenant": "acme", "partition": "0", "eventId": "g@1",
+             "type": "w", "version": "1"}
     if "/dlq/{id}" in template:
         names["id"] = "g@1"
     return re.sub(r"\{(\w+)\}", lambda m: names.get(m[1], "x"), template)
