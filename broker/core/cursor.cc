@@ -104,12 +104,36 @@ bool Cursor::fill_again(Acquire* acquire, uint32_t most) {
   return acquire->events > 0;
 }
 
+bool Cursor::is_given_back(Offset offset) const {
+  auto after = again_.upper_bound(offset);
+  return after != again_.begin() && std::prev(after)->second.last >= offset;
+}
+
+// A redrive has two letters of one event if the one that it took first was deleted before a
+// restart: the event is out once at a time.
+void Cursor::free_behind() {
+  for (auto at = behind_.begin(); at != behind_.end();) {
+    if (is_out(at->first)) {
+      ++at;
+      continue;
+    }
+    retries_.give_back(std::move(at->second));
+    at = behind_.erase(at);
+  }
+}
+
 bool Cursor::fill_retries(Acquire* acquire, uint32_t most) {
+  free_behind();
   while (acquire->events < most && acquire->batches.size() < kSpotBatches) {
     RetryEntryPtr entry = retries_.take_due(ctx_->now().wall_us);
     if (entry == nullptr) break;
     if (entry->offset < expire_to_) {
       expire(std::move(entry));
+      continue;
+    }
+    if (is_out(entry->offset)) {
+      const Offset offset = entry->offset;
+      behind_.emplace(offset, std::move(entry));
       continue;
     }
     const bool first_delivery = job_ != nullptr && entry->attempt == 1;  // of a redrive

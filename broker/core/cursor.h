@@ -143,6 +143,11 @@ class Cursor final : public Timer {
   };
 
   bool fill_again(Acquire* acquire, uint32_t most);
+  bool is_out(Offset offset) const {
+    return held_.find(offset) != nullptr || is_given_back(offset);
+  }
+  bool is_given_back(Offset offset) const;
+  void free_behind();
   bool fill_retries(Acquire* acquire, uint32_t most);
   bool fill_log(Acquire* acquire, uint32_t most);
   void fill_batch(Acquire* acquire, int64_t most);
@@ -203,6 +208,7 @@ class Cursor final : public Timer {
   InFlight held_;
   std::map<Offset, HeldRange> again_;  // given back: handed out again before anything else
   int64_t again_events_ = 0;
+  std::multimap<Offset, RetryEntryPtr> behind_;  // due, but their event is out for another letter
   RetryQueue retries_;
   Blocked blocked_;
   std::deque<Dying> dying_;

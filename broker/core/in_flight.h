@@ -12,6 +12,7 @@
 
 #include "broker/core/retry_entry.h"
 #include "broker/core/type_rollup.h"
+#include "metrics/check.h"
 #include "storage/types.h"
 
 namespace headrace::core {
@@ -38,7 +39,8 @@ class InFlight {
   void hold(Offset first, HeldRange range) {
     events_ += range.events(first);
     deadlines_.emplace(range.deadline_mono_us, first);
-    ranges_.emplace(first, std::move(range));
+    const bool added = ranges_.emplace(first, std::move(range)).second;
+    HR_CHECK(added && "an event is held once");
   }
 
   // Takes out what lies within [first, last] and has this attempt number; in order.
@@ -59,6 +61,7 @@ class InFlight {
   std::optional<Piece> take_expired(int64_t now_mono_us) {
     if (deadlines_.empty() || deadlines_.begin()->first > now_mono_us) return std::nullopt;
     auto at = ranges_.find(deadlines_.begin()->second);
+    HR_CHECK(at != ranges_.end());
     return remove(at);
   }
 

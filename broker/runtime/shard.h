@@ -63,7 +63,10 @@ class Shard final : public core::Ctx, public core::Requester {
     request->requester = this;
     services_->submit(std::move(request));
   }
-  void on_reply(core::RequestPtr request) override { objects_->on_reply(std::move(request)); }
+  // What was asked before the shard is loaded again is nobody's any more: the objects ask anew.
+  void on_reply(core::RequestPtr request) override {
+    if (state_ == State::ready) objects_->on_reply(std::move(request));
+  }
   void forget(core::Committable* object) override;
 
  private:

@@ -9,7 +9,7 @@ import unittest
 from access_test import http, lines, make, run
 from broker import Broker
 
-CHECKS = 17
+CHECKS = 18
 
 
 def routes():

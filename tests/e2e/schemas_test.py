@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Schemas against a real broker: registered, held to, compared, and kept over a kill -9."""
 
 import json
