@@ -50,7 +50,7 @@ struct Commit : Completion {
   WriteSet set;
   CompletionSink* sink = nullptr;
   Completion* written = nullptr;  // optional; not owned
-  uint32_t weight = 1;            // of the tenant whose events it holds, beside other tenants
+  uint32_t weight = 1;            // the largest of the tenants whose events it holds
   Status status = Status::ok;  // out: ok, fenced, unknown or full. Anything else ends the process
 };
 

@@ -82,6 +82,7 @@ class ShardObjects {
   void read(RequestPtr request);
   void handle_group(RequestPtr request);
   void scrub(Settle* settle) const;
+  void weigh(uint32_t weight);  // of a tenant whose events go into the set
   void publish(RequestPtr request);
   Error admit(const Request& publish, const Load& load, uint32_t* weight) const;
   bool knows_stored(const Tenant& tenant) const;

@@ -46,11 +46,16 @@ void ShardObjects::publish(RequestPtr request) {
     return ctx_->reply(std::move(request));
   }
   if (queue_.empty() && !set_full()) {
-    set_weight_ = set_bytes_ == 0 ? weight : std::max(set_weight_, weight);
+    weigh(weight);
     return publish_in_order(std::move(request), load.bytes);
   }
   const TenantId tenant = request->tenant.tenant();
-  queue_.push(tenant, weight, {std::move(request), load.bytes});
+  queue_.push(tenant, {std::move(request), load.bytes, weight});
+}
+
+// The largest of those whose events it holds: a set is never divided.
+void ShardObjects::weigh(uint32_t weight) {
+  set_weight_ = set_bytes_ == 0 ? weight : std::max(set_weight_, weight);
 }
 
 bool ShardObjects::set_full() const {
@@ -65,6 +70,7 @@ bool ShardObjects::begin_set() {
   if (queue_.empty()) return false;
   while (!queue_.empty() && !set_full()) {
     auto next = queue_.pop();
+    weigh(next.weight);
     publish_in_order(std::move(next.request), next.bytes);
   }
   return true;

@@ -6,10 +6,10 @@
 
 namespace headrace::core {
 
-void PublishQueue::push(TenantId tenant, uint32_t weight, Waiting waiting) {
+void PublishQueue::push(TenantId tenant, Waiting waiting) {
   Line& line = lines_[tenant];
   if (line.waiting.empty()) {
-    line.weight = weight;
+    line.weight = waiting.weight;
     line.start = std::max(line.start, now_);
     order_.emplace(line.start, tenant);
   }

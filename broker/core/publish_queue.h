@@ -21,11 +21,12 @@ class PublishQueue {
   struct Waiting {
     RequestPtr request;
     int64_t bytes = 0;
+    uint32_t weight = 1;  // of its tenant
   };
 
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
-  void push(TenantId tenant, uint32_t weight, Waiting waiting);
+  void push(TenantId tenant, Waiting waiting);
   Waiting pop();  // not empty
   // Takes everything, in no order that matters.
   std::deque<RequestPtr> take_all();

@@ -24,7 +24,8 @@ namespace headrace::storage {
 
 class Committer {
  public:
-  // Runs a piece of maintenance between two groups; it may write through write_now().
+  // Runs a piece of maintenance between two groups; it may remove ranges through
+  // remove_range_now().
   using Maintain = std::function<void(Maintenance*)>;
 
   Committer(const RocksOptions& options, rocksdb::DB* db, Families* families, Syncer* syncer,

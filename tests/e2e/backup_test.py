@@ -75,10 +75,12 @@ class BackupTest(unittest.TestCase):
             acked = lines(broker, None, "publish", "load",
                           stdin="".join("%d\n" % number for number in range(2000)))
             done = threading.Event()
+            loads = []
 
             def publish():
                 while not done.is_set():
-                    run(broker, None, "bench", "publish", "--events", "20000")
+                    bench = run(broker, None, "bench", "publish", "--events", "20000")
+                    loads.append(bench.returncode)
             load = threading.Thread(target=publish)
             load.start()
             try:
@@ -86,6 +88,7 @@ class BackupTest(unittest.TestCase):
             finally:
                 done.set()
                 load.join()
+            self.assertEqual(set(loads), {0})
             self.assertEqual(ids, [1, 2, 3])
             broker.kill()
         for number in (1, 3):

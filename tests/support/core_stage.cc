@@ -270,6 +270,7 @@ void CoreStage::forget_lookup_rows() {
 }
 
 void CoreStage::commit(storage::Commit* commit) {
+  if (commit->weight != 1) transcript_ += "weight " + std::to_string(commit->weight) + ": ";
   transcript_ += commit->set.to_text();
   mem_->commit(commit);
 }
@@ -364,6 +365,8 @@ void CoreStage::run(const std::string& command) {
     shard_options_.system_events_delay_us = limits::kSystemEventsDelayUs;
   } else if (verb == "rollups") {
     shard_options_.rollup_interval_us = limits::kRollupWriteUs;
+  } else if (verb == "set_bytes") {
+    words >> shard_options_.set_bytes;
   } else if (verb == "types") {
     auto request = std::make_unique<core::ListTypes>(core::Access::anonymous());
     std::string name;

@@ -20,10 +20,10 @@ PublishQueue::Waiting queued_publish(uint32_t number, int64_t bytes) {
 
 TEST(PublishQueue, WhoComesLateIsNotBehindTheFlood) {
   PublishQueue queue;
-  for (uint32_t i = 0; i < 1'000; ++i) queue.push(TenantId(1), 1, queued_publish(i, 64'000));
+  for (uint32_t i = 0; i < 1'000; ++i) queue.push(TenantId(1), queued_publish(i, 64'000));
   for (uint32_t i = 0; i < 10; ++i) queue.pop();
-  queue.push(TenantId(2), 1, queued_publish(5'000, 100));
-  queue.push(TenantId(2), 1, queued_publish(5'001, 100));
+  queue.push(TenantId(2), queued_publish(5'000, 100));
+  queue.push(TenantId(2), queued_publish(5'001, 100));
   std::vector<uint32_t> next;
   for (int i = 0; i < 4; ++i) next.push_back(queue.pop().request->ticket);
   // One of the flood may be before each of them, no more.
@@ -34,9 +34,9 @@ TEST(PublishQueue, WhoComesLateIsNotBehindTheFlood) {
 
 TEST(PublishQueue, WhatWasNotUsedIsNotSavedUp) {
   PublishQueue queue;
-  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(1), 1, queued_publish(1, 1'000));
+  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(1), queued_publish(1, 1'000));
   for (uint32_t i = 0; i < 50; ++i) queue.pop();
-  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(2), 1, queued_publish(2, 1'000));
+  for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(2), queued_publish(2, 1'000));
   int of_second = 0;
   for (int i = 0; i < 40; ++i) of_second += queue.pop().request->ticket == 2 ? 1 : 0;
   EXPECT_NEAR(of_second, 20, 1) << "half, whatever the first has had";
@@ -53,8 +53,9 @@ TEST(PublishQueue, SharesByWeightAndKeepsOrder) {
     std::vector<double> weights(tenants), served(tenants);
     std::vector<uint32_t> pushed(tenants), popped(tenants);
     const auto push = [&](uint32_t tenant) {
-      queue.push(TenantId(tenant), static_cast<uint32_t>(weights[tenant]),
-                 queued_publish(tenant << 20 | pushed[tenant]++, prng.between(1, kLargest)));
+      auto publish = queued_publish(tenant << 20 | pushed[tenant]++, prng.between(1, kLargest));
+      publish.weight = static_cast<uint32_t>(weights[tenant]);
+      queue.push(TenantId(tenant), std::move(publish));
     };
     for (uint32_t tenant = 0; tenant < tenants; ++tenant) {
       weights[tenant] = static_cast<double>(prng.between(1, 9));

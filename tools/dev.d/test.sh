@@ -38,20 +38,23 @@ check_coverage() {
   echo "coverage gate of $coverage_least % passed, see $build/logs/coverage.txt"
 }
 
-# suite_e2e PRESET: every executable tests/e2e/*_test.* works on the binary that $HEADRACE names.
+# suite_e2e PRESET [TEST...]: these, or every executable tests/e2e/*_test.*, work on the binary that
+# $HEADRACE names.
 suite_e2e() {
-  local test passed=0
+  local test tests=("${@:2}")
   export HEADRACE=$build/$1/headrace
-  while IFS= read -r test; do
+  if ((!${#tests[@]})); then
+    mapfile -t tests < <(find tests/e2e -name '*_test.*' -executable -type f | sort)
+  fi
+  ((${#tests[@]})) || return 1
+  for test in "${tests[@]}"; do
     echo "-- $test"
     timeout 300 "$test" || {
       echo "e2e: $test failed"
       return 1
     }
-    passed=$((passed + 1))
-  done < <(find tests/e2e -name '*_test.*' -executable -type f | sort)
-  ((passed)) || return 1
-  echo "e2e: $passed passed, 0 failed"
+  done
+  echo "e2e: ${#tests[@]} passed, 0 failed"
 }
 
 # planted_bug BINARY ARGUMENT...: its tests must find the bug that is built in, by failing; a crash
@@ -84,9 +87,11 @@ verb_test() {
 
   say "build dev (address and undefined behaviour, coverage)"
   build_preset dev:coverage -DHEADRACE_COVERAGE=ON -- \
-    unit_tests golden_tests conformance_tests sim_tests
+    headrace unit_tests golden_tests conformance_tests sim_tests
   find "$build/coverage" -name '*.gcda' -delete
   HEADRACE_SIM_SEEDS=2 run_suite dev suite_ctest coverage -j "$jobs"
+  # What answers routes and messages is reached through them alone.
+  run_suite dev-e2e suite_e2e coverage tests/e2e/{access,openapi}_test.py
   run_suite coverage check_coverage
 
   say "build release"
