@@ -44,6 +44,9 @@ void start_backup(const CallPtr& call) {
   if (!call->admin().store().backups().configured()) {
     return call->fail({core::ErrorCode::invalid_request, "backup.dir is not set"});
   }
+  if (call->admin().store().backups().state().running) {
+    return call->fail({core::ErrorCode::busy, "a backup runs already"});
+  }
   // In the trail first: the backup holds who asked for it.
   auto note = std::make_unique<core::NoteAction>(call->tenant());
   note->shard = kMetaShard;

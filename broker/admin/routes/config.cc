@@ -21,17 +21,15 @@ std::string changes_json(const std::vector<broker::SettingChange>& changes) {
   return rows.text();
 }
 
-// Durable, then the answer.
-void note_and_reply(const CallPtr& call, core::AuditAction action, std::string object,
-                    const std::vector<broker::SettingChange>& changes, std::string body) {
-  auto note = std::make_unique<core::NoteAction>(call->tenant());
-  note->shard = kMetaShard;
-  note->action = action;
-  note->object = std::move(object);
-  for (const auto& [name, before, now] : changes) note->changes.push_back({name, before, now});
-  call->ask<core::NoteAction>(std::move(note), [call, body = std::move(body)](core::NoteAction&) {
-    call->reply(200, body);
-  });
+// Durable, then what follows.
+void note_change(const CallPtr& call, core::AuditAction action, std::string object,
+                 const std::vector<broker::SettingChange>& changes, std::function<void()> go_on) {
+  auto entry = std::make_unique<core::NoteAction>(call->tenant());
+  entry->shard = kMetaShard;
+  entry->action = action;
+  entry->object = std::move(object);
+  for (const auto& [name, before, now] : changes) entry->changes.push_back({name, before, now});
+  call->ask<core::NoteAction>(std::move(entry), [go_on](core::NoteAction&) { go_on(); });
 }
 
 void answer_reload(const CallPtr& call, const broker::ReloadReport& report) {
@@ -46,9 +44,9 @@ void answer_reload(const CallPtr& call, const broker::ReloadReport& report) {
       .raw("restart", changes_json(report.restart))
       .boolean("certificate", report.certificate)
       .end();
-  if (report.taken.empty()) return call->reply(200, std::move(body));
-  note_and_reply(call, core::AuditAction::config_reloaded, "configuration", report.taken,
-                 std::move(body));
+  if (report.taken.empty() && !report.certificate) return call->reply(200, std::move(body));
+  note_change(call, core::AuditAction::config_reloaded, "configuration", report.taken,
+              [call, body = std::move(body)] { call->reply(200, body); });
 }
 
 }  // namespace
@@ -94,11 +92,13 @@ void set_log_level(const CallPtr& call) {
   if (const core::Error error = body.finish()) return call->fail(error);
   const std::string before(log::level_name(log::level()));
   const std::string now(log::level_name(*level));
-  log::set_level(*level);
-  std::string reply;
-  JsonLine(&reply).text("level", now).text("before", before).end();
-  note_and_reply(call, core::AuditAction::log_level_set, "log", {{"level", before, now}},
-                 std::move(reply));
+  note_change(call, core::AuditAction::log_level_set, "log", {{"level", before, now}},
+              [call, level = *level, before, now] {
+                log::set_level(level);
+                std::string reply;
+                JsonLine(&reply).text("level", now).text("before", before).end();
+                call->reply(200, std::move(reply));
+              });
 }
 
 }  // namespace headrace::admin

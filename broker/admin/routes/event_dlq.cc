@@ -104,10 +104,11 @@ void find_letters(const CallPtr& call, const std::string& id, bool computed, Wit
     return true;
   };
   letters->done = [call, found, id, computed, go_on](bool all_seen) {
-    if (!found->empty()) return go_on(*found);
+    // All of them or none.
     if (!all_seen) {
       return call->fail({core::ErrorCode::timed_out, "name the letter: GROUP@NUMBER"});
     }
+    if (!found->empty()) return go_on(*found);
     if (!computed) return find_letters(call, id, true, go_on);
     call->fail({core::ErrorCode::unknown_dead_letter, "'" + id + "'"});
   };
