@@ -8,9 +8,12 @@ namespace {
 constexpr size_t kShownBefore = 60;
 constexpr size_t kShownAfter = 20;
 
-// Moves back to where a UTF-8 sequence begins, so that an excerpt stays text.
+// Moves back to where a UTF-8 sequence begins, so that an excerpt stays text. What has more than
+// three of the bytes that go on is none.
 size_t boundary(std::string_view text, size_t at) {
-  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) --at;
+  const size_t least = at > 3 ? at - 3 : 0;
+  while (at > least && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
+    --at;
   return at;
 }
 

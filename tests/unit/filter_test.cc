@@ -241,5 +241,14 @@ TEST(Condition, LongNumbersAreNone) {
   EXPECT_EQ(parse_number(".5"), 0.5);
 }
 
+// An excerpt stays short, whatever the text is made of (found by the fuzzer).
+TEST(Filter, ErrorsOfWhatIsNoTextStayShort) {
+  Pattern pattern;
+  const Error error =
+      Pattern::parse("*." + std::string(228, '\xb6') + std::string(100, '\0'), &pattern);
+  EXPECT_TRUE(error);
+  EXPECT_LT(error.detail.size(), 400u) << error.detail;
+}
+
 }  // namespace
 }  // namespace headrace::core
