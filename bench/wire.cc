@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "client/connection.h"
+#include "client/login.h"
 
 namespace headrace::bench {
 
@@ -77,7 +78,21 @@ client::Error Wire::open(const client::ClientOptions& options) {
   hello.add_codecs("none");
   const SharedBytes frame = native::encode_frame(native::MessageType::hello, 0, 1, hello, 0);
   queue(frame.span());
-  return round_trip([](const native::FrameHeader&, auto, auto) { return client::Error{}; });
+  sasl::SaltedPassword known;
+  client::Login login(options, &known);
+  client::Result<client::Login::Next> next;
+  SharedBytes proof;  // stays until it has left
+  do {
+    const client::Error error = round_trip([&](const auto& header, auto message, auto) {
+      next = login.next(static_cast<native::MessageType>(header.type), message);
+      return next.error;
+    });
+    if (error) return error;
+    if (!next->message) break;
+    proof = native::encode_frame(native::MessageType::authenticate, 0, 1, *next->message, 0);
+    queue(proof.span());
+  } while (true);
+  return {};
 }
 
 client::Error Wire::flush() {

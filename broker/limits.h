@@ -21,6 +21,11 @@ constexpr size_t kKeysUsedKnown = 10'000;  // per reactor; then all are noted on
 constexpr int64_t kKeyLifeUsMax = int64_t{36'500} * 24 * 3600 * 1'000'000;
 constexpr int64_t kRevokeAfterUsMax = int64_t{366} * 24 * 3600 * 1'000'000;
 constexpr uint32_t kSubjectsPerPrincipal = 16;
+constexpr uint32_t kPasswordIterations = 600'000;  // of PBKDF2: 0.15 s of whoever logs in
+constexpr size_t kSaltBytes = 16;
+constexpr size_t kPasswordJobs = 16;             // being derived; then busy
+constexpr int64_t kPasswordToldUs = 60'000'000;  // so often a wrong one is audited
+constexpr int64_t kAuthenticateUs = 10'000'000;  // for the exchange, on top of the handshake
 constexpr uint32_t kMembersPerGroup = 1'000;
 
 // ---- schemas (at the bound: limit_reached; what is wrong with one: invalid_schema)

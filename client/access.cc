@@ -79,6 +79,20 @@ Result<proto::DeletePrincipalOk> delete_principal(Client& client, const std::str
   return client.call<proto::DeletePrincipalOk>(MessageType::delete_principal, request);
 }
 
+Result<proto::SetPasswordOk> set_password(Client& client, const std::string& principal,
+                                          const std::string& password) {
+  proto::SetPassword request;
+  request.set_principal(principal);
+  request.set_password(password);
+  return client.call<proto::SetPasswordOk>(MessageType::set_password, request, again(true));
+}
+
+Result<proto::DeletePasswordOk> delete_password(Client& client, const std::string& principal) {
+  proto::DeletePassword request;
+  request.set_principal(principal);
+  return client.call<proto::DeletePasswordOk>(MessageType::delete_password, request, again(true));
+}
+
 Result<proto::ListKeysOk> list_keys(Client& client, const std::string& principal) {
   proto::ListKeys request;
   request.set_principal(principal);

@@ -31,6 +31,11 @@ Result<proto::CreatePrincipalOk> create_principal(Client& client,
 Result<proto::UpdatePrincipalOk> update_principal(Client& client,
                                                   const proto::UpdatePrincipal& request);
 Result<proto::DeletePrincipalOk> delete_principal(Client& client, const std::string& principal);
+// Instead of the one it has; its open connections end. The broker keeps nothing that it could log
+// in with.
+Result<proto::SetPasswordOk> set_password(Client& client, const std::string& principal,
+                                          const std::string& password);
+Result<proto::DeletePasswordOk> delete_password(Client& client, const std::string& principal);
 Result<proto::ListKeysOk> list_keys(Client& client, const std::string& principal);  // empty: all
 // The answer holds the key's text, which the broker does not keep.
 Result<proto::CreateKeyOk> create_key(Client& client, const proto::CreateKey& request);

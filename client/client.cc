@@ -74,7 +74,8 @@ void Client::connect_now() {
   proto::Hello hello = hello_of(options_);
   for (const char* codec : {"none", "gzip", "snappy", "lz4", "zstd"}) hello.add_codecs(codec);
   connection_ = std::make_unique<Connection>(&loop_, static_cast<Connection::Owner*>(this));
-  connection_->start(options_.server, options_.tls, hello, options_.connect_timeout_ms);
+  connection_->start(options_.server, options_.tls, hello,
+                     std::make_unique<Login>(options_, &salted_), options_.connect_timeout_ms);
 }
 
 void Client::connect_later() {

@@ -122,6 +122,7 @@ class Client : private Connection::Owner {
   // The I/O thread's.
   std::unordered_map<uint32_t, Pending> pending_;
   std::unordered_map<uint32_t, Subscription> subscriptions_;
+  sasl::SaltedPassword salted_;  // of options_.password
   std::unique_ptr<Connection> connection_;
   Backoff backoff_;
   Loop::TimerId reconnect_timer_{};

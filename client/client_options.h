@@ -17,6 +17,8 @@ struct ClientOptions {
   TlsOptions tls;
   std::string tenant;     // empty: the caller's own
   std::string api_key;    // hr_…; empty: no credentials
+  std::string user;       // a principal with a password, instead of a key
+  std::string password;   // its, in UTF-8; never leaves this machine
   std::string as_tenant;  // platform admins: another tenant, whose audit trail tells it
   std::string reason;     // why; with as_tenant
   std::string name = "headrace-cpp/0.1.0";

@@ -74,17 +74,16 @@ int Connection::open_socket(const net::Endpoint& endpoint) {
 }
 
 void Connection::start(const net::Endpoint& endpoint, const TlsOptions& tls,
-                       const proto::Hello& hello, int64_t timeout_ms) {
+                       const proto::Hello& hello, std::unique_ptr<Login> login,
+                       int64_t timeout_ms) {
   peer_ = endpoint.to_string();
   tls_options_ = tls;
   if (tls_options_.server_name.empty()) tls_options_.server_name = endpoint.host;
   hello_ = native::encode_frame(native::MessageType::hello, 0, 0, hello, 0);
+  login_ = std::move(login);
+  timeout_us_ = timeout_ms * 1000;
   state_ = State::connecting;
-  hello_timer_ = loop_->after_us(timeout_ms * 1000, [this] {
-    const char* what = state_ == State::connecting ? " does not accept the connection"
-                                                   : " does not answer the handshake";
-    fail(unreachable(peer_ + what));
-  });
+  start_hello_timer();
   const int error = open_socket(endpoint);
   if (error != 0) {
     // Not from within start(): the owner expects its callbacks later.
@@ -96,6 +95,14 @@ void Connection::start(const net::Endpoint& endpoint, const TlsOptions& tls,
   }
   wants_write_ = true;
   loop_->watch(fd_, EPOLLIN | EPOLLOUT, [this](uint32_t events) { on_socket(events); });
+}
+
+void Connection::start_hello_timer() {
+  hello_timer_ = loop_->after_us(timeout_us_, [this] {
+    const char* what = state_ == State::connecting ? " does not accept the connection"
+                                                   : " does not answer the handshake";
+    fail(unreachable(peer_ + what));
+  });
 }
 
 void Connection::on_socket(uint32_t events) {
@@ -282,14 +289,22 @@ void Connection::on_hello_reply(native::Frame frame) {
     const Error error = error_of(frame);
     return fail(error, !error.retryable);
   }
-  proto::HelloOk reply;
-  if (frame.header.type != static_cast<uint16_t>(native::MessageType::hello) ||
-      !reply.ParseFromArray(frame.message.data(), static_cast<int>(frame.message.size()))) {
-    return fail(bad_reply(peer_ + " answered hello with something else"), true);
+  const auto next =
+      login_->next(static_cast<native::MessageType>(frame.header.type), frame.message.span());
+  if (!next.ok()) {
+    Error error = next.error;
+    error.message = peer_ + ": " + error.message;
+    return fail(std::move(error), true);
   }
   loop_->cancel(&hello_timer_);
+  if (next->message) {
+    start_hello_timer();  // deriving the key may have taken all of its time
+    out_.push_back(
+        native::encode_frame(native::MessageType::authenticate, 0, 0, *next->message, 0));
+    return flush();
+  }
   state_ = State::ready;
-  owner_->on_ready(reply);
+  owner_->on_ready(next->hello);
 }
 
 void Connection::fail(Error error, bool final) {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "client/error.h"
+#include "client/login.h"
 #include "client/loop.h"
 #include "client/tls_socket.h"
 #include "headrace.pb.h"
@@ -36,9 +37,9 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Connects and says hello; on_ready or on_lost follows.
+  // Connects, says hello and proves who it is; on_ready or on_lost follows.
   void start(const net::Endpoint& endpoint, const TlsOptions& tls, const proto::Hello& hello,
-             int64_t timeout_ms);
+             std::unique_ptr<Login> login, int64_t timeout_ms);
   // Queues a frame (header and message in `head`); it leaves at the end of this loop round or when
   // the socket takes it. Bounded by the caller's window.
   void send(SharedBytes head, SharedBytes payload);
@@ -61,6 +62,7 @@ class Connection {
   bool begin_frame();
   void finish_frame();
   void on_hello_reply(net::native::Frame frame);
+  void start_hello_timer();
   void want_write(bool wanted);
 
   Loop* loop_;
@@ -71,6 +73,8 @@ class Connection {
   TlsOptions tls_options_;
   std::unique_ptr<TlsSocket> tls_;  // none: plain
   SharedBytes hello_;
+  std::unique_ptr<Login> login_;
+  int64_t timeout_us_ = 0;
   Loop::TimerId hello_timer_{};
   Loop::TimerId flush_timer_{};
   Loop::TimerId receive_timer_{};

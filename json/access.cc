@@ -69,7 +69,10 @@ std::string use_of(const proto::TenantUse& use) {
 }  // namespace
 
 std::string role_text(const proto::Grant& grant) {
-  return grant.topics().empty() ? grant.role() : grant.role() + ":" + grant.topics();
+  std::string text = grant.role();
+  if (!grant.topics().empty() || !grant.types().empty()) text += ":" + grant.topics();
+  if (!grant.types().empty()) text += ":" + grant.types();
+  return text;
 }
 
 void tenant_fields(JsonLine* line, const proto::Tenant& tenant) {
@@ -103,6 +106,7 @@ void principal_fields(JsonLine* line, const proto::Principal& principal) {
       .boolean("disabled", principal.disabled())
       .raw("subjects", array_of(principal.subjects()))
       .number("keys", principal.keys())
+      .time_or_null("password_set", principal.password_set_us())
       .text("created", format_time_us(principal.created_us()))
       .number("version", static_cast<int64_t>(principal.version()));
 }
@@ -120,7 +124,8 @@ void me_fields(JsonLine* line, const proto::MeOk& me) {
       .text("principal", me.principal())
       .raw("roles", roles_of(me.grants()))
       .boolean("platform", me.platform())
-      .boolean("anonymous", me.anonymous());
+      .boolean("anonymous", me.anonymous())
+      .boolean("password", me.password());
   line->text_or_null("key",
                      me.key().empty() ? std::nullopt : std::optional<std::string_view>(me.key()));
   line->time_or_null("expires", me.key_expires_us());

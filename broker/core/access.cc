@@ -1,10 +1,14 @@
 #include "broker/core/access.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 
 #include "broker/core/catalog.h"
+#include "broker/limits.h"
+#include "metrics/utf8.h"
 
 namespace headrace::core {
 namespace {
@@ -68,7 +72,15 @@ PrincipalPtr holder_of(const CatalogSnapshot& catalog, std::string_view text, co
 
 Error authenticate(const CatalogSnapshot& catalog, const Credentials& credentials, int64_t wall_us,
                    Caller* caller) {
-  if (!credentials.api_key.empty()) {
+  if (credentials.authenticated != nullptr) {
+    const Principal& then = *credentials.authenticated;
+    caller->principal = catalog.principal(then.tenant, then.name);
+    if (caller->principal == nullptr || caller->principal->id != then.id ||
+        caller->principal->password != then.password) {
+      return Error(ErrorCode::unauthenticated, "the password was changed meanwhile");
+    }
+    caller->by_password = true;
+  } else if (!credentials.api_key.empty()) {
     const ApiKey* key = nullptr;
     caller->principal = holder_of(catalog, credentials.api_key, &key);
     if (caller->principal == nullptr) {
@@ -129,6 +141,14 @@ bool TenantContext::may(Permission permission, std::string_view topic) const {
   return caller_ == nullptr || caller_->rights.may(permission, topic);
 }
 
+Error TenantContext::require_type(std::string_view topic, std::string_view type) const {
+  if (caller_ == nullptr || caller_->rights.may_publish(topic, type)) return {};
+  std::string what = " on topic '" + std::string(topic);
+  what += type.empty() ? "' without a type"
+                       : "' events of type '" + clean_utf8(type, limits::kNameMax) + "'";
+  return lacks(actor(), Permission::publish, what);
+}
+
 Error TenantContext::require(Permission permission) const {
   if (caller_ == nullptr || caller_->rights.everywhere(permission)) return {};
   if (permission == Permission::platform && caller_->platform) return {};
@@ -138,6 +158,26 @@ Error TenantContext::require(Permission permission) const {
 Error TenantContext::require(Permission permission, std::string_view topic) const {
   if (may(permission, topic)) return {};
   return lacks(actor(), permission, " on topic '" + std::string(topic) + "'");
+}
+
+Claim Access::claim(const CatalogSnapshot& catalog, std::string_view tenant,
+                    std::string_view user) {
+  const TenantPtr home = catalog.tenant(tenant.empty() ? "default" : tenant);
+  Claim claim;
+  if (home != nullptr) claim.holder = catalog.principal(home->id, user);
+  // Made up in any case, so that it takes the same time.
+  const TenantPtr node = catalog.tenant(kDefaultTenant);
+  const std::string of = std::string(tenant) + '\0' + std::string(user);
+  unsigned char made[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  const std::string& secret = node->login_secret;
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(of.data()), of.size(), made, &size);
+  claim.secrets.salt.assign(reinterpret_cast<const char*>(made), limits::kSaltBytes);
+  claim.secrets.iterations = limits::kPasswordIterations;
+  if (claim.holder != nullptr && !claim.holder->password) claim.holder = nullptr;
+  if (claim.holder != nullptr) claim.secrets = claim.holder->password->secrets;
+  return claim;
 }
 
 TenantContext Access::anonymous() {
@@ -163,7 +203,7 @@ Error Access::enter(const CatalogSnapshot& catalog, const AnonymousRule& rule,
   Caller caller;
   const bool certified =
       !credentials.subject.empty() && catalog.subject_holder(credentials.subject) != nullptr;
-  if (!credentials.api_key.empty() || certified) {
+  if (!credentials.api_key.empty() || certified || credentials.authenticated != nullptr) {
     if (Error error = authenticate(catalog, credentials, wall_us, &caller)) return error;
   } else if (anonymous_allowed(catalog, rule)) {
     caller = anonymous_caller();
@@ -214,6 +254,7 @@ Error Access::recheck(const TenantContext& context, const CatalogSnapshot& catal
   if (now == caller.principal) return {};
   // What else changed of it does not matter: not of whom this is.
   const auto same_key = [&] {
+    if (caller.by_password) return now->password == caller.principal->password;
     if (caller.key.empty()) return now->subjects == caller.principal->subjects;
     const auto at = std::ranges::find(now->keys, caller.key, &ApiKey::id);
     return at != now->keys.end() && at->expires_us == caller.expires_us;

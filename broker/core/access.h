@@ -27,6 +27,10 @@ struct Caller {
   PrincipalPtr principal;  // null: the anonymous
   std::string key;         // id of the API key, if it was one
   int64_t expires_us = 0;  // then the key is no longer good; 0: never
+  bool by_password = false;
+
+  // As credentials are listed; empty: none that has an id.
+  std::string_view credential() const { return by_password ? kPasswordId : std::string_view(key); }
 };
 
 class TenantContext {
@@ -40,6 +44,9 @@ class TenantContext {
   // Anywhere in the tenant: for what needs a topic, the topic is asked about next.
   bool may(Permission permission) const;
   bool may(Permission permission, std::string_view topic) const;
+  // Of what is published to this topic some types are refused, by require_type().
+  bool types_limited() const { return caller_ != nullptr && caller_->rights.types_limited(); }
+  Error require_type(std::string_view topic, std::string_view type) const;
   // forbidden, naming the permission; for all topics.
   Error require(Permission permission) const;
   Error require(Permission permission, std::string_view topic) const;
@@ -60,8 +67,16 @@ struct Credentials {
   std::string tenant;     // empty: the caller's own
   std::string as_tenant;  // of a platform admin: another one
   std::string reason;     // for that
+  // Who has proven to know its password, as the catalog had it then; before all others.
+  PrincipalPtr authenticated;
 
-  bool none() const { return api_key.empty() && subject.empty(); }
+  bool none() const { return api_key.empty() && subject.empty() && authenticated == nullptr; }
+};
+
+// Whom somebody claims to be who is about to prove that they know the password.
+struct Claim {
+  PrincipalPtr holder;         // null: there is no such one, or it has no password
+  sasl::ScramSecrets secrets;  // made up then, always the same: nobody can tell
 };
 
 // auth.anonymous, and where the caller came in.
@@ -77,6 +92,9 @@ class Access {
   // tenant_suspended, forbidden, invalid_request. `wall_us`: now.
   static Error enter(const CatalogSnapshot& catalog, const AnonymousRule& rule,
                      const Credentials& credentials, int64_t wall_us, TenantContext* context);
+  // `tenant` empty: `default`.
+  static Claim claim(const CatalogSnapshot& catalog, std::string_view tenant,
+                     std::string_view user);
   // Whether what let a caller in still does; access_changed, or why not.
   static Error recheck(const TenantContext& context, const CatalogSnapshot& catalog,
                        const AnonymousRule& rule, int64_t wall_us);

@@ -67,6 +67,7 @@ struct Request {
     create_principal,
     update_principal,
     delete_principal,
+    set_password,
     create_key,
     revoke_key,
     list_keys,

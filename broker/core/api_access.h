@@ -79,6 +79,19 @@ struct DeletePrincipal final : RequestOf<Request::Kind::delete_principal> {
   std::string name;
 };
 
+// Derived by a worker and then forgotten; salts are made where the request comes from. An empty
+// password: the principal has none from now on.
+struct SetPassword final : RequestOf<Request::Kind::set_password> {
+  using RequestOf::RequestOf;
+  ~SetPassword() override;  // wipes the password
+  std::string principal;
+  std::string password;
+  std::string salt;
+  std::string login_secret;     // taken if the node has none yet
+  PrincipalPtr holder;          // out
+  bool anonymous_ends = false;  // out: callers without credentials are no longer let in
+};
+
 // The secret is made, and shown once, where the request comes from.
 struct CreateKey final : RequestOf<Request::Kind::create_key> {
   using RequestOf::RequestOf;
@@ -114,7 +127,7 @@ struct ListKeys final : RequestOf<Request::Kind::list_keys> {
 // A caller came in by this key: noted at most once a minute.
 struct NoteKeyUse final : RequestOf<Request::Kind::note_key_use> {
   using RequestOf::RequestOf;
-  std::string id;
+  std::string id;  // kPasswordId: the caller's password
 };
 
 // What the catalog does not change by, but the tenant's audit trail has to tell: durable when it is

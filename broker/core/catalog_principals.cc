@@ -36,14 +36,36 @@ std::string text_of_subjects(const Principal& principal) {
   return text;
 }
 
+// Row of when a credential was used last: keys' ids have 48 bits, so a password's is none of them.
+uint64_t number_of_password(const Principal& principal) {
+  return uint64_t{1} << 63 | principal.id.value();
+}
+
 uint64_t number_of(std::string_view key_id) {
   uint64_t number = 0;
   std::from_chars(key_id.data(), key_id.data() + key_id.size(), number, 16);
   return number;
 }
 
-// Whether `who` holds all that the principal holds.
-Error check_covers(const TenantContext& who, const Principal& principal) {
+Error check_principal(const Principal& principal) {
+  for (const Grant& grant : principal.grants) {
+    if (grant.types.empty() || grant.role == Role::producer) continue;
+    return Error(ErrorCode::invalid_request,
+                 "types: only producers are held to some, not " + to_string(grant));
+  }
+  if (principal.grants.size() > limits::kGrantsPerPrincipal) {
+    return Error(ErrorCode::limit_reached,
+                 std::to_string(limits::kGrantsPerPrincipal) + " roles per principal");
+  }
+  if (principal.platform && principal.tenant != kDefaultTenant) {
+    return Error(ErrorCode::invalid_request, "platform: only principals of tenant 'default'");
+  }
+  return {};
+}
+
+}  // namespace
+
+Error CatalogStore::check_covers(const TenantContext& who, const Principal& principal) {
   const Caller* caller = who.caller();
   if (caller == nullptr) return {};
   if (principal.platform && !caller->platform) {
@@ -57,19 +79,6 @@ Error check_covers(const TenantContext& who, const Principal& principal) {
   }
   return {};
 }
-
-Error check_principal(const TenantContext& who, const Principal& principal) {
-  if (principal.grants.size() > limits::kGrantsPerPrincipal) {
-    return Error(ErrorCode::limit_reached,
-                 std::to_string(limits::kGrantsPerPrincipal) + " roles per principal");
-  }
-  if (principal.platform && principal.tenant != kDefaultTenant) {
-    return Error(ErrorCode::invalid_request, "platform: only principals of tenant 'default'");
-  }
-  return check_covers(who, principal);
-}
-
-}  // namespace
 
 void CatalogStore::put_principal(const PrincipalPtr& principal) {
   auto& catalog = stage();
@@ -88,6 +97,9 @@ void CatalogStore::remove_principal(const Principal& principal) {
                 storage::catalog_key(principal.tenant, kPrincipalEntity, principal.id.value()));
   for (const ApiKey& key : principal.keys) {
     writes.remove(place, storage::key_use_key(principal.tenant, number_of(key.id)));
+  }
+  if (principal.password) {
+    writes.remove(place, storage::key_use_key(principal.tenant, number_of_password(principal)));
   }
   catalog.erase(principal);
 }
@@ -136,7 +148,8 @@ void CatalogStore::create_principal(std::unique_ptr<CreatePrincipal> request) {
   principal->platform = request->platform;
   principal->subjects = request->subjects;
   principal->created_us = ctx_->now().wall_us;
-  if (Error error = check_principal(request->tenant, *principal)) return refuse(std::move(error));
+  if (Error error = check_principal(*principal)) return refuse(std::move(error));
+  if (Error error = check_covers(request->tenant, *principal)) return refuse(std::move(error));
   if (const PrincipalPtr existing = newest_->principal(tenant, request->name)) {
     if (!request->if_missing || existing->grants != principal->grants ||
         existing->platform != principal->platform || existing->subjects != principal->subjects) {
@@ -180,7 +193,8 @@ void CatalogStore::update_principal(std::unique_ptr<UpdatePrincipal> request) {
   if (request->subjects) changed->subjects = *request->subjects;
   if (request->platform) changed->platform = *request->platform;
   if (request->disabled) changed->disabled = *request->disabled;
-  if (Error error = check_principal(request->tenant, *changed)) return refuse(std::move(error));
+  if (Error error = check_principal(*changed)) return refuse(std::move(error));
+  if (Error error = check_covers(request->tenant, *changed)) return refuse(std::move(error));
   if (Error error = check_subjects(changed->subjects, existing.get())) {
     return refuse(std::move(error));
   }
@@ -300,7 +314,9 @@ void CatalogStore::list_keys(std::unique_ptr<ListKeys> request) {
       if (status != storage::Status::ok) request->error = Error(from_store(status), "keys");
       for (const Row& row : rows) {
         const auto found = std::ranges::find_if(request->rows, [&](const ListKeys::Row& one) {
-          return storage::key_use_key(place.tenant, number_of(one.key.id)) == row.key;
+          const uint64_t number =
+              one.key.id == kPasswordId ? number_of_password(*one.holder) : number_of(one.key.id);
+          return storage::key_use_key(place.tenant, number) == row.key;
         });
         if (found == request->rows.end() || row.value.size() != sizeof(int64_t)) continue;
         found->last_used_us = load_be<int64_t>(row.value.data());
@@ -315,12 +331,17 @@ void CatalogStore::list_keys(std::unique_ptr<ListKeys> request) {
        at != newest_->principals.end() && at->first.first == tenant; ++at) {
     if (!request->principal.empty() && at->first.second != request->principal) break;
     for (const ApiKey& key : at->second->keys) request->rows.push_back({at->second, key, 0});
+    if (!at->second->password) continue;
+    ApiKey password;  // is no key, but is listed with them
+    password.id = kPasswordId;
+    password.created_us = at->second->password->set_us;
+    request->rows.push_back({at->second, std::move(password), 0});
   }
   auto* uses = new Uses;
   uses->place = storage::state_place(tenant);
   uses->from = storage::state_prefix(tenant, storage::StateKind::key_use);
   uses->to = uses->from.after_prefix();
-  uses->max_rows = limits::kPrincipalsPerTenant * limits::kKeysPerPrincipal;
+  uses->max_rows = limits::kPrincipalsPerTenant * (limits::kKeysPerPrincipal + 1);
   uses->sink = ctx_->sink();
   uses->ctx = ctx_;
   uses->request = std::move(request);
@@ -330,13 +351,17 @@ void CatalogStore::list_keys(std::unique_ptr<ListKeys> request) {
 // Not synced for its own sake: it is lost with a crash of the next second.
 void CatalogStore::note_key_use(RequestPtr request) {
   const auto& use = as<NoteKeyUse>(*request);
-  const PrincipalPtr holder = newest_->key_holder(use.id);
+  const bool by_password = use.id == kPasswordId;
+  const Caller* caller = use.tenant.caller();
+  const PrincipalPtr holder = !by_password        ? newest_->key_holder(use.id)
+                              : caller == nullptr ? nullptr
+                                                  : caller->principal;
   if (holder != nullptr) {
+    const uint64_t number = by_password ? number_of_password(*holder) : number_of(use.id);
     std::string row(sizeof(int64_t), '\0');
     store_be(reinterpret_cast<std::byte*>(row.data()), ctx_->now().wall_us);
     ctx_->writes(nullptr).put(storage::state_place(holder->tenant),
-                              storage::key_use_key(holder->tenant, number_of(use.id)),
-                              std::move(row));
+                              storage::key_use_key(holder->tenant, number), std::move(row));
   }
   ctx_->reply(std::move(request));
 }

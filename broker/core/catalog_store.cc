@@ -228,6 +228,8 @@ void CatalogStore::handle(RequestPtr request) {
       return update_principal(cast<UpdatePrincipal>(std::move(request)));
     case Request::Kind::delete_principal:
       return delete_principal(cast<DeletePrincipal>(std::move(request)));
+    case Request::Kind::set_password:
+      return set_password(cast<SetPassword>(std::move(request)));
     case Request::Kind::create_key:
       return create_key(cast<CreateKey>(std::move(request)));
     case Request::Kind::revoke_key:

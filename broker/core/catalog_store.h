@@ -29,6 +29,7 @@ struct DiffSchemas;
 struct ListKeys;
 struct RegisterSchema;
 struct RevokeKey;
+struct SetPassword;
 struct SetSchemaMode;
 struct SetQuotas;
 struct SetTenantState;
@@ -84,9 +85,16 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   void create_principal(std::unique_ptr<CreatePrincipal> request);
   void update_principal(std::unique_ptr<UpdatePrincipal> request);
   void delete_principal(std::unique_ptr<DeletePrincipal> request);
+  // catalog_passwords.cc
+  struct PasswordJob;
+  void set_password(std::unique_ptr<SetPassword> request);
+  void finish_password(std::unique_ptr<SetPassword> request, std::optional<Password> password);
+  // catalog_principals.cc
   void create_key(std::unique_ptr<CreateKey> request);
   void revoke_key(std::unique_ptr<RevokeKey> request);
   void list_keys(std::unique_ptr<ListKeys> request);
+  // Whether `who` holds all that the principal holds.
+  static Error check_covers(const TenantContext& who, const Principal& principal);
   void note_key_use(RequestPtr request);
   void note_action(RequestPtr request);
   void put_principal(const PrincipalPtr& principal);
@@ -153,6 +161,7 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   };
   std::map<TenantId, Receipt> receipts_;  // of tenants that are being deleted, since the last load
   size_t schema_jobs_ = 0;                // at the workers
+  size_t password_jobs_ = 0;              // likewise
   std::map<uint32_t, std::shared_ptr<SchemaType>> loaded_types_;  // while loading
   int64_t next_producer_ = 0;
   int64_t producer_block_end_ = 0;

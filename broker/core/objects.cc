@@ -442,6 +442,9 @@ void ShardObjects::cancel_delayed(std::unique_ptr<CancelDelayed> typed) {
   RequestPtr request = std::move(typed);
   auto& cancel = as<CancelDelayed>(*request);
   const TopicPtr topic = cancel.topic;
+  // Whoever is held to some types takes back nothing: what waits may be of others.
+  request->error = request->tenant.require_type(topic->name, "");
+  if (request->error) return ctx_->reply(std::move(request));
   if (!all_ready(topic, request)) return;
   std::vector<std::shared_ptr<Partition>> partitions;
   for (uint32_t i = 0; i < topic->partitions; ++i) {

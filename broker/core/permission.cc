@@ -70,7 +70,8 @@ std::string role_names() {
 
 std::string to_string(const Grant& grant) {
   std::string text(to_string(grant.role));
-  if (!grant.topics.empty()) text += ":" + grant.topics;
+  if (!grant.topics.empty() || !grant.types.empty()) text += ":" + grant.topics;
+  if (!grant.types.empty()) text += ":" + grant.types;
   return text;
 }
 
@@ -80,22 +81,35 @@ std::optional<Grant> parse_grant(std::string_view text) {
   if (!role) return std::nullopt;
   Grant grant{*role, {}};
   if (colon == std::string_view::npos) return grant;
-  grant.topics = text.substr(colon + 1);
-  // An empty prefix would be everything, which is written without a colon.
-  if (check_name("topics", grant.topics)) return std::nullopt;
+  text.remove_prefix(colon + 1);
+  const size_t second = text.find(':');
+  grant.topics = text.substr(0, second);
+  if (second != std::string_view::npos) grant.types = text.substr(second + 1);
+  // An empty prefix would be everything, which is written without a colon; of all topics some
+  // types: ROLE::TYPES.
+  const bool all_topics = grant.topics.empty() && second != std::string_view::npos;
+  if (!all_topics && check_name("topics", grant.topics)) return std::nullopt;
+  if (second == std::string_view::npos) return grant;
+  if (check_name("types", grant.types) || *role != Role::producer) return std::nullopt;
   return grant;
 }
 
 Rights::Rights(const std::vector<Grant>& grants) {
   for (const Grant& grant : grants) {
-    const Permissions permissions = permissions_of(grant.role);
+    Permissions permissions = permissions_of(grant.role);
     somewhere_ |= permissions;
+    if (!grant.types.empty()) {
+      types_limited_ = true;
+      parts_.push_back({grant.topics, grant.types, bit(Permission::publish)});
+      permissions &= ~bit(Permission::publish);
+    }
     if (grant.topics.empty()) {
       everywhere_ |= permissions;
     } else {
-      parts_.push_back({grant.topics, permissions});
+      parts_.push_back({grant.topics, "", permissions});
     }
   }
+  if (everywhere(Permission::publish)) types_limited_ = false;
 }
 
 bool Rights::may(Permission permission, std::string_view topic) const {
@@ -105,11 +119,20 @@ bool Rights::may(Permission permission, std::string_view topic) const {
   });
 }
 
+bool Rights::may_publish(std::string_view topic, std::string_view type) const {
+  if (everywhere(Permission::publish)) return true;
+  return std::ranges::any_of(parts_, [&](const Part& part) {
+    return (part.permissions & bit(Permission::publish)) != 0 && topic.starts_with(part.prefix) &&
+           type.starts_with(part.types);
+  });
+}
+
 bool Rights::covers(const Grant& grant) const {
   Permissions missing = permissions_of(grant.role) & ~everywhere_;
-  if (grant.topics.empty()) return missing == 0;
   for (const Part& part : parts_) {
-    if (grant.topics.starts_with(part.prefix)) missing &= ~part.permissions;
+    if (grant.topics.starts_with(part.prefix) && grant.types.starts_with(part.types)) {
+      missing &= ~part.permissions;
+    }
   }
   return missing == 0;
 }

@@ -53,10 +53,13 @@ std::string role_names();  // "producer, consumer, …", for messages
 struct Grant {
   Role role = Role::consumer;
   std::string topics;  // prefix of the topics that it is for; empty: all, and what has no topic
+  // Prefix of the types of events that it may publish; empty: all. Of producers only: what may be
+  // read is not parted by types.
+  std::string types = {};
 
   bool operator==(const Grant&) const = default;
 };
-// ROLE or ROLE:PREFIX, as people write it.
+// ROLE, ROLE:TOPICS or ROLE:TOPICS:TYPES, as people write it.
 std::string to_string(const Grant& grant);
 std::optional<Grant> parse_grant(std::string_view text);
 
@@ -71,6 +74,9 @@ class Rights {
   // For some topic at least.
   bool somewhere(Permission permission) const { return (somewhere_ & bit(permission)) != 0; }
   bool may(Permission permission, std::string_view topic) const;
+  // Some topic may be published to with events of some types only.
+  bool types_limited() const { return types_limited_; }
+  bool may_publish(std::string_view topic, std::string_view type) const;
   // Whoever has these rights may give this grant to somebody: it holds nothing that they lack.
   bool covers(const Grant& grant) const;
 
@@ -79,9 +85,11 @@ class Rights {
   Permissions somewhere_ = everywhere_;
   struct Part {
     std::string prefix;
+    std::string types;  // likewise, of what is published
     Permissions permissions;
   };
   std::vector<Part> parts_;  // with a prefix
+  bool types_limited_ = false;
 };
 
 }  // namespace headrace::core

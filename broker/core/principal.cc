@@ -15,6 +15,20 @@ std::string_view bytes_of(const Sha256& hash) {
   return {reinterpret_cast<const char*>(hash.data()), hash.size()};
 }
 
+bool decode(const records::Password& row, Password* to) {
+  sasl::ScramSecrets& secrets = to->secrets;
+  if (row.stored_key().size() != sizeof(Sha256) || row.server_key().size() != sizeof(Sha256) ||
+      row.salt().empty() || row.iterations() < sasl::kIterationsMin) {
+    return false;
+  }
+  secrets.salt = row.salt();
+  secrets.iterations = row.iterations();
+  std::ranges::copy(row.stored_key(), reinterpret_cast<char*>(secrets.stored_key.data()));
+  std::ranges::copy(row.server_key(), reinterpret_cast<char*>(secrets.server_key.data()));
+  to->set_us = row.set_us();
+  return true;
+}
+
 }  // namespace
 
 std::string_view to_string(Tenant::State state) {
@@ -56,6 +70,7 @@ std::string encode(const Tenant& tenant) {
     if (limit > 0) (*row.mutable_quotas())[info(static_cast<Quota>(i)).number] = limit;
   }
   if (tenant.quotas.weight != 1) row.set_weight(tenant.quotas.weight);
+  row.set_login_secret(tenant.login_secret);
   return row.SerializeAsString();
 }
 
@@ -74,6 +89,7 @@ std::optional<Tenant> decode_tenant(TenantId id, std::string_view bytes) {
     if (limit != row.quotas().end()) tenant.quotas.limits[i] = limit->second;
   }
   if (row.weight() != 0) tenant.quotas.weight = row.weight();
+  tenant.login_secret = row.login_secret();
   if (check_quotas(tenant.quotas)) return std::nullopt;
   tenant.use = std::make_shared<TenantUse>();
   tenant.use->weight.store(tenant.quotas.weight, std::memory_order_relaxed);
@@ -88,6 +104,7 @@ std::string encode(const Principal& principal) {
     auto* to = row.add_grants();
     to->set_role(static_cast<uint32_t>(grant.role));
     to->set_topics(grant.topics);
+    to->set_types(grant.types);
   }
   row.set_platform(principal.platform);
   row.set_disabled(principal.disabled);
@@ -101,6 +118,15 @@ std::string encode(const Principal& principal) {
     to->set_note(key.note);
   }
   for (const std::string& subject : principal.subjects) row.add_subjects(subject);
+  if (principal.password) {
+    const sasl::ScramSecrets& secrets = principal.password->secrets;
+    auto* to = row.mutable_password();
+    to->set_salt(secrets.salt);
+    to->set_iterations(secrets.iterations);
+    to->set_stored_key(std::string(bytes_of(secrets.stored_key)));
+    to->set_server_key(std::string(bytes_of(secrets.server_key)));
+    to->set_set_us(principal.password->set_us);
+  }
   return row.SerializeAsString();
 }
 
@@ -115,7 +141,7 @@ std::optional<Principal> decode_principal(TenantId tenant, PrincipalId id, std::
   for (const auto& grant : row.grants()) {
     const auto role = role_of(grant.role());
     if (!role) return std::nullopt;
-    principal.grants.push_back({*role, grant.topics()});
+    principal.grants.push_back({*role, grant.topics(), grant.types()});
   }
   principal.platform = row.platform();
   principal.disabled = row.disabled();
@@ -127,6 +153,10 @@ std::optional<Principal> decode_principal(TenantId tenant, PrincipalId id, std::
     principal.keys.push_back(std::move(to));
   }
   for (const auto& subject : row.subjects()) principal.subjects.push_back(subject);
+  if (row.has_password()) {
+    Password& to = principal.password.emplace();
+    if (!decode(row.password(), &to)) return std::nullopt;
+  }
   return principal;
 }
 

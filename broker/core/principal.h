@@ -15,6 +15,7 @@
 #include "broker/core/permission.h"
 #include "broker/core/quotas.h"
 #include "metrics/sha256.h"
+#include "sasl/scram.h"
 #include "storage/types.h"
 
 namespace headrace::core {
@@ -28,7 +29,8 @@ struct Tenant {
   int64_t created_us = 0;
   bool dedicated = false;  // has log families of its own
   Quotas quotas;
-  TenantUsePtr use;  // of this node; never null in a catalog
+  std::string login_secret;  // of `default`: what salts of unknown users are made of
+  TenantUsePtr use;          // of this node; never null in a catalog
 };
 using TenantPtr = std::shared_ptr<const Tenant>;
 std::string_view to_string(Tenant::State state);
@@ -48,6 +50,16 @@ struct ApiKey {
 std::optional<std::string_view> key_id(std::string_view text);
 bool is_key_id(std::string_view id);
 
+// Of the password itself nothing is kept.
+struct Password {
+  sasl::ScramSecrets secrets;
+  int64_t set_us = 0;
+
+  bool operator==(const Password&) const = default;
+};
+// What stands in the place of a key's id where credentials are listed; no key has it.
+constexpr std::string_view kPasswordId = "password";
+
 struct Principal {
   TenantId tenant;
   PrincipalId id;
@@ -59,9 +71,12 @@ struct Principal {
   uint64_t version = 1;
   std::vector<ApiKey> keys;
   std::vector<std::string> subjects;  // of client certificates, RFC 2253
+  std::optional<Password> password;
 
   // Somebody can come in as this one.
-  bool has_credentials() const { return !disabled && (!keys.empty() || !subjects.empty()); }
+  bool has_credentials() const {
+    return !disabled && (!keys.empty() || !subjects.empty() || password);
+  }
 };
 using PrincipalPtr = std::shared_ptr<const Principal>;
 

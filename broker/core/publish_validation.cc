@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/publish_types.h"
 #include "broker/limits.h"
 #include "metrics/counters.h"
 #include "metrics/log.h"
@@ -165,6 +166,10 @@ RequestPtr PublishValidation::admit(RequestPtr publish) {
                         : as<PublishBatch>(*publish).validated;
   if (validated || publish->tenant.caller() == nullptr) return publish;
   validated = true;
+  if (!admit_types(publish.get())) {
+    ctx_->reply(std::move(publish));
+    return nullptr;
+  }
   const Line line =
       publish->foreign ? Line(nullptr, ++foreign_) : Line(publish->requester, publish->origin);
   const auto at = lines_.empty() ? lines_.end() : lines_.find(line);

@@ -55,6 +55,8 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
               uint64_t member);
   // For `last used`: the meta shard is told at most once a minute and key.
   void note_key_use(const core::TenantContext& caller);
+  // Audited at most once a minute and principal.
+  void note_wrong_password(const core::Principal& of, const net::Endpoint& peer);
   // Counted; at most one a second is logged.
   void note_refusal(const net::Endpoint& peer, const core::Error& error);
   void mark_dirty(Session* session) { dirty_.push_back(session->origin()); }
@@ -92,7 +94,8 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   std::vector<uint64_t> paused_;             // may be able to go on
   std::vector<core::RequestPtr> detaching_;  // found the mailbox full: sent again next turn
   int64_t next_second_mono_us_ = 0;
-  std::unordered_map<std::string, int64_t> keys_used_;  // id → told when, monotonic
+  std::unordered_map<std::string, int64_t> keys_used_;          // id → told when, monotonic
+  std::unordered_map<std::string, int64_t> passwords_refused_;  // likewise
   int64_t next_refusal_log_mono_us_ = 0;
   uint64_t refusals_unlogged_ = 0;
   bool draining_ = false;

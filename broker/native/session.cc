@@ -58,18 +58,14 @@ void Session::on_frame(net::native::Frame&& frame) {
   if (handler == nullptr) {
     return fail(header, core::Error(core::ErrorCode::unknown_message, std::to_string(header.type)));
   }
-  const bool hello = header.type == static_cast<uint16_t>(MessageType::hello);
-  if (hello == greeted()) {
-    return farewell(hello ? core::Error(core::ErrorCode::invalid_request, "hello comes once")
-                          : core::Error(core::ErrorCode::hello_required));
-  }
-  if (!hello && reactor().catalog()->version == 0) {
+  if (core::Error error = check_turn(header.type)) return farewell(error);
+  if (greeted() && reactor().catalog()->version == 0) {
     // Just started: what exists is not known yet, and nobody may be told that it does not.
     core::Error error(core::ErrorCode::loading, "the catalog");
     error.retry_after_ms = 100;
     return fail(header, error);
   }
-  if (!hello) {
+  if (greeted()) {
     if (!still_welcome()) return;
     if (!tenant_->may(handler->permission)) {
       return fail(header, tenant_->require(handler->permission));
@@ -79,6 +75,20 @@ void Session::on_frame(net::native::Frame&& frame) {
   handler->run(*this, std::move(frame));
   if (is_publish(header.type)) saw_publish_ = true;
   update_flow();
+}
+
+// hello, then what its mechanism needs, then all the rest.
+core::Error Session::check_turn(uint16_t type) const {
+  const bool hello = type == static_cast<uint16_t>(MessageType::hello);
+  const bool proof = type == static_cast<uint16_t>(MessageType::authenticate);
+  if (login_ != nullptr) {
+    if (proof) return {};
+    return {core::ErrorCode::bad_authentication, "authenticate comes now"};
+  }
+  if (hello && greeted()) return {core::ErrorCode::invalid_request, "hello comes once"};
+  if (proof && greeted()) return {core::ErrorCode::bad_authentication, "hello named no mechanism"};
+  if (!hello && !greeted()) return core::Error(core::ErrorCode::hello_required);
+  return {};
 }
 
 core::Error Session::greet(core::TenantContext tenant, std::string client, CodecSet codecs) {
@@ -372,12 +382,17 @@ void Session::on_second(const Time& now) {
   if (connection_.received_bytes() - heard_bytes_ >= limits::kProgressBytes) heard();
   if (greeted() && !still_welcome()) return;
   const int64_t silent_us = now.mono_us - heard_mono_us_;
-  const bool late = !greeted() && now.mono_us - opened_mono_us_ > server_->options().handshake_us;
+  // Deriving a key takes the client its time.
+  const int64_t handshake_us =
+      server_->options().handshake_us + (login_ != nullptr ? limits::kAuthenticateUs : 0);
+  const bool late = !greeted() && now.mono_us - opened_mono_us_ > handshake_us;
   const bool silent = silent_us > server_->options().idle_us;
   if (!late && !silent) return;
   metrics::add(metrics::Counter::connections_timed_out);
-  farewell(core::Error(core::ErrorCode::timed_out, late ? "no hello within the handshake time"
-                                                        : "no frame within the idle time"));
+  farewell(core::Error(core::ErrorCode::timed_out, !late ? "no frame within the idle time"
+                                                   : login_
+                                                       ? "no proof within the handshake time"
+                                                       : "no hello within the handshake time"));
 }
 
 void Session::heard() {

@@ -17,6 +17,7 @@
 
 #include "broker/core/api.h"
 #include "broker/native/group_subscription.h"
+#include "broker/native/login.h"
 #include "broker/native/recode.h"
 #include "broker/native/subscription.h"
 #include "broker/runtime/reactor.h"
@@ -67,6 +68,9 @@ class Session final : public net::FrameSink {
   // Of the frame that is being handled: what it needs, on this topic.
   core::Error may(std::string_view topic) const { return tenant_->require(permission_, topic); }
   bool greeted() const { return tenant_.has_value(); }
+  // Between hello and the proof of who says it; else nullptr.
+  std::unique_ptr<Login> take_login() { return std::move(login_); }
+  void go_on_with(std::unique_ptr<Login> login) { login_ = std::move(login); }
   // quota_reached: the tenant has as many connections as it may.
   core::Error greet(core::TenantContext tenant, std::string client, CodecSet codecs);
   const std::string& client() const { return client_; }
@@ -121,6 +125,7 @@ class Session final : public net::FrameSink {
     size_t bytes = 0;
     bool abandonable = false;  // a wait for events: nobody loses anything if it is dropped
   };
+  core::Error check_turn(uint16_t type) const;
   core::Error count_connection();
   bool still_welcome();  // else it has said farewell
   void maybe_finish();
@@ -133,6 +138,7 @@ class Session final : public net::FrameSink {
   const net::Endpoint peer_;
   const uint64_t origin_;
   net::Connection connection_;
+  std::unique_ptr<Login> login_;
   std::optional<core::TenantContext> tenant_;
   core::TenantUsePtr use_;        // since hello
   bool counted_ = false;          // among the tenant's connections

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/limits.h"
 #include "metrics/base64.h"
 #include "metrics/check.h"
 
@@ -34,6 +35,10 @@ NewKey make_key() {
   made.text = "hr_" + made.key.id + "_" + base64url(random_bytes(32));
   made.key.hash = sha256({made.text});
   return made;
+}
+
+NewSalts make_salts() {
+  return {random_bytes(limits::kSaltBytes), random_bytes(sizeof(Sha256))};
 }
 
 }  // namespace headrace::runtime

@@ -14,4 +14,10 @@ struct NewKey {
 };
 NewKey make_key();
 
+struct NewSalts {
+  std::string salt;          // of one password
+  std::string login_secret;  // for a node that has none yet
+};
+NewSalts make_salts();
+
 }  // namespace headrace::runtime

@@ -154,6 +154,7 @@ struct PrincipalArguments {
   std::vector<std::string> roles, subjects;
   std::optional<bool> platform, disabled;
   bool if_missing = false;
+  bool password_stdin = false, no_password = false;
 };
 
 struct KeyArguments {

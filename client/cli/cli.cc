@@ -40,6 +40,12 @@ void add_connect_flags(CLI::App* app, ConnectArguments* connect) {
   app->add_option("--api-key-file", connect->api_key_file,
                   "file with the API key [HEADRACE_API_KEY holds it]")
       ->group(group);
+  app->add_option("--user", connect->user, "principal that logs in with a password [by key]")
+      ->envname("HEADRACE_USER")
+      ->group(group);
+  app->add_option("--password-file", connect->password_file,
+                  "file with its password [HEADRACE_PASSWORD, else it is asked for]")
+      ->group(group);
   app->add_option("--as-tenant", connect->as_tenant,
                   "platform admins: act in another tenant; audited")
       ->group(group);

@@ -40,6 +40,8 @@ struct ConnectArguments {
   std::string server_name;  // in the broker's certificate; empty: the host
   std::string tenant;       // empty: the key's own, or `default`
   std::string api_key_file;
+  std::string user;  // logs in with a password instead of a key
+  std::string password_file;
   std::string as_tenant;
   std::string reason;
   int64_t timeout_ms = 30'000;

@@ -1,5 +1,10 @@
 #include "client/cli/connect.h"
 
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cctype>
 #include <cstdlib>
 #include <fstream>
 
@@ -27,21 +32,52 @@ client::Result<client::TlsOptions> server_tls(const ConnectArguments& connect) {
   return options;
 }
 
-client::Result<std::string> api_key(const ConnectArguments& connect) {
-  std::string key;
-  if (connect.api_key_file.empty()) {
-    const char* const set = std::getenv("HEADRACE_API_KEY");
-    if (set != nullptr) key = set;
-  } else {
-    std::ifstream file(connect.api_key_file);
-    std::getline(file, key);
-    if (!file && key.empty()) {
-      return client::bad_argument("--api-key-file: cannot read a key from '" +
-                                  connect.api_key_file + "'");
-    }
+client::Result<std::string> read_secret(const std::string& path, const char* flag) {
+  std::string secret;
+  std::ifstream file(path == "-" ? "/dev/stdin" : path);
+  std::getline(file, secret);
+  if (!file && secret.empty()) {
+    return client::bad_argument(std::string(flag) + ": cannot read from '" + path + "'");
   }
   const auto space = [](char c) { return c == ' ' || c == '\r' || c == '\n' || c == '\t'; };
-  while (!key.empty() && space(key.back())) key.pop_back();
+  while (!secret.empty() && space(secret.back())) secret.pop_back();
+  return secret;
+}
+
+client::Result<std::string> ask_secret(const std::string& prompt) {
+  std::fstream terminal("/dev/tty");
+  const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+  termios shown{};
+  if (fd < 0 || !terminal || tcgetattr(fd, &shown) != 0) {
+    if (fd >= 0) close(fd);
+    return client::bad_argument("there is no terminal to ask for the password on");
+  }
+  termios hidden = shown;
+  hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  tcsetattr(fd, TCSAFLUSH, &hidden);
+  std::string secret;
+  terminal << prompt << std::flush;
+  std::getline(terminal, secret);
+  tcsetattr(fd, TCSAFLUSH, &shown);
+  close(fd);
+  terminal.clear();
+  terminal << '\n' << std::flush;
+  return secret;
+}
+
+client::Result<std::string> password(const ConnectArguments& connect) {
+  if (!connect.password_file.empty()) {
+    return read_secret(connect.password_file, "--password-file");
+  }
+  if (const char* set = std::getenv("HEADRACE_PASSWORD")) return std::string(set);
+  return ask_secret("password of " + connect.user + ": ");
+}
+
+client::Result<std::string> api_key(const ConnectArguments& connect) {
+  if (!connect.api_key_file.empty()) return read_secret(connect.api_key_file, "--api-key-file");
+  std::string key;
+  if (const char* set = std::getenv("HEADRACE_API_KEY")) key = set;
+  while (!key.empty() && std::isspace(static_cast<unsigned char>(key.back())) != 0) key.pop_back();
   return key;
 }
 
@@ -49,6 +85,9 @@ client::Result<client::HttpReply> call_http(const ConnectArguments& connect,
                                             const client::HttpCall& call, int64_t timeout_ms) {
   const client::Result<std::string> key = api_key(connect);
   if (!key.ok()) return key.error;
+  if (!connect.user.empty() && key->empty()) {
+    return client::bad_argument("--user: HTTP, which this verb speaks, takes API keys only");
+  }
   client::HttpHeaders headers;
   const auto add = [&](const char* name, const std::string& value) {
     if (!value.empty()) headers.emplace_back(name, value);

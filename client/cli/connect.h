@@ -17,6 +17,13 @@ client::Result<client::TlsOptions> server_tls(const ConnectArguments& connect);
 // From the file or the environment, never from the command line; empty: none.
 client::Result<std::string> api_key(const ConnectArguments& connect);
 
+// Of --user, from the file, the environment or the terminal.
+client::Result<std::string> password(const ConnectArguments& connect);
+// The first line of a file, `-`: of standard input; without what does not show at its end.
+client::Result<std::string> read_secret(const std::string& path, const char* flag);
+// Asked for on the terminal without showing it.
+client::Result<std::string> ask_secret(const std::string& prompt);
+
 // On the broker's HTTP side, with the caller's credentials.
 client::Result<client::HttpReply> call_http(const ConnectArguments& connect,
                                             const client::HttpCall& call, int64_t timeout_ms);

@@ -27,8 +27,9 @@ void add_principal_verbs(CLI::App& app, Invocation* invocation) {
   };
   const auto add_settings = [](CLI::App* sub, PrincipalArguments* given) {
     sub->add_option("--role", given->roles,
-                    "producer, consumer, operator, auditor, admin, owner or monitor; ROLE:PREFIX "
-                    "for the topics whose names begin so; may be repeated");
+                    "producer, consumer, operator, auditor, admin, owner or monitor; "
+                    "ROLE:PREFIX for the topics whose names begin so, producer:PREFIX:TYPES "
+                    "for events whose types begin so; may be repeated");
     sub->add_option("--subject", given->subjects,
                     "of a client certificate, RFC 2253; may be repeated");
   };
@@ -38,6 +39,8 @@ void add_principal_verbs(CLI::App& app, Invocation* invocation) {
   create->add_flag("--platform", made->platform,
                    "of tenant default: may make tenants, and act in any by --as-tenant");
   create->add_flag("--if-missing", made->if_missing, "an equal one is fine");
+  create->add_flag("--password-stdin", made->password_stdin,
+                   "with a password, the first line of standard input");
   verb("ls", "the principals of the tenant", list_principals);
   const auto [describe, described] = verb("describe", "one of them", list_principals);
   add_name(describe, described);
@@ -47,6 +50,12 @@ void add_principal_verbs(CLI::App& app, Invocation* invocation) {
   add_settings(update, changed);
   update->add_option("--platform", changed->platform, "true or false");
   update->add_option("--disabled", changed->disabled, "true: nobody comes in as this one");
+  const auto [password, secret] =
+      verb("password", "another one, asked for or read; open connections end", set_password);
+  add_name(password, secret);
+  password->add_flag("--password-stdin", secret->password_stdin,
+                     "the first line of standard input");
+  password->add_flag("--remove", secret->no_password, "none any more");
   const auto [remove, removed] = verb("delete", "with its keys", delete_principal);
   add_name(remove, removed);
 }

@@ -1,6 +1,7 @@
 // me; principals create / ls / describe / update / delete; keys create / ls / revoke
 
 #include "client/access.h"
+#include "client/cli/connect.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 #include "json/access.h"
@@ -24,14 +25,17 @@ std::string time_or(int64_t time_us, const char* otherwise) {
   return time_us > 0 ? format_time_us(time_us) : otherwise;
 }
 
-// ROLE or ROLE:PREFIX; the broker knows the roles.
+// ROLE, ROLE:TOPICS or ROLE:TOPICS:TYPES; the broker knows the roles.
 template <class Message>
 void add_grants(const std::vector<std::string>& roles, Message* to) {
   for (const std::string& role : roles) {
     const size_t colon = role.find(':');
     auto* grant = to->add_grants();
     grant->set_role(role.substr(0, colon));
-    if (colon != std::string::npos) grant->set_topics(role.substr(colon + 1));
+    if (colon == std::string::npos) continue;
+    const size_t second = role.find(':', colon + 1);
+    grant->set_topics(role.substr(colon + 1, second - colon - 1));
+    if (second != std::string::npos) grant->set_types(role.substr(second + 1));
   }
 }
 
@@ -60,6 +64,29 @@ int show_principal(const ConnectArguments& connect, const proto::Principal& prin
   return kDone;
 }
 
+// From standard input, or asked for twice; empty: none was wanted.
+client::Result<std::string> new_password(const PrincipalArguments& given, bool ask) {
+  if (given.password_stdin) return read_secret("-", "--password-stdin");
+  if (!ask) return std::string();
+  auto first = ask_secret("new password of " + given.principal + ": ");
+  if (!first.ok()) return first;
+  const auto second = ask_secret("once more: ");
+  if (second.ok() && second.value != first.value) {
+    return client::bad_argument("these were two different ones");
+  }
+  return first;
+}
+
+int put_password(const ConnectArguments& connect, client::Client& client,
+                 const std::string& principal, const std::string& password, const char* what) {
+  const auto reply = client::set_password(client, principal, password);
+  if (!reply.ok()) return report(reply.error);
+  if (reply->anonymous_ends()) {
+    std::fputs("from now on the broker lets nobody in without credentials\n", stderr);
+  }
+  return show_principal(connect, reply->principal(), what);
+}
+
 }  // namespace
 
 int show_me(const ConnectArguments& connect) {
@@ -76,6 +103,7 @@ int show_me(const ConnectArguments& connect) {
     out = me->principal() + " in tenant " + me->tenant() + ": " +
           text_of_roles(me->grants(), me->platform()) + "\n";
     if (me->anonymous()) out += "came in without credentials: this listener lets everybody in\n";
+    if (me->password()) out += "by password\n";
     if (!me->key().empty()) {
       out += "by API key " + me->key() + ", which expires " +
              time_or(me->key_expires_us(), "never") + "\n";
@@ -88,6 +116,8 @@ int show_me(const ConnectArguments& connect) {
 
 int create_principal(const ConnectArguments& connect, const PrincipalArguments& given) {
   if (const auto wrong = check_roles(given.roles)) return report(wrong);
+  const auto secret = new_password(given, /*ask=*/false);
+  if (!secret.ok()) return report(secret.error);
   proto::CreatePrincipal request;
   request.set_name(given.principal);
   add_grants(given.roles, &request);
@@ -98,8 +128,9 @@ int create_principal(const ConnectArguments& connect, const PrincipalArguments& 
   if (!client.ok()) return report(client.error);
   const auto reply = client::create_principal(*client.value, request);
   if (!reply.ok()) return report(reply.error);
-  return show_principal(connect, reply->principal(),
-                        reply->created() ? "created " : "exists already: ");
+  const char* what = reply->created() ? "created " : "exists already: ";
+  if (secret->empty()) return show_principal(connect, reply->principal(), what);
+  return put_password(connect, *client.value, given.principal, secret.value, what);
 }
 
 int update_principal(const ConnectArguments& connect, const PrincipalArguments& given) {
@@ -115,6 +146,21 @@ int update_principal(const ConnectArguments& connect, const PrincipalArguments& 
   const auto reply = client::update_principal(*client.value, request);
   if (!reply.ok()) return report(reply.error);
   return show_principal(connect, reply->principal(), "");
+}
+
+int set_password(const ConnectArguments& connect, const PrincipalArguments& given) {
+  if (given.no_password) {
+    const auto client = make_client(connect);
+    if (!client.ok()) return report(client.error);
+    const auto reply = client::delete_password(*client.value, given.principal);
+    if (!reply.ok()) return report(reply.error);
+    return show_principal(connect, reply->principal(), "no password any more: ");
+  }
+  const auto secret = new_password(given, /*ask=*/true);
+  if (!secret.ok()) return report(secret.error);
+  const auto client = make_client(connect);
+  if (!client.ok()) return report(client.error);
+  return put_password(connect, *client.value, given.principal, secret.value, "has a password: ");
 }
 
 int list_principals(const ConnectArguments& connect, const PrincipalArguments& given) {

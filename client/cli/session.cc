@@ -27,7 +27,8 @@ constexpr std::pair<const char*, const char*> kAdvice[] = {
     {"group_kind",
      "`consume --group` is for positional groups, `subscribe`, `dlq` and `explain` for acked ones"},
     {"unknown_event", "`headrace events ls` searches the history"},
-    {"unauthenticated", "HEADRACE_API_KEY or --api-key-file gives an API key"},
+    {"unauthenticated",
+     "HEADRACE_API_KEY or --api-key-file gives an API key, --user a name with a password"},
     {"forbidden", "`headrace me` shows who you are and what you may do"},
     {"unknown_principal", "`headrace principals ls` lists them"},
     {"unknown_key", "`headrace keys ls` lists them"},
@@ -44,7 +45,7 @@ int exit_code(const client::Error& error) {
   if (error.code == client::kCodeBadArgument) return kUsage;
   for (const char* refused :
        {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden", "tenant_suspended",
-        "access_changed", "quota_exceeded", "quota_reached"}) {
+        "access_changed", "bad_authentication", "quota_exceeded", "quota_reached"}) {
     if (error.is(refused)) return kRefused;
   }
   return kFailed;
@@ -76,9 +77,16 @@ client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArgumen
   if (!connect.as_tenant.empty() && connect.reason.empty()) {
     return client::bad_argument("--as-tenant needs --reason");
   }
-  client::Result<std::string> key = api_key(connect);
-  if (!key.ok()) return key.error;
-  options.api_key = std::move(key.value);
+  if (connect.user.empty()) {
+    client::Result<std::string> key = api_key(connect);
+    if (!key.ok()) return key.error;
+    options.api_key = std::move(key.value);
+  } else {
+    client::Result<std::string> secret = password(connect);
+    if (!secret.ok()) return secret.error;
+    options.user = connect.user;
+    options.password = std::move(secret.value);
+  }
   auto tls = server_tls(connect);
   if (!tls.ok()) return tls.error;
   options.tls = std::move(tls.value);

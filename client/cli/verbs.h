@@ -56,6 +56,7 @@ int show_me(const ConnectArguments& connect);
 int create_principal(const ConnectArguments& connect, const PrincipalArguments& given);
 int update_principal(const ConnectArguments& connect, const PrincipalArguments& given);
 int list_principals(const ConnectArguments& connect, const PrincipalArguments& given);
+int set_password(const ConnectArguments& connect, const PrincipalArguments& given);
 int delete_principal(const ConnectArguments& connect, const PrincipalArguments& given);
 int create_key(const ConnectArguments& connect, const KeyArguments& given);
 int list_keys(const ConnectArguments& connect, const KeyArguments& given);

@@ -7,55 +7,9 @@ import stat
 import subprocess
 import tempfile
 import unittest
-import urllib.error
-import urllib.request
 
+from access import http, lines, make, run
 from broker import Broker, HEADRACE, wait_until
-
-
-def run(broker, key, *args, stdin=None):
-    """A verb with this key, or none; CompletedProcess."""
-    environment = {name: value for name, value in os.environ.items() if name != "HEADRACE_API_KEY"}
-    if key:
-        environment["HEADRACE_API_KEY"] = key
-    return subprocess.run(
-        [HEADRACE, *args, "--server", broker.listen, "--http", broker.http, "--timeout", "10s"],
-        input=stdin, capture_output=True, text=True, timeout=120, env=environment)
-
-
-def lines(broker, key, *args, stdin=None):
-    done = run(broker, key, *args, "--json", stdin=stdin)
-    assert done.returncode == 0, (args, done.stderr)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def http(broker, method, path, key=None, body=None, headers=()):
-    """(status, JSON or text)."""
-    request = urllib.request.Request(broker.http + path, method=method)
-    if key:
-        request.add_header("Authorization", "Bearer " + key)
-    for name, value in headers:
-        request.add_header(name, value)
-    if body is not None or method == "POST":
-        request.add_header("Content-Type", "application/json")
-        request.data = json.dumps(body or {}).encode()
-    try:
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            text = reply.read().decode()
-            status = reply.status
-    except urllib.error.HTTPError as error:
-        text = error.read().decode()
-        status = error.code
-    try:
-        return status, json.loads(text)
-    except ValueError:
-        return status, text
-
-
-def make(broker, key, name, *flags):
-    """A principal with a key; the key."""
-    lines(broker, key, "principals", "create", name, *flags)
-    return lines(broker, key, "keys", "create", name)[0]["secret"]
 
 
 class AccessTest(unittest.TestCase):
@@ -235,6 +189,61 @@ class AccessTest(unittest.TestCase):
                     second = file.read().strip()
                 self.assertNotEqual(first, second)
                 self.assertEqual(run(broker, second, "me").returncode, 0)
+
+    def test_keys_that_are_no_good(self):
+        with Broker() as broker:
+            root = make(broker, None, "root", "--role", "owner", "--platform")
+            good = make(broker, root, "ada", "--role", "owner")
+            expired = lines(broker, root, "keys", "create", "ada", "--expires", "1ms")[0]
+            revoked = lines(broker, root, "keys", "create", "ada")[0]
+            self.assertEqual(run(broker, revoked["secret"], "me").returncode, 0)
+            lines(broker, root, "keys", "revoke", revoked["key"])
+            lines(broker, root, "tenants", "create", "acme")
+            cross = ["--as-tenant", "acme", "--reason", "set-up"]
+            lines(broker, root, *cross, "principals", "create", "ada", "--role", "owner")
+            foreign = lines(broker, root, *cross, "keys", "create", "ada")[0]["secret"]
+            wait_until(lambda: run(broker, expired["secret"], "me").returncode == 4, "the expiry")
+            for what, key, said in (
+                    ("expired", expired["secret"], "has expired"),
+                    ("replayed after its end", revoked["secret"], "not known"),
+                    ("truncated", good[:-1], "not known"), ("half", good[:30], "not known"),
+                    ("longer", good + "A", "not known"), ("its id only", good[:16], "not known"),
+                    ("another's secret", good[:16] + root[16:], "not known"),
+                    ("huge", good * 80, "not known")):
+                done = run(broker, key, "topics", "ls")
+                self.assertEqual(done.returncode, 4, (what, done.stderr))
+                self.assertIn(said, done.stderr, what)
+                self.assertNotIn(key, done.stderr)
+                status, problem = http(broker, "GET", "/v1/topics", key)
+                self.assertEqual((status, problem["code"]), (401, "unauthenticated"), what)
+                self.assertIn(said, problem["detail"], what)
+            # A good one of another tenant finds nothing here.
+            done = run(broker, foreign, "--tenant", "default", "topics", "ls")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertEqual(http(broker, "GET", "/v1/keys", foreign)[1]["keys"][0]["principal"],
+                             "ada")
+            self.assertEqual(http(broker, "DELETE", "/v1/keys/" + good[3:15], foreign)[0], 404)
+            self.assertEqual(run(broker, good, "me").returncode, 0)
+            # Strangers fill no audit trail; they are counted.
+            self.assertNotIn("unauthenticated", json.dumps(lines(broker, root, "audit", "ls")))
+            counted = [line for line in http(broker, "GET", "/metrics", root)[1].splitlines()
+                       if line.startswith("headrace_access_refused_total ")]
+            self.assertGreaterEqual(float(counted[0].split()[1]), 16)
+
+    def test_metrics_have_credentials_of_their_own(self):
+        with Broker() as broker:
+            root = make(broker, None, "root", "--role", "owner", "--platform")
+            scraper = make(broker, root, "prometheus", "--role", "monitor")
+            scraped = http(broker, "GET", "/metrics", scraper)
+            self.assertIn('topic="default"', scraped[1])
+            for path in ("/v1/topics", "/v1/groups", "/v1/audit", "/v1/keys", "/v1/tenants"):
+                self.assertEqual(http(broker, "GET", path, scraper)[0], 403, path)
+            self.assertEqual(run(broker, scraper, "consume", "default", "--count", "1").returncode,
+                             4)
+            reader = make(broker, root, "reader", "--role", "consumer")
+            self.assertEqual(http(broker, "GET", "/metrics", reader)[0], 403)
+            self.assertEqual(http(broker, "GET", "/metrics", scraper[:-1] + "_")[0], 401)
+            self.assertNotIn("topic=", http(broker, "GET", "/metrics")[1])
 
     def test_keys_are_nowhere_to_be_read(self):
         with Broker() as broker:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import unittest
 
-from access_test import http, lines, make, run
+from access import http, lines, make, run
 from broker import Broker, HEADRACE
 import subprocess
 

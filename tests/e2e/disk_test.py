@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from access_test import http
+from access import http
 from broker import HEADRACE, Broker, Publisher, wait_until
 from tmpfs import Tmpfs
 from wire import Refused, Wire

@@ -6,7 +6,7 @@ import socket
 import threading
 import unittest
 
-from access_test import http, lines, make
+from access import http, lines, make
 from broker import Broker, wait_until
 from http_routes_test import QUICK, Api, publish
 

@@ -4,12 +4,13 @@ that mean harm. And the paths that dashboards know."""
 
 import http.client
 import json
+import select
 import socket
 import threading
 import unittest
 from urllib.parse import quote
 
-from access_test import lines, make
+from access import lines, make
 from broker import Broker, read_to_end, wait_until
 from http_routes_test import QUICK, Api, make_letters, publish
 
@@ -232,6 +233,28 @@ class StrangersTest(unittest.TestCase):
         answer = self.send(head, *[chunk] * 1600)
         self.assertTrue(answer == b"" or b" 413 " in answer, answer[:100])
         self.assertEqual(self.get("/v1/topics"), 200)
+
+    def test_a_slow_sender_holds_nobody(self):
+        address = self.broker.http.removeprefix("http://").rsplit(":", 1)
+        begins = (b"", b"GET /v1/topics HTTP/1.1\r\nHost: loc",
+                  b"GET /v1/topics HTTP/1.1\r\nHost: localhost\r\nName: ")
+        slow = [socket.create_connection((address[0], int(address[1])), timeout=60)
+                for _ in range(30)]
+        for i, connection in enumerate(slow):
+            connection.sendall(begins[i % 3])
+        ended = 0
+        while ended < len(slow):  # a byte of a header now and then is no sign of life
+            self.assertEqual(self.get("/v1/topics"), 200)
+            for connection in slow:
+                if connection.fileno() < 0:
+                    continue
+                try:
+                    if select.select([connection], [], [], 0.02)[0] and not connection.recv(1):
+                        raise ConnectionError
+                    connection.sendall(b"x")
+                except OSError:
+                    connection.close()
+                    ended += 1
 
     def test_deep_json_is_bounded(self):
         raw = Raw(self.broker)

@@ -6,10 +6,10 @@ import re
 import socket
 import unittest
 
-from access_test import http, lines, make, run
+from access import http, lines, make, run
 from broker import Broker
 
-CHECKS = 18
+CHECKS = 21
 
 
 def routes():

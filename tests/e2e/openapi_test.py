@@ -249,11 +249,13 @@ class Walk:
         self.done("POST", "/v1/principals", new)
         self.done("POST", "/v1/principals", new)
         self.done("PATCH", "/v1/principals/reader", {"roles": ["auditor"]})
+        self.done("PUT", "/v1/principals/reader/password", {"password": "correct horse"})
         key = self.done("POST", "/v1/keys", {"principal": "reader", "expires": "30d"})
         self.done("GET", "/v1/keys", principal="reader")
         for path in ("/v1/principals", "/v1/principals/reader"):
             self.done("GET", path)
         self.done("DELETE", "/v1/keys/" + key["key"], {"after": "1h"})
+        self.done("DELETE", "/v1/principals/reader/password")
         self.done("DELETE", "/v1/principals/reader")
         self.done("GET", "/v1/audit", limit=100)
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from access_test import http, lines, make, run
+from access import http, lines, make, run
 from broker import HEADRACE, Broker, wait_until
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import unittest
 
-from access_test import http, lines
+from access import http, lines
 from broker import Broker
 
 PAYLOAD = json.dumps({"user": {"email": "ann@example.org", "password": "hunter2"}, "n": 1})

@@ -10,7 +10,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from access_test import http, lines, make, run
+from access import http, lines, make, run
 from broker import Broker
 
 

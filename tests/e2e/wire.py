@@ -5,6 +5,7 @@ import gzip
 import struct
 
 HELLO, PING, PUBLISH, PUBLISH_BATCH, FETCH, SUBSCRIBE, DELIVERY = 1, 2, 10, 11, 20, 21, 24
+ME, AUTHENTICATE = 4, 100
 ERROR_FLAG = 1
 HEADER = struct.Struct(">HBBHHIII")
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -91,9 +92,11 @@ def frame(kind, body=b"", payload=b"", request=1):
     return header + struct.pack(">I", crc32c(header + body)) + body + payload
 
 
-def record(delta, value):
+def record(delta, value, headers=()):
     body = b"\0" + zigzag(0) + zigzag(delta) + zigzag(-1)
-    body += zigzag(len(value)) + value + zigzag(0)
+    body += zigzag(len(value)) + value + zigzag(len(headers))
+    for key, header in headers:
+        body += zigzag(len(key)) + key + zigzag(len(header)) + header
     return zigzag(len(body)) + body
 
 
@@ -121,12 +124,12 @@ class Refused(Exception):
 
 
 class Wire:
-    """A connection that has said hello. `with` closes it."""
+    """A connection that has said hello, with further fields. `with` closes it."""
 
-    def __init__(self, broker, codecs=("none", "gzip", "snappy", "lz4", "zstd")):
+    def __init__(self, broker, codecs=("none", "gzip", "snappy", "lz4", "zstd"), hello=()):
         self.socket = broker.connect()
         self.file = self.socket.makefile("rb")
-        self.send(HELLO, message((1, "e2e"), *((3, codec) for codec in codecs)))
+        self.send(HELLO, message((1, "e2e"), *((3, codec) for codec in codecs), *hello))
         self.hello = self.read()[1]
 
     def __enter__(self):
@@ -160,8 +163,11 @@ class Wire:
         _, body, _ = self.ask(PUBLISH, message((1, topic), (2, 0), (8, event)), value)
         return fields(fields(body)[1][0]).get(2, [0])[0]
 
-    def publish_batch(self, topic, data):
-        _, body, _ = self.ask(PUBLISH_BATCH, message((1, topic)), data)
+    def publish_batch(self, topic, data, summary=()):
+        """The first offset; `summary`: (type, count) as it is stated."""
+        types = [(1, message((1, name), (2, count))) for name, count in summary]
+        stated = [(4, message(*types))] if types else []
+        _, body, _ = self.ask(PUBLISH_BATCH, message((1, topic), *stated), data)
         return fields(body).get(2, [0])[0]
 
     def fetch(self, topic, offset, wait_ms=0, max_bytes=0):

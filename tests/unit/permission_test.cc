@@ -49,7 +49,7 @@ TEST(Permissions, WhatIsOpenIsKnownToBe) {
 #undef HR_HANDLER
   for (const auto& route : admin::routes()) sort_in(route.permission, route.path);
   using Names = std::vector<std::string_view>;
-  EXPECT_EQ(open, (Names{"hello", "/healthz", "/readyz", "/v1/openapi.json"}));
+  EXPECT_EQ(open, (Names{"hello", "authenticate", "/healthz", "/readyz", "/v1/openapi.json"}));
   EXPECT_EQ(known, (Names{"ping", "me", "credit", "unsubscribe", "/v1/me"}));
 }
 
@@ -71,6 +71,40 @@ TEST(Grants, AsPeopleWriteThem) {
     EXPECT_EQ(parse_grant(wrong), std::nullopt) << wrong;
   }
   EXPECT_EQ(to_string(*parse_grant("operator:orders.")), "operator:orders.");
+  EXPECT_EQ(parse_grant("producer:orders.:order."), (Grant{Role::producer, "orders.", "order."}));
+  EXPECT_EQ(parse_grant("producer::order."), (Grant{Role::producer, "", "order."}));
+  for (const char* wrong : {"producer:", "producer::", "producer:orders.:", "producer:a:b:c",
+                            "producer::a b", "consumer::order.", "owner::order."}) {
+    EXPECT_EQ(parse_grant(wrong), std::nullopt) << wrong;
+  }
+  for (const char* text : {"producer:orders.:order.", "producer::order.", "producer"}) {
+    EXPECT_EQ(to_string(*parse_grant(text)), text);
+  }
+}
+
+TEST(Rights, APublisherMayBeHeldToTypes) {
+  const Rights rights({{Role::producer, "orders.", "order."}, {Role::producer, "mail"}});
+  EXPECT_TRUE(rights.types_limited());
+  EXPECT_EQ(allowed(rights, "orders.eu"), "pd");  // some types at least
+  EXPECT_TRUE(rights.may_publish("orders.eu", "order.placed"));
+  EXPECT_TRUE(rights.may_publish("orders.eu", "order."));
+  for (const char* type : {"order", "", "Order.placed", "mail", "x.order."}) {
+    EXPECT_FALSE(rights.may_publish("orders.eu", type)) << type;
+    EXPECT_TRUE(rights.may_publish("mail", type)) << type;
+    EXPECT_FALSE(rights.may_publish("other", type)) << type;
+  }
+  // Of all topics: it describes them all, and publishes some types to them.
+  const Rights all({{Role::producer, "", "order."}});
+  EXPECT_EQ(allowed(all, "x"), "pd");
+  EXPECT_TRUE(all.everywhere(Permission::describe));
+  EXPECT_FALSE(all.everywhere(Permission::publish));
+  EXPECT_TRUE(all.somewhere(Permission::publish));
+  EXPECT_TRUE(all.may_publish("x", "order.placed"));
+  EXPECT_FALSE(all.may_publish("x", "mail"));
+  // Another role that publishes everything lifts it.
+  const Rights lifted({{Role::producer, "", "order."}, {Role::producer, ""}});
+  EXPECT_FALSE(lifted.types_limited());
+  EXPECT_TRUE(lifted.may_publish("x", "mail"));
 }
 
 TEST(Rights, APrefixIsForItsTopicsOnly) {
@@ -99,6 +133,14 @@ TEST(Rights, NobodyGivesWhatTheyLack) {
   EXPECT_TRUE(covers({part}, "consumer:orders.eu"));
   EXPECT_FALSE(covers({part}, "consumer:order"));
   EXPECT_FALSE(covers({part}, "consumer"));
+  const Grant typed{Role::producer, "orders.", "order."};
+  EXPECT_TRUE(covers({typed}, "producer:orders.:order."));
+  EXPECT_TRUE(covers({typed}, "producer:orders.eu:order.placed"));
+  EXPECT_FALSE(covers({typed}, "producer:orders.eu"));
+  EXPECT_FALSE(covers({typed}, "producer:orders.:mail."));
+  EXPECT_FALSE(covers({typed}, "producer::order."));
+  EXPECT_TRUE(covers({{Role::producer, "", "order."}}, "producer:orders.:order.x"));
+  EXPECT_TRUE(covers({admin}, "producer::order."));
   // Together two roles hold what the third is made of.
   EXPECT_TRUE(covers({{Role::consumer, "a"}, {Role::producer, "a"}}, "producer:ab"));
   EXPECT_FALSE(covers({{Role::consumer, "a"}, {Role::producer, "b"}}, "operator:ab"));

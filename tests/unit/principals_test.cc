@@ -274,6 +274,83 @@ TEST_F(Principals, ACertificateIsItsPrincipals) {
   stage_.take_transcript();
 }
 
+TEST_F(Principals, APasswordIsDerivedKeptAndTakenAway) {
+  const TenantContext visitor = Access::anonymous();
+  ASSERT_EQ(create(visitor, "mail", {"consumer"}), ErrorCode::none);
+  ASSERT_EQ(create(visitor, "root", {"owner"}, true), ErrorCode::none);
+  const auto set = [&](const TenantContext& who, const char* name, const char* password) {
+    return ask<SetPassword>(who, [&](SetPassword& request) {
+      const runtime::NewSalts salts = runtime::make_salts();
+      request.principal = name;
+      request.password = password;
+      request.salt = salts.salt;
+      request.login_secret = salts.login_secret;
+    });
+  };
+  const auto claim = [&](const char* tenant, const char* name) {
+    return Access::claim(*stage_.catalog(), tenant, name);
+  };
+  EXPECT_EQ(set(visitor, "nobody", "correct horse")->error.code, ErrorCode::unknown_principal);
+  EXPECT_EQ(set(visitor, "mail", "short")->error.code, ErrorCode::invalid_request);
+  EXPECT_EQ(claim("", "mail").holder, nullptr);
+  const auto first = set(visitor, "mail", "correct horse");
+  ASSERT_FALSE(first->error) << first->error.message();
+  EXPECT_FALSE(first->anonymous_ends);
+  EXPECT_EQ(first->password.find_first_not_of('\0'), std::string::npos);  // wiped
+  const Claim mail = claim("default", "mail");
+  ASSERT_NE(mail.holder, nullptr);
+  EXPECT_GE(mail.secrets.iterations, sasl::kIterationsMin);
+  // Who is not there looks as if they were, also after a power cut.
+  const Claim eve = claim("", "eve");
+  EXPECT_EQ(eve.holder, nullptr);
+  EXPECT_EQ(eve.secrets.iterations, mail.secrets.iterations);
+  EXPECT_EQ(eve.secrets.salt.size(), mail.secrets.salt.size());
+  EXPECT_NE(eve.secrets.salt, claim("", "root").secrets.salt);
+  EXPECT_NE(eve.secrets.salt, claim("acme", "eve").secrets.salt);
+  stage_.run("crash 0");
+  stage_.run("settle");
+  EXPECT_EQ(claim("", "eve").secrets, eve.secrets);
+  EXPECT_EQ(claim("", "mail").secrets, mail.secrets);
+
+  TenantContext who = Access::nobody();
+  ASSERT_EQ(enter({.authenticated = claim("", "mail").holder}, &who), ErrorCode::none);
+  EXPECT_EQ(who.actor(), "mail");
+  EXPECT_TRUE(who.caller()->by_password);
+  const auto recheck = [&] { return Access::recheck(who, *stage_.catalog(), {}, now_us_).code; };
+  EXPECT_EQ(recheck(), ErrorCode::none);
+  // Another password, though the same text: who came in by the old one goes.
+  ASSERT_FALSE(set(visitor, "mail", "correct horse")->error);
+  EXPECT_EQ(recheck(), ErrorCode::access_changed);
+  EXPECT_NE(claim("", "mail").secrets, mail.secrets);
+  EXPECT_EQ(enter({.authenticated = mail.holder}, &who), ErrorCode::unauthenticated);
+  ASSERT_EQ(enter({.authenticated = claim("", "mail").holder}, &who), ErrorCode::none);
+  EXPECT_FALSE(set(visitor, "mail", "")->error);
+  EXPECT_EQ(recheck(), ErrorCode::access_changed);
+  EXPECT_EQ(claim("", "mail").holder, nullptr);
+  EXPECT_FALSE(set(visitor, "mail", "")->error);  // as it was
+  // It is a way in for an owner, which closes the door for others.
+  EXPECT_TRUE(set(visitor, "root", "correct horse")->anonymous_ends);
+  stage_.take_transcript();
+}
+
+TEST_F(Principals, NobodySetsThePasswordOfWhoHasMore) {
+  const TenantContext visitor = Access::anonymous();
+  ASSERT_EQ(create(visitor, "boss", {"owner"}), ErrorCode::none);
+  ASSERT_EQ(create(visitor, "ada", {"admin"}), ErrorCode::none);
+  const TenantContext admin = in(key(visitor, "ada"));
+  for (const char* password : {"correct horse", ""}) {
+    EXPECT_EQ(ask<SetPassword>(admin,
+                               [&](SetPassword& request) {
+                                 request.principal = "boss";
+                                 request.password = password;
+                                 request.salt = runtime::make_salts().salt;
+                               })
+                  ->error.code,
+              ErrorCode::forbidden);
+  }
+  stage_.take_transcript();
+}
+
 TEST_F(Principals, ASuspendedTenantLetsOnlyPlatformAdminsIn) {
   ASSERT_EQ(create_tenant("acme"), ErrorCode::none);
   ASSERT_EQ(create(across("acme"), "boss", {"owner"}), ErrorCode::none);

@@ -26,7 +26,7 @@ std::string principal_json(const core::Principal& principal) {
   return body;
 }
 
-// ROLE or ROLE:PREFIX.
+// ROLE, ROLE:TOPICS or ROLE:TOPICS:TYPES.
 std::optional<std::vector<core::Grant>> read_roles(Body* body) {
   const auto texts = body->texts("roles");
   if (!texts) return std::nullopt;
@@ -34,8 +34,9 @@ std::optional<std::vector<core::Grant>> read_roles(Body* body) {
   for (size_t i = 0; i < texts->size(); ++i) {
     const auto grant = core::parse_grant((*texts)[i]);
     if (!grant) {
-      body->wrong("roles[" + std::to_string(i) + "]",
-                  "is ROLE or ROLE:PREFIX, with one of " + core::role_names());
+      body->wrong(
+          "roles[" + std::to_string(i) + "]",
+          "is ROLE, ROLE:TOPICS or producer:TOPICS:TYPES, with one of " + core::role_names());
       return std::nullopt;
     }
     grants.push_back(*grant);
@@ -153,6 +154,40 @@ void delete_principal(const CallPtr& call) {
     std::string body;
     JsonLine(&body).text("principal", deleted.name).boolean("deleted", true).end();
     call->reply(200, std::move(body));
+  });
+}
+
+// ---- passwords
+
+void set_password(const CallPtr& call) {
+  Body body(call->request());
+  auto request = std::make_unique<core::SetPassword>(call->tenant());
+  runtime::NewSalts salts = runtime::make_salts();
+  request->principal = call->parameter("principal");
+  request->salt = std::move(salts.salt);
+  request->login_secret = std::move(salts.login_secret);
+  body.require("password");
+  request->password = body.text("password").value_or("");
+  if (request->password.empty()) body.wrong("password", "is not empty");
+  if (const core::Error error = body.finish()) return call->fail(error);
+  request->shard = kMetaShard;
+  call->ask<core::SetPassword>(std::move(request), [call](core::SetPassword& set) {
+    std::string object = principal_json(*set.holder);
+    object.erase(object.rfind('}'));  // what comes now belongs to it
+    object += ",\"anonymous_ends\":";
+    object += set.anonymous_ends ? "true}" : "false}";
+    call->reply(200, std::move(object), {etag(set.holder->version)});
+  });
+}
+
+void delete_password(const CallPtr& call) {
+  Body body(call->request());
+  if (const core::Error error = body.finish()) return call->fail(error);
+  auto request = std::make_unique<core::SetPassword>(call->tenant());
+  request->principal = call->parameter("principal");
+  request->shard = kMetaShard;
+  call->ask<core::SetPassword>(std::move(request), [call](core::SetPassword& set) {
+    call->reply(200, principal_json(*set.holder), {etag(set.holder->version)});
   });
 }
 

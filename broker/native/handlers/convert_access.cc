@@ -33,6 +33,7 @@ void to_proto(const core::TenantUse& use, proto::TenantUse* to) {
 void to_proto(const core::Grant& grant, proto::Grant* to) {
   to->set_role(std::string(core::to_string(grant.role)));
   to->set_topics(grant.topics);
+  to->set_types(grant.types);
 }
 
 void to_proto(const core::CatalogSnapshot& catalog, const core::Tenant& tenant, proto::Tenant* to) {
@@ -71,6 +72,7 @@ void to_proto(const core::Principal& principal, proto::Principal* to) {
   to->set_version(principal.version);
   for (const auto& subject : principal.subjects) to->add_subjects(subject);
   to->set_keys(count(principal.keys.size()));
+  if (principal.password) to->set_password_set_us(principal.password->set_us);
 }
 
 void to_proto(const core::Principal& holder, const core::ApiKey& key, int64_t last_used_us,
@@ -95,6 +97,7 @@ void to_proto(const core::CatalogSnapshot& catalog, const core::TenantContext& w
   to->set_key_expires_us(caller.expires_us);
   to->set_reason(caller.reason);
   to->set_anonymous(caller.principal == nullptr);
+  to->set_password(caller.by_password);
 }
 
 void to_proto(const core::DeleteTenant& receipt, proto::DeleteTenantOk* to) {
@@ -119,7 +122,10 @@ core::Error from_proto(const google::protobuf::RepeatedPtrField<proto::Grant>& g
     if (!grants[i].topics().empty()) {
       if (core::Error error = core::check_name(at + "topics", grants[i].topics())) return error;
     }
-    to->push_back({*role, grants[i].topics()});
+    if (!grants[i].types().empty()) {
+      if (core::Error error = core::check_name(at + "types", grants[i].types())) return error;
+    }
+    to->push_back({*role, grants[i].topics(), grants[i].types()});
   }
   return {};
 }
