@@ -194,10 +194,10 @@ class AccessTest(unittest.TestCase):
         with Broker() as broker:
             root = make(broker, None, "root", "--role", "owner", "--platform")
             good = make(broker, root, "ada", "--role", "owner")
-            expired = lines(broker, root, "keys", "create", "ada", "--expires", "1ms")[0]
             revoked = lines(broker, root, "keys", "create", "ada")[0]
             self.assertEqual(run(broker, revoked["secret"], "me").returncode, 0)
             lines(broker, root, "keys", "revoke", revoked["key"])
+            expired = lines(broker, root, "keys", "create", "ada", "--expires", "1ms")[0]
             lines(broker, root, "tenants", "create", "acme")
             cross = ["--as-tenant", "acme", "--reason", "set-up"]
             lines(broker, root, *cross, "principals", "create", "ada", "--role", "owner")

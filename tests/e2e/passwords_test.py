@@ -80,7 +80,8 @@ class PasswordTest(unittest.TestCase):
             self.assertEqual((me["principal"], me["password"], me["key"], me["platform"]),
                              ("boss", True, None, True))
             reader = give(broker, boss, "reader", "pässwörd mit ü", "--role", "consumer")
-            self.assertEqual(lines(broker, reader, "topics", "ls")[0]["topic"], "default")
+            self.assertIn("default", [row["topic"] for row in
+                                      lines(broker, reader, "topics", "ls")])
             self.assertEqual(run(broker, reader, "publish", "default", "--data", "x").returncode, 4)
             row = lines(broker, boss, "principals", "describe", "reader")[0]
             self.assertEqual(row["keys"], 0)
@@ -179,8 +180,8 @@ class PasswordTest(unittest.TestCase):
             basic = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
             self.assertEqual(http(broker, "GET", "/v1/me",
                                   headers=[("Authorization", "Basic " + basic)])[0], 401)
-            refused = run(broker, ("ada", PASSWORD), "audit", "verify")
-            self.assertNotEqual(refused.returncode, 0)
+            refused = run(broker, ("ada", PASSWORD), "doctor")
+            self.assertIn("HTTP, which this verb speaks, takes API keys only", refused.stderr)
             # An admin sets no owner's password.
             admin = lines(broker, root, "keys", "create", "ada")[0]["secret"]
             self.assertEqual(http(broker, "PUT", "/v1/principals/root/password", admin,

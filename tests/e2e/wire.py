@@ -130,7 +130,11 @@ class Wire:
         self.socket = broker.connect()
         self.file = self.socket.makefile("rb")
         self.send(HELLO, message((1, "e2e"), *((3, codec) for codec in codecs), *hello))
-        self.hello = self.read()[1]
+        try:
+            self.hello = self.read()[1]
+        except Exception:
+            self.__exit__()
+            raise
 
     def __enter__(self):
         return self

