@@ -19,6 +19,8 @@ std::string of_password(const core::Principal& principal) {
 Server::Server(runtime::Reactor* reactor, const ServerOptions& options)
     : reactor_(reactor), options_(options), receive_budget_(options.receive_bytes) {
   reactor->set_front_end(this);
+  // Its library reads files when it is used first: now, not on the reactor.
+  sasl::ScramServer([](const std::string&) { return sasl::ScramSecrets(); });
 }
 
 Server::~Server() {
