@@ -180,7 +180,7 @@ class PasswordTest(unittest.TestCase):
             basic = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
             self.assertEqual(http(broker, "GET", "/v1/me",
                                   headers=[("Authorization", "Basic " + basic)])[0], 401)
-            refused = run(broker, ("ada", PASSWORD), "doctor")
+            refused = run(broker, ("ada", PASSWORD), "reload")
             self.assertIn("HTTP, which this verb speaks, takes API keys only", refused.stderr)
             # An admin sets no owner's password.
             admin = lines(broker, root, "keys", "create", "ada")[0]["secret"]
