@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/sst_file_manager.h>
 #include <rocksdb/table.h>
@@ -37,10 +38,11 @@ constexpr int64_t kRemovedBytesPerSecond = 1 << 30;
 constexpr uint64_t kRemovedChunk = 1u << 20;
 constexpr double kAnyShareOfTrash = 1e9;  // never at once, however much of it there is
 
-std::shared_ptr<rocksdb::SstFileManager> make_slow_remover() {
+std::shared_ptr<rocksdb::SstFileManager> make_slow_remover(const RocksOptions& options) {
+  const auto disk = options.file_system ? options.file_system : rocksdb::FileSystem::Default();
   return std::shared_ptr<rocksdb::SstFileManager>(
-      rocksdb::NewSstFileManager(rocksdb::Env::Default(), nullptr, "", kRemovedBytesPerSecond, true,
-                                 nullptr, kAnyShareOfTrash, kRemovedChunk));
+      rocksdb::NewSstFileManager(rocksdb::Env::Default(), disk, nullptr, "", kRemovedBytesPerSecond,
+                                 true, nullptr, kAnyShareOfTrash, kRemovedChunk));
 }
 
 rocksdb::DBOptions make_db_options(const RocksOptions& options) {
@@ -54,7 +56,7 @@ rocksdb::DBOptions make_db_options(const RocksOptions& options) {
   db.write_buffer_manager =
       std::make_shared<rocksdb::WriteBufferManager>(options.write_buffers_bytes);
   db.use_direct_io_for_flush_and_compaction = options.direct_io_for_flush;
-  db.sst_file_manager = make_slow_remover();
+  db.sst_file_manager = make_slow_remover(options);
   db.max_background_jobs = 2;
   db.max_open_files = kMaxOpenFiles;
   db.delayed_write_rate = kDelayedWriteRate;
