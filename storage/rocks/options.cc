@@ -31,9 +31,9 @@ constexpr int kMaxOpenFiles = 512;  // below the usual soft limit of 1,024, whic
 // A queue kept in key order leaves tombstones that each later seek walks: compact such files early.
 constexpr size_t kTombstoneWindow = 512;
 constexpr size_t kTombstonesInWindow = 128;
-// Removing a file of 64 MiB at once holds the file system's journal, and with it every sync, for
-// 15 ms: obsolete files shrink by a chunk at a time. Faster than anybody can publish, so that what
-// waits to be removed stays small.
+// Removing a file of 64 MiB at once (its pages, its blocks, where mounted so their discard) makes
+// every sync wait for 15 ms: obsolete files shrink by a chunk at a time. Faster than anybody can
+// publish, so that what waits to be removed stays small.
 constexpr int64_t kRemovedBytesPerSecond = 1 << 30;
 constexpr uint64_t kRemovedChunk = 1u << 20;
 constexpr double kAnyShareOfTrash = 1e9;  // never at once, however much of it there is
