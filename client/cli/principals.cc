@@ -183,9 +183,10 @@ int list_principals(const ConnectArguments& connect, const PrincipalArguments& g
         line.end();
         continue;
       }
-      table.row({principal.name(), text_of_roles(principal.grants(), principal.platform()),
-                 std::to_string(principal.keys()), principal.disabled() ? "disabled" : "active",
-                 format_time_us(principal.created_us())});
+      table.row(
+          {principal.name(), text_of_roles(principal.grants(), principal.platform()),
+           std::to_string(principal.keys()) + (principal.password_set_us() > 0 ? ", password" : ""),
+           principal.disabled() ? "disabled" : "active", format_time_us(principal.created_us())});
     }
     more = page->more();
   }
