@@ -128,6 +128,25 @@ TEST(StoredShare, IsInTheSumFromItsBeginningToItsEnd) {
   EXPECT_EQ(use->stored_partitions.load(), 0);
 }
 
+// Found by review: what was known stayed "known" when a shard dropped its objects, and its tenant
+// could store what the others had room for.
+TEST(StoredShare, IsNotKnownAnyMoreWhenAPartitionIsDropped) {
+  const auto use = std::make_shared<TenantUse>();
+  StoredShare one(use);
+  StoredShare two(use);
+  one.begin(100);
+  two.begin(10);
+  use->stored_known = true;
+  one.leave();
+  EXPECT_TRUE(use->stored_known) << "its topic was deleted: the rest is all";
+  EXPECT_EQ(use->stored_bytes.load(), 10);
+  two.end();
+  EXPECT_FALSE(use->stored_known) << "dropped: it comes back with what it has";
+  use->stored_known = true;
+  two.end();
+  EXPECT_TRUE(use->stored_known) << "once";
+}
+
 CatalogSnapshot catalog_with(std::initializer_list<uint32_t> weights) {
   CatalogSnapshot catalog;
   uint32_t id = 0;
