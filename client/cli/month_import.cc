@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kRequestBytes = 512u << 10;
 
 client::Error damaged_month(const std::string& file, const std::string& why) {
-  return client::bad_argument(file + ": " + why + "; nothing was imported");
+  return client::bad_reply(file + ": " + why + "; nothing was imported");
 }
 
 // Twice over the same file: to its end, and then to send it.
@@ -91,9 +91,9 @@ client::Error MonthImporter::make_topics() {
     const auto known = client::metadata(client_, {name_of(i)});
     if (known.ok()) {
       if (known->topics(0).partitions() < topic.partitions) {
-        return client::bad_argument(
-            name_of(i) + " has " + std::to_string(known->topics(0).partitions()) +
-            " partitions, the file has " + std::to_string(topic.partitions));
+        return client::bad_reply(name_of(i) + " has " +
+                                 std::to_string(known->topics(0).partitions()) +
+                                 " partitions, the file has " + std::to_string(topic.partitions));
       }
       same_[i] =
           known->cluster_id() == header_.cluster_id && known->topics(0).id() == topic.id.value();
@@ -167,10 +167,10 @@ client::Error MonthImporter::run() {
   while (true) {
     const auto next = reader.next(&batch);
     if (next == storage::MonthFileReader::Next::damaged) {
-      return client::bad_argument(given_.file + " was changed meanwhile: " + reader.error());
+      return client::bad_reply(given_.file + " was changed meanwhile: " + reader.error());
     }
     if (next == storage::MonthFileReader::Next::end) return send();
-    if (interrupted()) return client::bad_argument("interrupted: run it again, it goes on");
+    if (interrupted()) return client::bad_reply("interrupted: run it again, it goes on");
     if (const auto error = add(std::move(batch))) return error;
   }
 }

@@ -284,8 +284,10 @@ class TenantRestoreTest(unittest.TestCase):
         with self.broker() as broker:
             root = make(broker, None, "root", "--role", "owner", "--platform")
             keys = self.fill(broker, root)
-            lines(broker, keys["acme"], "publish", "orders",
+            lines(broker, keys["acme"], "topics", "create", "bulk")
+            lines(broker, keys["acme"], "publish", "bulk",
                   stdin="".join("x" * 1000 + "\n" for _ in range(20_000)))
+            bulk = lines(broker, keys["acme"], "topics", "describe", "bulk")
             before = self.state(broker, keys["acme"])
             other = self.state(broker, keys["other"])
             lines(broker, root, "backup")
@@ -306,6 +308,7 @@ class TenantRestoreTest(unittest.TestCase):
             self.passes(broker.data)
             broker.start()
             self.assertEqual(self.state(broker, keys["acme"]), before)
+            self.assertEqual(lines(broker, keys["acme"], "topics", "describe", "bulk"), bulk)
             self.assertEqual(self.state(broker, keys["other"]), other)
 
 

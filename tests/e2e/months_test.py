@@ -88,6 +88,9 @@ class MonthsTest(unittest.TestCase):
         return [(one["partition"], one["offset"], one["data"], one["append_time"], one["id"])
                 for one in found]
 
+    def events(self, broker, month=MONTH):
+        return sum(row["events"] for row in broker.json("months", "ls") if row["month"] == month)
+
     def doctor(self, broker):
         broker.terminate()
         checks = subprocess.run([HEADRACE, "doctor", "--data", broker.data], capture_output=True,
@@ -211,7 +214,7 @@ class MonthsTest(unittest.TestCase):
             for month in ("202412", str(MONTH)):
                 self.assertEqual(broker.json("months", "drop", month, "--confirm",
                                              month)[0]["events"], 10)
-            self.assertEqual(broker.json("months", "ls"), [])
+            self.assertEqual(broker.json("months", "ls", "--topic", "orders"), [])
 
     def test_acked_groups_are_asked_first(self):
         old = self.write(MonthFile({"orders": {0: (0, values(5))}}))
@@ -227,10 +230,10 @@ class MonthsTest(unittest.TestCase):
             broker.json("months", "drop", str(MONTH), "--confirm", str(MONTH), "--force")
             self.assertEqual(self.data(broker, "orders", 1), [])
             letters = broker.json("dlq", "ls", "mail")
-            self.assertEqual([(one["offset"], one["reason"]) for one in letters],
-                             [(0, "expired")])
+            self.assertEqual({one["reason"] for one in letters}, {"expired"})
+            self.assertIn(0, [one["offset"] for one in letters])
             told = [row for row in broker.json("audit", "ls") if row["action"] == "group.skipped"]
-            self.assertEqual(told[0]["changes"][-1]["before"], "9")
+            self.assertEqual(int(told[0]["changes"][-1]["before"]) + len(letters), 10)
             self.doctor(broker)
 
     def test_a_kill_in_the_middle_leaves_nothing_half(self):
@@ -274,10 +277,9 @@ class MonthsTest(unittest.TestCase):
                 broker.kill()
                 importing.wait()
                 broker.start()
-                seen = [row["events"] for row in broker.json("months", "ls")]
-                self.assertIn(seen, ([], [12000], [24000]))
+                self.assertIn(self.events(broker), (0, 12000, 24000))
             self.assertEqual(len(broker.json("months", "import", path)), 2)
-            self.assertEqual([row["events"] for row in broker.json("months", "ls")], [24000])
+            self.assertEqual(self.events(broker), 24000)
             self.doctor(broker)
             broker.json("topics", "delete", "orders")
             self.doctor(broker)
@@ -297,7 +299,8 @@ class MonthsTest(unittest.TestCase):
             lines(broker, root, "months", "import", path, *other)
             self.assertEqual(lines(broker, root, "months", "drop", str(MONTH), "--confirm",
                                    str(MONTH), *other)[0]["events"], 6)
-            self.assertEqual(lines(broker, root, "months", "ls", *other), [])
+            self.assertEqual([row["month"] for row in
+                              lines(broker, root, "months", "ls", "--topic", "orders", *other)], [])
             self.assertEqual(lines(broker, root, "months", "ls")[0]["events"], 6)
 
 

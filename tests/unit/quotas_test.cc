@@ -254,6 +254,30 @@ TEST_F(TenantQuotas, SurviveAPowerCutAndUseIsCountedAgain) {
   stage_.take_transcript();
 }
 
+// Found by review: see StoredShare above. Two partitions of which one is used again would have been
+// counted as one, for ever.
+TEST_F(TenantQuotas, WhatIsStoredIsCountedAgainWhenTheShardDropsItsObjects) {
+  stage_.run("create orders 2");
+  stage_.run("settle");
+  stage_.run("publish orders 0 durable one two");
+  stage_.run("publish orders 1 durable three");
+  stage_.run("settle");
+  ASSERT_FALSE(set(Access::anonymous(), "default", Quota::stored_bytes, 1 << 20)->error);
+  stage_.run("settle");
+  const int64_t stored = own()->use->stored_bytes.load();
+  ASSERT_TRUE(own()->use->stored_known);
+  stage_.fail_next_commit(storage::Status::unknown);
+  stage_.run("publish orders 0 durable lost");
+  stage_.run("write");
+  stage_.run("sync");
+  EXPECT_LT(own()->use->stored_bytes.load(), stored) << "its objects are gone";
+  EXPECT_FALSE(own()->use->stored_known);
+  stage_.run("settle");
+  EXPECT_EQ(own()->use->stored_bytes.load(), stored);
+  EXPECT_TRUE(own()->use->stored_known);
+  stage_.take_transcript();
+}
+
 TEST_F(TenantQuotas, OfEveryKindAreInTheRecord) {
   Tenant tenant;
   tenant.name = "acme";
