@@ -203,6 +203,10 @@ class TenantRestoreTest(unittest.TestCase):
                 "schemas": lines(broker, key, "schemas", "ls"),
                 "quota": quotas.get("quotas")}
 
+    def written(self, data):
+        """Bytes that were written ahead."""
+        return sum(os.path.getsize(path) for path in glob.glob(data + "/db/*.log"))
+
     def passes(self, data):
         checks = subprocess.run([HEADRACE, "doctor", "--data", data], capture_output=True,
                                 text=True, timeout=120)
@@ -292,17 +296,21 @@ class TenantRestoreTest(unittest.TestCase):
             other = self.state(broker, keys["other"])
             lines(broker, root, "backup")
             broker.terminate()
-            for after_files in range(5):
+            seen = []
+            for more in (-1, 0, 2_000_000, 6_000_000, 12_000_000, 18_000_000):
+                size = self.written(broker.data)
                 copying = subprocess.Popen(
                     [HEADRACE, "restore", "--from", self.kept, "--data", broker.data, "--tenant",
                      "acme", "--replace"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                scratch = broker.data + "/restore-scratch"
-                wait_until(lambda: copying.poll() is not None or os.path.exists(scratch + "/FORMAT")
-                           or (after_files == 0 and os.path.exists(scratch)), "the restore")
+                wait_until(lambda: copying.poll() is not None or
+                           self.written(broker.data) > size + more, "the restore")
                 copying.kill()
                 copying.wait()
                 with Broker(data=broker.data) as between:
                     self.assertEqual(self.state(between, keys["other"]), other)
+                    seen.append("acme" in [row["tenant"] for row in
+                                           lines(between, root, "tenants", "ls")])
+            self.assertIn(False, seen, "none was cut off in the middle")
             self.assertEqual(self.one(broker, "--replace").returncode, 0)
             self.assertFalse(os.path.exists(broker.data + "/restore-scratch"))
             self.passes(broker.data)
