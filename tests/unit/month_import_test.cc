@@ -193,6 +193,19 @@ TEST_F(MonthsByHand, TheLastMonthMayGoOnceItIsOver) {
   EXPECT_EQ(stats().months.size(), 4u);
 }
 
+TEST_F(MonthsByHand, TheQuotaHoldsForWhatComesBack) {
+  ASSERT_FALSE(drop(months_[0].month)->error);
+  stage_.run("quotas stored_bytes=" + std::to_string(stats().bytes + 100));
+  stage_.run("settle");
+  ASSERT_FALSE(begin(months_[0])->error);
+  ASSERT_FALSE(bring(months_[0], 0, 2)->error);
+  EXPECT_EQ(bring(months_[0], 2, 3)->error.code, ErrorCode::quota_reached);
+  stage_.run("quotas stored_bytes=0");
+  stage_.run("settle");
+  EXPECT_TRUE(bring(months_[0], 2, 99)->done);
+  EXPECT_EQ(rows(), before_);
+}
+
 TEST_F(MonthsByHand, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(drop(months_[1].month)->error.code, ErrorCode::month_not_oldest);
   ASSERT_FALSE(drop(months_[0].month)->error);
