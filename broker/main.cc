@@ -12,6 +12,7 @@
 #include "broker/config.h"
 #include "broker/doctor/doctor.h"
 #include "broker/node.h"
+#include "broker/tenant_restore.h"
 #include "client/cli/cli.h"
 #include "metrics/log.h"
 #include "metrics/quantity.h"
@@ -129,8 +130,35 @@ cli::Examination examine(const std::string& data_dir) {
   return found;
 }
 
+int restore_one(const cli::RestoreArguments& given) {
+  broker::TenantRestored restored;
+  std::string error;
+  if (!broker::restore_tenant(
+          {given.from, given.id, given.data, given.tenant, given.replace, given.reason}, &restored,
+          &error)) {
+    std::cerr << "headrace: " << error << std::endl;
+    return cli::kFailed;
+  }
+  const std::string time = format_time_us(restored.backup.time_s * kMicrosPerSecond);
+  if (given.json) {
+    nlohmann::ordered_json line;
+    line["id"] = restored.backup.id;
+    line["time"] = time;
+    line["data"] = given.data;
+    line["tenant"] = given.tenant;
+    line["rows"] = restored.rows;
+    line["bytes"] = restored.bytes;
+    std::cout << line.dump() << std::endl;
+    return cli::kDone;
+  }
+  std::cout << "tenant " << given.tenant << " is as it was in backup " << restored.backup.id
+            << " of " << time << ": " << restored.rows << " rows" << std::endl;
+  return cli::kDone;
+}
+
 int restore(const cli::RestoreArguments& given) {
   log::configure(log::Level::warn, log::Format::text);
+  if (!given.tenant.empty()) return restore_one(given);
   storage::Restored restored;
   std::string error;
   if (!storage::restore_backup(given.from, given.id, given.data, &restored, &error)) {

@@ -57,6 +57,8 @@ std::string_view to_string(StateKind kind) {
       return "key_use";
     case StateKind::lookup_span:
       return "lookup_span";
+    case StateKind::month_import:
+      return "month_import";
     case StateKind::epoch:
       return "epoch";
     case StateKind::epoch_start:
@@ -99,6 +101,7 @@ std::string state_text(std::string_view key) {
     case StateKind::producers:
     case StateKind::log_start:
     case StateKind::lookup_span:
+    case StateKind::month_import:
     case StateKind::epoch_start: {
       text += " " + text_of(take_partition(reader, tenant));
       if (kind == StateKind::months) text += "@" + std::to_string(reader.take<int64_t>());

@@ -39,19 +39,20 @@ enum class LogKind : uint8_t { chunk = 1, batch = 2, lookup = 3 };
 
 // Kinds inside `state`.
 enum class StateKind : uint8_t {
-  months = 1,        // topic, slice, partition, first offset → MonthRow
-  producers = 2,     // topic, slice, partition, producer id → producer ranges
-  log_start = 3,     // topic, slice, partition → first offset that still exists
-  catalog = 4,       // entity, id → catalog record (meta shard)
-  applied = 5,       // shard → last applied sequence (tenant 0)
-  epoch = 6,         // shard → current epoch (tenant 0)
-  epoch_start = 7,   // topic, slice, partition, epoch → first offset appended in it
-  id_block = 8,      // id kind → next unallocated id (meta shard)
-  job = 9,           // topic, slice, group, lane → replay or redrive job
-  health = 10,       // topic, slice, group → health row
-  audit_head = 11,   // shard, tenant → head of its audit chain (tenant 0)
-  key_use = 12,      // id of an API key → when it was used last, wall µs (meta shard)
-  lookup_span = 30,  // topic, slice, partition → offsets of the chunks that have look-up rows
+  months = 1,         // topic, slice, partition, first offset → MonthRow
+  producers = 2,      // topic, slice, partition, producer id → producer ranges
+  log_start = 3,      // topic, slice, partition → first offset that still exists
+  catalog = 4,        // entity, id → catalog record (meta shard)
+  applied = 5,        // shard → last applied sequence (tenant 0)
+  epoch = 6,          // shard → current epoch (tenant 0)
+  epoch_start = 7,    // topic, slice, partition, epoch → first offset appended in it
+  id_block = 8,       // id kind → next unallocated id (meta shard)
+  job = 9,            // topic, slice, group, lane → replay or redrive job
+  health = 10,        // topic, slice, group → health row
+  audit_head = 11,    // shard, tenant → head of its audit chain (tenant 0)
+  key_use = 12,       // id of an API key → when it was used last, wall µs (meta shard)
+  month_import = 55,  // topic, slice, partition → what an import has begun to put there
+  lookup_span = 30,   // topic, slice, partition → offsets of the chunks that have look-up rows
 };
 
 // At most 47 bytes, no allocation. Compares like RocksDB's bytewise comparator.
@@ -217,6 +218,9 @@ Key producer_key(const PartitionKey& partition, ProducerId producer);
 Key log_start_key(const PartitionKey& partition);
 inline Key lookup_span_key(const PartitionKey& partition) {
   return state_prefix(StateKind::lookup_span, partition);
+}
+inline Key month_import_key(const PartitionKey& partition) {
+  return state_prefix(StateKind::month_import, partition);
 }
 Key epoch_start_key(const PartitionKey& partition, Epoch epoch);
 Key catalog_key(TenantId tenant, uint8_t entity, uint32_t id);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint8_t kMonthRowVersion = 1;
 constexpr uint8_t kSealed = 1;
+constexpr uint8_t kImportRowVersion = 1;
 
 std::chrono::year_month calendar(Month month) {
   HR_CHECK(is_month(month));
@@ -91,6 +92,27 @@ std::optional<MonthRow> MonthRow::decode(std::string_view from) {
   row.digest = reader.take<uint32_t>();
   if (!reader.finished() || version != kMonthRowVersion || flags > kSealed) return std::nullopt;
   return is_month(row.month) ? std::optional(row) : std::nullopt;
+}
+
+std::string ImportRow::encode() const {
+  std::string row;
+  append_be(&row, kImportRowVersion);
+  append_be(&row, month.value());
+  append_be(&row, first.value());
+  append_be(&row, end.value());
+  return row;
+}
+
+std::optional<ImportRow> ImportRow::decode(std::string_view from) {
+  ByteReader reader(from);
+  if (reader.take<uint8_t>() != kImportRowVersion) return std::nullopt;
+  ImportRow row;
+  row.month = Month(reader.take<uint32_t>());
+  row.first = Offset(reader.take<int64_t>());
+  row.end = Offset(reader.take<int64_t>());
+  if (!reader.finished() || !is_month(row.month)) return std::nullopt;
+  if (row.first < Offset(0) || row.end <= row.first) return std::nullopt;
+  return row;
 }
 
 }  // namespace headrace::storage

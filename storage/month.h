@@ -38,4 +38,17 @@ struct MonthRow {
   bool operator==(const MonthRow&) const = default;
 };
 
+// Value of a `month_import` row: rows of an import that is not part of the log yet. Nobody reads
+// them, and the next import, or the end of the topic, removes them. Layout: docs/formats.md.
+struct ImportRow {
+  Month month;
+  Offset first;
+  Offset end;
+
+  std::string encode() const;
+  static std::optional<ImportRow> decode(std::string_view from);
+  bool holds(Offset offset) const { return offset >= first && offset < end; }
+  bool operator==(const ImportRow&) const = default;
+};
+
 }  // namespace headrace::storage

@@ -99,6 +99,9 @@ struct Request {
     read_audit,
     list_types,
     search_group,
+    drop_month,
+    begin_import,
+    import_batches,
   };
 
   Request(Kind request_kind, TenantContext context) : kind(request_kind), tenant(context) {}

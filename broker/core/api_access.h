@@ -136,6 +136,7 @@ struct NoteAction final : RequestOf<Request::Kind::note_action> {
   using RequestOf::RequestOf;
   AuditAction action = AuditAction::tenant_entered;
   std::string object;
+  std::string why;
   std::vector<AuditChange> changes;
 };
 

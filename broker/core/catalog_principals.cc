@@ -373,8 +373,8 @@ void CatalogStore::note_action(RequestPtr request) {
     return ctx_->reply(std::move(request));
   }
   auto& note = as<NoteAction>(*request);
-  ctx_->audit().note(request->tenant,
-                     {note.action, std::move(note.object), "", std::move(note.changes)});
+  ctx_->audit().note(request->tenant, {note.action, std::move(note.object), std::move(note.why),
+                                       std::move(note.changes)});
   ctx_->reply_committed(std::move(request), Durability::durable);
 }
 

@@ -1,6 +1,7 @@
 #include "broker/core/log_index.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace headrace::core {
 namespace {
@@ -151,6 +152,59 @@ std::vector<LogIndex::MonthSpan> LogIndex::trim(Offset to, int64_t bytes_in_mont
   writes->put(storage::state_place(partition_.tenant), storage::log_start_key(partition_),
               row_of_two(log_start_.value(), trimmed_bytes_));
   return gone;
+}
+
+std::vector<LogIndex::MonthSpan> LogIndex::trim_all(storage::WriteSet* writes) {
+  close_chunk(writes);
+  for (const MonthSpan& span : months_) {
+    for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk, storage::LogKind::lookup}) {
+      const auto prefix = storage::log_prefix(kind, partition_);
+      writes->remove_range(log_place(span.row.month), prefix, prefix.after_prefix());
+    }
+    writes->remove(storage::state_place(partition_.tenant),
+                   storage::months_key(partition_, span.first_offset));
+  }
+  trimmed_bytes_ = 0;
+  log_start_ = next_offset_;
+  writes->put(storage::state_place(partition_.tenant), storage::log_start_key(partition_),
+              row_of_two(log_start_.value(), 0));
+  return std::exchange(months_, {});
+}
+
+// ---- imports
+
+void LogIndex::start_at(Offset offset, storage::WriteSet* writes) {
+  HR_CHECK(months_.empty() && next_offset_ == Offset(0));
+  log_start_ = next_offset_ = offset;
+  if (writes == nullptr) return;
+  writes->put(storage::state_place(partition_.tenant), storage::log_start_key(partition_),
+              row_of_two(log_start_.value(), 0));
+}
+
+// Chunks between the import and what has look-up rows may have none: then they stay two parts, and
+// only the newer one counts.
+std::pair<Offset, Offset> LogIndex::lookups_with(const LogIndex& front) const {
+  const Offset end = front.next_offset_;
+  if (lookups_end_ < end) return {front.lookups_from_, end};
+  if (lookups_from_ <= end) return {std::min(lookups_from_, front.lookups_from_), lookups_end_};
+  return {lookups_from_, lookups_end_};
+}
+
+void LogIndex::put_front(const LogIndex& front, storage::WriteSet* writes) const {
+  HR_CHECK(front.months_.size() == 1 && front.next_offset_ == log_start_);
+  const storage::Place state = storage::state_place(partition_.tenant);
+  put_month(front.months_.front(), writes);
+  writes->put(state, storage::log_start_key(partition_),
+              row_of_two(front.months_.front().first_offset.value(), 0));
+  const auto [from, end] = lookups_with(front);
+  writes->put(state, storage::lookup_span_key(partition_), row_of_two(from.value(), end.value()));
+}
+
+void LogIndex::take_front(const LogIndex& front) {
+  std::tie(lookups_from_, lookups_end_) = lookups_with(front);
+  months_.insert(months_.begin(), front.months_.front());
+  log_start_ = front.months_.front().first_offset;
+  trimmed_bytes_ = 0;
 }
 
 // Whole segments go; the rows of half a segment go with the rest of it later.

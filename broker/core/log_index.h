@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/core/api.h"
@@ -64,6 +65,18 @@ class LogIndex {
   // months of which nothing is left now.
   std::vector<MonthSpan> trim(Offset to, int64_t bytes_in_month, storage::WriteSet* writes);
 
+  // Everything goes, the newest month as well; the next event begins its month anew.
+  std::vector<MonthSpan> trim_all(storage::WriteSet* writes);
+
+  // An import (month_import.h). Nothing was ever here: the log begins, and ends, at `offset`.
+  void start_at(Offset offset, storage::WriteSet* writes = nullptr);
+  // Its last chunk has its row, however small it is.
+  void close(storage::WriteSet* writes) { close_chunk(writes); }
+  // `front` has one month, which ends where this log begins: the rows that make it part of the log;
+  // and the same in memory, once they are durable.
+  void put_front(const LogIndex& front, storage::WriteSet* writes) const;
+  void take_front(const LogIndex& front);
+
   int64_t total_bytes() const;
 
  private:
@@ -72,6 +85,7 @@ class LogIndex {
   void remove_lookups(const storage::Place& place, Offset from, Offset to, bool to_the_last,
                       storage::WriteSet* writes) const;
   void put_month(const MonthSpan& span, storage::WriteSet* writes) const;
+  std::pair<Offset, Offset> lookups_with(const LogIndex& front) const;
   void count(const storage::BatchHeader& header, const storage::Summary& summary,
              int64_t append_time_us);
 

@@ -95,6 +95,11 @@ void ShardObjects::handle(RequestPtr request) {
       return describe_group(cast<DescribeGroup>(std::move(request)));
     case Request::Kind::purge_topic:
       return purge_topic(cast<PurgeTopic>(std::move(request)));
+    case Request::Kind::drop_month:
+      return drop_month(cast<DropMonth>(std::move(request)));
+    case Request::Kind::begin_import:
+    case Request::Kind::import_batches:
+      return import_month(std::move(request));
     case Request::Kind::shard_stats:
       return shard_stats(cast<ShardStats>(std::move(request)));
     case Request::Kind::list_types:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/core/acked_groups.h"
+#include "broker/core/api_months.h"
 #include "broker/core/audit.h"
 #include "broker/core/catalog_store.h"
 #include "broker/core/ctx.h"
@@ -98,6 +99,10 @@ class ShardObjects {
   void describe_group(std::unique_ptr<DescribeGroup> request);
   void cancel_delayed(std::unique_ptr<CancelDelayed> request);
   void purge_topic(std::unique_ptr<PurgeTopic> request);
+  void drop_month(std::unique_ptr<DropMonth> request);  // months_by_hand.cc, as the next two
+  Error check_drop(const DropMonth& request);
+  void drop_now(std::unique_ptr<DropMonth> request);
+  void import_month(RequestPtr request);
   void shard_stats(std::unique_ptr<ShardStats> request);
   GroupStats with_lag(GroupStats stats, uint32_t slot = Fetch::kNoSlot);
   void loaded(std::vector<RequestPtr> waiting);

@@ -119,9 +119,12 @@ bool ShardObjects::knows_stored(const Tenant& tenant) const {
        at != topics.end() && at->first.first == tenant.id; ++at) {
     if (at->second->state == Topic::State::active) partitions += at->second->partitions;
   }
-  if (tenant.use->stored_partitions.load(std::memory_order_relaxed) < partitions) return false;
-  tenant.use->stored_known.store(true, std::memory_order_relaxed);
-  return true;
+  if (tenant.use->stored_partitions.load() < partitions) return false;
+  tenant.use->stored_known.store(true);
+  // Another reactor may have dropped some in between: it says so before or behind this.
+  if (tenant.use->stored_partitions.load() >= partitions) return true;
+  tenant.use->stored_known.store(false);
+  return false;
 }
 
 void ShardObjects::note_stored(TenantId tenant) const {

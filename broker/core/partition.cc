@@ -235,6 +235,7 @@ void Partition::on_committed(Ctx&, uint64_t sequence) {
     compact(*trimmed_);
     trimmed_.reset();
   }
+  if (import_ != nullptr && import_->sequence != 0 && import_->sequence <= sequence) show_import();
   if (visible_end_ != before) wake(before, groups, all);
   delayed_.on_committed();
   append_due();
@@ -363,10 +364,13 @@ void Partition::expire() {
 }
 
 void Partition::trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places) {
+  if (import_ != nullptr && import_->sequence != 0) return;  // the log is about to begin earlier
   metrics::add(metrics::Counter::retention_events_dropped,
                static_cast<uint64_t>(std::max<int64_t>(to - index_.log_start(), 0)));
   const int64_t before_bytes = index_.total_bytes();
-  for (const auto& gone : index_.trim(to, bytes_in_month, &ctx_->writes(this))) note_gone(gone);
+  for (const auto& gone : index_.trim(to, bytes_in_month, &ctx_->writes(this))) {
+    note_gone(gone, Access::node(index_.partition().tenant), "retention");
+  }
   stored_.add(index_.total_bytes() - before_bytes);
   // An earlier cut that is not durable yet lies below this one.
   if (trimmed_) places.insert(places.end(), trimmed_->places.begin(), trimmed_->places.end());
@@ -374,19 +378,19 @@ void Partition::trim(Offset to, int64_t bytes_in_month, std::vector<storage::Pla
 }
 
 // The receipt: whoever kept the batches can compute the digest again.
-void Partition::note_gone(const LogIndex::MonthSpan& month) {
+void Partition::note_gone(const LogIndex::MonthSpan& month, const TenantContext& who,
+                          const std::string& why) {
   const storage::MonthRow& row = month.row;
   ctx_->audit().note(
-      Access::node(index_.partition().tenant),
-      {AuditAction::month_dropped,
-       "topic " + topic_->name + " partition " + std::to_string(number_.value()) + " month " +
-           std::to_string(row.month.value()),
-       "retention",
-       {{"offsets", std::to_string(month.first_offset.value()),
-         std::to_string(month.first_offset.value() + static_cast<int64_t>(row.events))},
-        {"events", std::to_string(row.events), "0"},
-        {"bytes", std::to_string(row.bytes), "0"},
-        {"digest", std::to_string(row.digest), ""}}});
+      who, {AuditAction::month_dropped,
+            "topic " + topic_->name + " partition " + std::to_string(number_.value()) + " month " +
+                std::to_string(row.month.value()),
+            why,
+            {{"offsets", std::to_string(month.first_offset.value()),
+              std::to_string(month.first_offset.value() + static_cast<int64_t>(row.events))},
+             {"events", std::to_string(row.events), "0"},
+             {"bytes", std::to_string(row.bytes), "0"},
+             {"digest", std::to_string(row.digest), ""}}});
 }
 
 void Partition::compact(const Trimmed& trimmed) {
@@ -407,6 +411,7 @@ void Partition::purge() {
   seal();
   auto& writes = ctx_->writes(this);
   const PartitionKey& key = index_.partition();
+  remove_import(&writes);
   for (const auto& span : index_.months()) {
     for (auto kind : {storage::LogKind::batch, storage::LogKind::chunk, storage::LogKind::lookup}) {
       const auto prefix = storage::log_prefix(kind, key);
@@ -414,12 +419,13 @@ void Partition::purge() {
     }
   }
   const storage::Place state = storage::state_place(key.tenant);
-  for (auto kind :
-       {storage::StateKind::months, storage::StateKind::producers, storage::StateKind::log_start,
-        storage::StateKind::lookup_span, storage::StateKind::epoch_start}) {
+  for (auto kind : {storage::StateKind::months, storage::StateKind::producers,
+                    storage::StateKind::log_start, storage::StateKind::lookup_span,
+                    storage::StateKind::epoch_start, storage::StateKind::month_import}) {
     const auto prefix = storage::state_prefix(kind, key);
     writes.remove_range(state, prefix, prefix.after_prefix());
   }
+  stored_.leave();
   close(Error(ErrorCode::unknown_topic, "'" + topic_->name + "' was deleted"));
 }
 

@@ -22,11 +22,17 @@
 #include "broker/core/fold.h"
 #include "broker/core/log_index.h"
 #include "broker/core/matcher.h"
+#include "broker/core/month_import.h"
 #include "broker/core/producers.h"
 #include "broker/core/stored_share.h"
 #include "broker/core/tail.h"
 
 namespace headrace::core {
+
+struct DroppedMonth {
+  int64_t events = 0;
+  int64_t bytes = 0;
+};
 
 class Partition final : public Committable, public std::enable_shared_from_this<Partition> {
  public:
@@ -61,6 +67,12 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   // Everything below `to` goes, out of `places`; `bytes_in_month` of it lie in the month that holds
   // `to`.
   void trim(Offset to, int64_t bytes_in_month, std::vector<storage::Place> places);
+
+  // Months by hand: partition_months.cc. `end`: where it ends, the log's start if there is nothing.
+  Error check_drop(Month month, Offset* end) const;
+  DroppedMonth drop_month(Month month, const TenantContext& who, const std::string& why);
+  void begin_import(std::unique_ptr<BeginImport> request);
+  void import_batches(std::unique_ptr<ImportBatches> request);
 
   void on_committed(Ctx& ctx, uint64_t sequence) override;
 
@@ -100,6 +112,15 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void append_entry(const DelayedQueue::Entry& entry);
   void wait_for_due();
 
+  // imports: partition_months.cc
+  struct ImportFamily;
+  Error check_import(const BeginImport& import, bool* present) const;
+  void start_import(std::unique_ptr<BeginImport> request, storage::Status status);
+  void remove_import(storage::WriteSet* writes);
+  Error check_batches(const ImportBatches& request) const;
+  Error finish_import(const TenantContext& who, storage::WriteSet* writes);
+  void show_import();
+
   // repeated events: partition_dedup.cc
   bool repeats_item(PublishEvents& request, size_t item);
   bool repeats_whole(PublishEvents& request, const ProducerStamp& stamp);
@@ -115,7 +136,8 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   void expire_fetch(std::unique_ptr<Fetch> request);
   void note_types(const storage::Summary& summary);
   void wake(Offset before, const SlotSet& groups, bool all);
-  void note_gone(const LogIndex::MonthSpan& month);
+  void note_gone(const LogIndex::MonthSpan& month, const TenantContext& who,
+                 const std::string& why);
   void compact(const Trimmed& trimmed);
 
   TopicPtr topic_;
@@ -142,6 +164,9 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   StoredShare stored_;
   bool epoch_noted_ = false;
   std::optional<Trimmed> trimmed_;
+  std::unique_ptr<MonthImport> import_;  // under way
+  // The rows of one, under way or left: their month has a family.
+  std::optional<storage::ImportRow> import_row_;
   EventIds event_ids_;
   DelayedQueue delayed_;
   Due due_;

@@ -14,6 +14,8 @@ struct PartitionLoad::Steps final : storage::Scan {
     months,
     log_start,
     lookup_span,
+    import,
+    import_rows,
     producers,
     delayed,
     dedup,
@@ -27,11 +29,16 @@ struct PartitionLoad::Steps final : storage::Scan {
       delete this;
       return;
     }
+    // An import that had begun, no more: its month has no family then.
+    if (step == Step::import_rows && status == storage::Status::gone) {
+      partition->import_row_.reset();
+      return begin(Step::producers, *partition);
+    }
     if (status != storage::Status::ok) return finish(*partition, status);
     for (const Row& row : rows) {
       if (!take(*partition, row)) return finish(*partition, storage::Status::corrupt);
     }
-    if (more && step != Step::newest_chunk) {
+    if (more && step != Step::newest_chunk && step != Step::import_rows) {
       from = storage::Key(std::string(rows.back().key.view()) + '\0');
       return scan();
     }
@@ -54,6 +61,14 @@ struct PartitionLoad::Steps final : storage::Scan {
         break;
       case Step::lookup_span:
         from = storage::lookup_span_key(key);
+        break;
+      case Step::import:
+        from = storage::month_import_key(key);
+        break;
+      case Step::import_rows:
+        place = partition.index_.log_place(partition.import_row_->month);
+        from = storage::log_prefix(storage::LogKind::chunk, key);
+        max_rows = 1;
         break;
       case Step::producers:
         from = storage::state_prefix(storage::StateKind::producers, key);
@@ -108,6 +123,11 @@ struct PartitionLoad::Steps final : storage::Scan {
         return partition.index_.load_log_start(row.value.view());
       case Step::lookup_span:
         return partition.index_.load_lookup_span(row.value.view());
+      case Step::import:
+        partition.import_row_ = storage::ImportRow::decode(row.value.view());
+        return partition.import_row_.has_value();
+      case Step::import_rows:
+        return true;  // whose they are is known
       case Step::producers:
         partition.producers_.load(row.key.view(), row.value.view());
         return true;
@@ -165,6 +185,11 @@ struct PartitionLoad::Steps final : storage::Scan {
       case Step::log_start:
         return begin(Step::lookup_span, partition);
       case Step::lookup_span:
+        return begin(Step::import, partition);
+      case Step::import:
+        if (partition.import_row_) return begin(Step::import_rows, partition);
+        [[fallthrough]];
+      case Step::import_rows:
         return begin(Step::producers, partition);
       case Step::producers:
         return begin(Step::delayed, partition);

@@ -29,10 +29,17 @@ class StoredShare {
     bytes_ += bytes;
     use_->stored_bytes.fetch_add(bytes, std::memory_order_relaxed);
   }
+  // The sum is not the tenant's any more; it is again once all its partitions are there.
   void end() {
     if (!begun_) return;
+    leave();
+    use_->stored_known.store(false);
+  }
+  // Its topic is deleted: it belongs to nothing that is to be known.
+  void leave() {
+    if (!begun_) return;
     add(-bytes_);
-    use_->stored_partitions.fetch_sub(1, std::memory_order_relaxed);
+    use_->stored_partitions.fetch_sub(1);
     begun_ = false;
   }
 

@@ -66,6 +66,15 @@ void take_lookup_span(std::string_view key, std::string_view value, Facts* facts
     check->add({where, "is no span", kRestore});
 }
 
+void take_import(std::string_view key, std::string_view value, Facts* facts, Check* check) {
+  const auto where = storage::to_text(storage::Table::state, key);
+  const auto partition = partition_of(key);
+  const auto row = storage::ImportRow::decode(value);
+  if (!partition || !row) return check->add({where, "is no row of an import", kRestore});
+  check_partition(*facts, *partition, where, check);
+  facts->partitions[*partition].import = row;
+}
+
 }  // namespace
 
 Check check_months(const storage::ReadOnlyStore& store, Facts* facts) {
@@ -83,6 +92,10 @@ Check check_months(const storage::ReadOnlyStore& store, Facts* facts) {
   each_state_row(store, storage::StateKind::lookup_span, &check,
                  [&](std::string_view key, std::string_view value) {
                    take_lookup_span(key, value, facts, &check);
+                 });
+  each_state_row(store, storage::StateKind::month_import, &check,
+                 [&](std::string_view key, std::string_view value) {
+                   take_import(key, value, facts, &check);
                  });
   for (auto& [key, partition] : facts->partitions) partition.end = partition.log_start;
   check.covered = std::to_string(months) + " months of " +

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct Partition {
   Offset end;  // next offset, as the log has it
   int64_t last_append_us = 0;
   bool unreadable = false;
+  std::optional<storage::ImportRow> import;  // rows that are not part of the log yet
 
   Span* span_of(Offset offset);
 };

@@ -173,4 +173,15 @@ struct TenantArguments {
   std::map<std::string, std::string> quotas;  // as given: by name, with `none`
 };
 
+struct MonthArguments {
+  uint32_t month = 0;               // YYYYMM
+  std::vector<std::string> topics;  // empty: all
+  std::string file;
+  std::string into;  // empty: the topic's own name
+  std::string confirm;
+  uint64_t rate_bytes = 0;  // a second; 0: as fast as it goes
+  bool force = false;
+  bool only_check = false;
+};
+
 }  // namespace headrace::cli

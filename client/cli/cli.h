@@ -93,9 +93,12 @@ struct Examination {
 
 using ExamineFunction = std::function<Examination(const std::string& data_dir)>;
 struct RestoreArguments {
-  std::string from;  // a directory of backups
-  std::string data;  // made of one; empty: it is only checked
-  uint32_t id = 0;   // 0: the newest
+  std::string from;    // a directory of backups
+  std::string data;    // made of one; empty: it is only checked
+  uint32_t id = 0;     // 0: the newest
+  std::string tenant;  // only this one, into a data directory that has others; empty: all
+  bool replace = false;
+  std::string reason;
   bool json = false;
 };
 

@@ -193,12 +193,18 @@ void add_backup(CLI::App& app, Invocation* invocation, const RestoreFunction& re
   back->add_option("--from", given->from, "the directory of backups")->required();
   back->add_option("--id", given->id, "which one [the newest]")->check(positive());
   auto* data = back->add_option("--data", given->data, "the new data directory");
+  auto* tenant = back->add_option("--tenant", given->tenant,
+                                  "only this one, into --data of a stopped broker that has others");
+  tenant->needs(data);
+  back->add_flag("--replace", given->replace, "in the place of all that the tenant has now")
+      ->needs(tenant);
   auto only_check = std::make_shared<bool>(false);
   back->add_flag("--check", *only_check, "only check every file of it")->excludes(data);
   back->callback([invocation, given, only_check, restore] {
     if (given->data.empty() && !*only_check) throw CLI::RequiredError("--data or --check");
     invocation->action = [invocation, given, restore] {
       given->json = invocation->connect.json;
+      given->reason = invocation->connect.reason;
       return restore(*given);
     };
   });
@@ -214,6 +220,7 @@ void add_verbs(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   add_event_verbs(app, invocation);
   add_access_verbs(app, invocation);
   add_schema_verbs(app, invocation);
+  add_month_verbs(app, invocation);
   add_group_verbs(app, invocation);
   add_smoke(app, invocation);
   add_doctor(app, invocation, verbs.examine);

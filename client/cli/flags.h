@@ -27,6 +27,8 @@ void add_event_verbs(CLI::App& app, Invocation* invocation);
 void add_access_verbs(CLI::App& app, Invocation* invocation);
 // schemas.
 void add_schema_verbs(CLI::App& app, Invocation* invocation);
+// months.
+void add_month_verbs(CLI::App& app, Invocation* invocation);
 void add_replay(CLI::App& app, Invocation* invocation);
 void add_redrive(CLI::App* dlq, Invocation* invocation);
 

@@ -69,6 +69,11 @@ int delete_tenant(const ConnectArguments& connect, const TenantArguments& given)
 int set_quotas(const ConnectArguments& connect, const TenantArguments& given);
 int show_quotas(const ConnectArguments& connect);
 
+int list_months(const ConnectArguments& connect, const MonthArguments& given);
+int export_month(const ConnectArguments& connect, const MonthArguments& given);
+int import_month(const ConnectArguments& connect, const MonthArguments& given);
+int drop_month(const ConnectArguments& connect, const MonthArguments& given);
+
 int pentest(const ConnectArguments& connect);
 int smoke(const ConnectArguments& connect);
 int doctor(const ConnectArguments& connect);

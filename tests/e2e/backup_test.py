@@ -3,13 +3,13 @@
 
 import glob
 import os
+import subprocess
 import tempfile
 import threading
 import unittest
 
 from access import http, lines, make, run
-from broker import Broker, HEADRACE
-import subprocess
+from broker import Broker, HEADRACE, wait_until
 
 
 def restore(*args):
@@ -143,6 +143,181 @@ class BackupTest(unittest.TestCase):
         self.assertEqual(damaged.returncode, 1)
         self.assertIn("damaged", damaged.stderr)
         self.assertFalse(os.path.exists(self.data))
+
+
+class TenantRestoreTest(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory(prefix="headrace-restore-")
+        self.addCleanup(self.scratch.cleanup)
+        self.kept = self.scratch.name + "/backups"
+
+    def broker(self):
+        return Broker(args=["--set", "backup.dir=" + self.kept])
+
+    def fill(self, broker, root):
+        """Two tenants with the same names in them; a key of each, and what acme has."""
+        keys = {}
+        for tenant in ("acme", "other"):
+            lines(broker, root, "tenants", "create", tenant)
+            into = ("--as-tenant", tenant, "--reason", "test")
+            lines(broker, root, "principals", "create", "boss", "--role", "owner", *into)
+            keys[tenant] = lines(broker, root, "keys", "create", "boss", *into)[0]["secret"]
+            key = keys[tenant]
+            lines(broker, key, "topics", "create", "orders", "--partitions", "2")
+            lines(broker, key, "groups", "create", "mail", "--topic", "orders", "--from",
+                  "earliest", "--max-retries", "1", "--retry-base", "7d")
+            lines(broker, key, "schemas", "register", "order.placed", "--file",
+                  self.write('{"type": "object"}'))
+            lines(broker, key, "publish", "orders", "--type", "order.placed", "--delay", "7d",
+                  "--data", "{}")
+            lines(broker, key, "publish", "orders",
+                  stdin="".join("%s %d\n" % (tenant, number) for number in range(500)))
+            lines(broker, key, "subscribe", "mail", "--count", "1", "--exec", "exit 1")
+            lines(broker, key, "subscribe", "mail", "--count", "99")
+            lines(broker, key, "consume", "orders", "--group", "reader", "--from", "earliest",
+                  "--count", "100")
+        lines(broker, root, "tenants", "update", "acme", "--topics", "9")
+        return keys
+
+    def write(self, text):
+        path = self.scratch.name + "/file"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def state(self, broker, key):
+        """What a tenant has, as far as it does not change by looking at it."""
+        events = lines(broker, key, "consume", "orders", "--from", "earliest", "--count", "500",
+                       "--wait", "3s")
+        group = lines(broker, key, "groups", "describe", "mail")[0]
+        reader = lines(broker, key, "groups", "describe", "reader")[0]
+        quotas = lines(broker, key, "quotas")[0]
+        return {"events": sorted((one["partition"], one["offset"], one["id"], one["data"],
+                                  one["append_time"]) for one in events),
+                "mail": {name: group[name] for name in ("lag_events", "retry", "dlq", "state",
+                                                        "consecutive_failures", "acked",
+                                                        "version")},
+                "reader": reader["partition_details"][0]["committed"],
+                "delayed": [(one["id"], one["due"]) for one in
+                            lines(broker, key, "topics", "delayed", "orders")],
+                "schemas": lines(broker, key, "schemas", "ls"),
+                "quota": quotas.get("quotas")}
+
+    def written(self, data):
+        """Bytes that were written ahead."""
+        return sum(os.path.getsize(path) for path in glob.glob(data + "/db/*.log"))
+
+    def passes(self, data):
+        checks = subprocess.run([HEADRACE, "doctor", "--data", data], capture_output=True,
+                                text=True, timeout=120)
+        self.assertEqual(checks.returncode, 0, checks.stdout + checks.stderr)
+
+    def one(self, broker, *args):
+        return restore("--from", self.kept, "--data", broker.data, "--tenant", "acme", *args)
+
+    def test_one_tenant_comes_back_beside_the_others(self):
+        with self.broker() as broker:
+            root = make(broker, None, "root", "--role", "owner", "--platform")
+            keys = self.fill(broker, root)
+            before = self.state(broker, keys["acme"])
+            lines(broker, root, "backup")
+            # Afterwards: both go on, one is lost.
+            lines(broker, keys["other"], "publish", "orders", "--data", "later")
+            lines(broker, keys["other"], "subscribe", "mail", "--count", "10")
+            other = self.state(broker, keys["other"])
+            trail = len(lines(broker, keys["other"], "audit", "ls", "--count", "1000"))
+            lines(broker, root, "tenants", "delete", "acme", "--confirm", "acme")
+            busy = self.one(broker)
+            self.assertEqual(busy.returncode, 1)
+            self.assertIn("stop it first", busy.stderr)
+            broker.terminate()
+            done = self.one(broker, "--reason", "deleted by mistake", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn('"tenant":"acme"', done.stdout)
+            self.passes(broker.data)
+            broker.start()
+            self.assertEqual(self.state(broker, keys["acme"]), before)
+            self.assertEqual(self.state(broker, keys["other"]), other)
+            self.assertEqual(len(lines(broker, keys["other"], "audit", "ls", "--count", "1000")),
+                             trail)
+            for key in keys.values():
+                self.assertEqual({row["result"] for row in lines(broker, key, "audit", "verify")},
+                                 {"PASS"})
+            told = [row for row in lines(broker, keys["acme"], "audit", "ls")
+                    if row["action"] == "tenant.restored"]
+            self.assertEqual([row["reason"] for row in told], ["deleted by mistake"])
+            again = lines(broker, keys["acme"], "publish", "orders", "--data", "new")[0]
+            self.assertNotIn(again["id"], [event[2] for event in before["events"]])
+            lines(broker, keys["acme"], "topics", "create", "another")
+            lines(broker, keys["acme"], "subscribe", "mail", "--count", "5")
+            broker.terminate()
+            self.passes(broker.data)
+            broker.start()
+
+    def test_what_is_there_goes_only_when_it_is_said(self):
+        with self.broker() as broker:
+            root = make(broker, None, "root", "--role", "owner", "--platform")
+            keys = self.fill(broker, root)
+            before = self.state(broker, keys["acme"])
+            lines(broker, root, "backup")
+            lines(broker, keys["acme"], "publish", "orders", stdin="1\n2\n3\n")
+            lines(broker, keys["acme"], "subscribe", "mail", "--count", "50")
+            lines(broker, keys["acme"], "topics", "create", "later")
+            broker.terminate()
+            refused = self.one(broker)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("--replace", refused.stderr)
+            self.assertEqual(self.one(broker, "--replace").returncode, 0)
+            self.passes(broker.data)
+            missing = restore("--from", self.kept, "--data", broker.data, "--tenant", "nobody")
+            self.assertIn("has no tenant 'nobody'", missing.stderr)
+            self.assertEqual(restore("--from", self.kept, "--tenant", "acme").returncode, 2)
+            broker.start()
+            self.assertEqual(self.state(broker, keys["acme"]), before)
+            self.assertNotIn("later", [row["topic"] for row in
+                                       lines(broker, keys["acme"], "topics", "ls")])
+            self.assertEqual({row["result"] for row in
+                              lines(broker, keys["acme"], "audit", "verify")}, {"PASS"})
+        with Broker() as elsewhere:
+            elsewhere.terminate()
+            foreign = self.one(elsewhere)
+            self.assertIn("another cluster", foreign.stderr)
+            elsewhere.start()
+
+    def test_killed_on_the_way_it_is_done_again(self):
+        with self.broker() as broker:
+            root = make(broker, None, "root", "--role", "owner", "--platform")
+            keys = self.fill(broker, root)
+            lines(broker, keys["acme"], "topics", "create", "bulk")
+            lines(broker, keys["acme"], "publish", "bulk",
+                  stdin="".join("x" * 1000 + "\n" for _ in range(20_000)))
+            bulk = lines(broker, keys["acme"], "topics", "describe", "bulk")
+            before = self.state(broker, keys["acme"])
+            other = self.state(broker, keys["other"])
+            lines(broker, root, "backup")
+            broker.terminate()
+            seen = []
+            for more in (-1, 0, 2_000_000, 6_000_000, 12_000_000, 18_000_000):
+                size = self.written(broker.data)
+                copying = subprocess.Popen(
+                    [HEADRACE, "restore", "--from", self.kept, "--data", broker.data, "--tenant",
+                     "acme", "--replace"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                wait_until(lambda: copying.poll() is not None or
+                           self.written(broker.data) > size + more, "the restore")
+                copying.kill()
+                copying.wait()
+                with Broker(data=broker.data) as between:
+                    self.assertEqual(self.state(between, keys["other"]), other)
+                    seen.append("acme" in [row["tenant"] for row in
+                                           lines(between, root, "tenants", "ls")])
+            self.assertIn(False, seen, "none was cut off in the middle")
+            self.assertEqual(self.one(broker, "--replace").returncode, 0)
+            self.assertFalse(os.path.exists(broker.data + "/restore-scratch"))
+            self.passes(broker.data)
+            broker.start()
+            self.assertEqual(self.state(broker, keys["acme"]), before)
+            self.assertEqual(lines(broker, keys["acme"], "topics", "describe", "bulk"), bulk)
+            self.assertEqual(self.state(broker, keys["other"]), other)
 
 
 if __name__ == "__main__":

@@ -268,6 +268,7 @@ class Walk:
             self.done("POST", f"/v1/tenants/acme/{action}", {"reason": "walk"})
         self.done("GET", "/v1/tenants/acme")
         self.done("GET", "/v1/quotas")
+        self.done("GET", "/v1/months")
         self.done("PATCH", "/v1/tenants/acme",
                   {"quotas": {"topics": 3, "weight": 2}, "reason": "walk"})
         self.done("DELETE", "/v1/tenants/acme", {"confirm": "acme"})

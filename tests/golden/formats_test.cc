@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -13,6 +14,7 @@
 #include "storage/dedup_row.h"
 #include "storage/lookup_rows.h"
 #include "storage/month.h"
+#include "storage/month_file.h"
 #include "storage/offset_row.h"
 #include "storage/producer_row.h"
 #include "storage/write_set.h"
@@ -92,9 +94,49 @@ TEST(GoldenBytes, Keys) {
       {"key_applied", applied_key(ShardId(63))},
       {"key_epoch", epoch_key(ShardId(63))},
       {"key_id_block", id_block_key(1)},
+      {"key_month_import", month_import_key(kPartition)},
       {"key_job", job_key(TenantId(1), TopicId(2), SliceId(0), GroupId(5), LaneId(6))},
   };
   for (const auto& [name, key] : keys) golden(name, key.view());
+}
+
+TEST(GoldenBytes, MonthFile) {
+  MonthFileHeader header;
+  header.cluster_id = "c1";
+  header.tenant = "acme";
+  header.month = Month(202610);
+  header.created_us = 1'793'318'400'000'001;
+  header.topics = {{TopicId(2), "orders", 4}};
+  header.ranges = {{0, PartitionId(3), Offset(42), Offset(44)}};
+  std::string bytes;
+  MonthFileWriter writer([&](std::string_view more) {
+    bytes += more;
+    return true;
+  });
+  MonthFileTotals totals;
+  ASSERT_TRUE(writer.begin(header));
+  ASSERT_TRUE(writer.add(0, 1'793'318'400'000'001, stored_batch().view()));
+  ASSERT_TRUE(writer.finish(&totals));
+  std::string pinned = golden("month_file", bytes);
+  MonthFileReader reader([&](char* to, size_t size) {
+    size = std::min(size, pinned.size());
+    std::memcpy(to, pinned.data(), size);
+    pinned.erase(0, size);
+    return size;
+  });
+  ASSERT_TRUE(reader.open()) << reader.error();
+  EXPECT_EQ(reader.header(), header);
+  MonthFileBatch batch;
+  ASSERT_EQ(reader.next(&batch), MonthFileReader::Next::batch) << reader.error();
+  EXPECT_EQ(batch.bytes, stored_batch().view());
+  EXPECT_EQ(reader.next(&batch), MonthFileReader::Next::end) << reader.error();
+}
+
+TEST(GoldenBytes, ImportRow) {
+  const ImportRow row{Month(202610), Offset(42), Offset(99)};
+  EXPECT_EQ(ImportRow::decode(golden("import_row", row.encode())), row);
+  EXPECT_FALSE(ImportRow::decode(row.encode() + "x"));
+  EXPECT_FALSE(ImportRow::decode(ImportRow{Month(202610), Offset(42), Offset(42)}.encode()));
 }
 
 TEST(GoldenBytes, Envelope) {

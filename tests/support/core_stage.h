@@ -80,6 +80,8 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   core::TopicPtr topic(const std::string& name) const;
   const storage::MemStore::Disk& disk() const { return disk_; }
   size_t unsynced() const { return mem_->unsynced(); }
+  // The next set that is written answers that; it did not happen.
+  void fail_next_commit(storage::Status status) { mem_->fail_next_commit(status); }
   // The disk as a program left it that knew no look-up rows. Takes effect with the next start.
   void forget_lookup_rows();
 
