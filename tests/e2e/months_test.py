@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from access_test import http, lines, make, run
+from access import http, lines, make, run
 from broker import Broker, HEADRACE, wait_until
 from wire import batch, crc32c, message, record, Refused, Wire
 
