@@ -65,6 +65,8 @@ std::string_view to_string(StateKind kind) {
       return "key_use";
     case StateKind::lookup_span:
       return "lookup_span";
+    case StateKind::attempts:
+      return "attempts";
     case StateKind::epoch:
       return "epoch";
     case StateKind::epoch_start:
@@ -116,6 +118,12 @@ std::string state_text(std::string_view key) {
         text += " epoch " + std::to_string(reader.take<uint32_t>());
       break;
     }
+    case StateKind::attempts:
+      text += " " + text_of(take_partition(reader, tenant));
+      text += " group " + std::to_string(reader.take<uint32_t>());
+      text += " to " + std::to_string(reader.take<int64_t>());
+      text += " lane " + std::to_string(reader.take<uint32_t>());
+      break;
     case StateKind::catalog: {
       text += " t" + std::to_string(tenant.value()) + " entity " +
               std::to_string(reader.take<uint8_t>());
@@ -488,6 +496,27 @@ std::optional<LaneId> parse_job_key(std::string_view key) {
 
 Key state_prefix(TenantId tenant, StateKind kind) {
   return tenant_prefix(tenant).append(static_cast<uint8_t>(kind));
+}
+
+Key attempts_prefix(const PartitionKey& partition, GroupId group) {
+  return state_prefix(StateKind::attempts, partition).append(group);
+}
+
+Key attempts_key(const PartitionKey& partition, GroupId group, Offset last, LaneId lane) {
+  return attempts_prefix(partition, group).append(last).append(lane);
+}
+
+std::optional<AttemptsKeyParts> parse_attempts_key(std::string_view key) {
+  KeyReader reader{key};
+  const auto tenant = reader.id<TenantId>();
+  const auto kind = reader.take<uint8_t>();
+  AttemptsKeyParts parts;
+  parts.partition = take_partition(reader, tenant);
+  parts.group = reader.id<GroupId>();
+  parts.last = reader.id<Offset>();
+  parts.lane = reader.id<LaneId>();
+  if (!reader.finished() || kind != static_cast<uint8_t>(StateKind::attempts)) return std::nullopt;
+  return parts;
 }
 
 Key state_prefix(StateKind kind, const PartitionKey& partition) {

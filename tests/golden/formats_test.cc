@@ -15,6 +15,7 @@
 #include "storage/month.h"
 #include "storage/offset_row.h"
 #include "storage/producer_row.h"
+#include "storage/violations.h"
 #include "storage/write_set.h"
 
 namespace headrace::storage {
@@ -103,6 +104,20 @@ TEST(GoldenBytes, Envelope) {
   const auto decoded = Envelope::decode(bytes_of(golden("envelope", as_text(bytes))));
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->append_time_us, envelope.append_time_us);
+}
+
+TEST(GoldenBytes, ValueWithViolations) {
+  const Envelope envelope{kEnvelopeHasViolations, 0, 1'793'318'400'000'001};
+  Violations violations;
+  violations.add(0, "/total: is not a number");
+  violations.add(2, "");
+  violations.add(3, "");
+  const std::string value = std::string(as_text(envelope.encode())) + violations.encode() + "batch";
+  const auto opened = open_value(SharedBytes::copy_of(golden("value_with_violations", value)));
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->append_time_us, envelope.append_time_us);
+  EXPECT_EQ(opened->batch.view(), "batch");
+  EXPECT_EQ(opened->violations->encode(), violations.encode());
 }
 
 TEST(GoldenBytes, Batch) {
