@@ -498,27 +498,6 @@ Key state_prefix(TenantId tenant, StateKind kind) {
   return tenant_prefix(tenant).append(static_cast<uint8_t>(kind));
 }
 
-Key attempts_prefix(const PartitionKey& partition, GroupId group) {
-  return state_prefix(StateKind::attempts, partition).append(group);
-}
-
-Key attempts_key(const PartitionKey& partition, GroupId group, Offset last, LaneId lane) {
-  return attempts_prefix(partition, group).append(last).append(lane);
-}
-
-std::optional<AttemptsKeyParts> parse_attempts_key(std::string_view key) {
-  KeyReader reader{key};
-  const auto tenant = reader.id<TenantId>();
-  const auto kind = reader.take<uint8_t>();
-  AttemptsKeyParts parts;
-  parts.partition = take_partition(reader, tenant);
-  parts.group = reader.id<GroupId>();
-  parts.last = reader.id<Offset>();
-  parts.lane = reader.id<LaneId>();
-  if (!reader.finished() || kind != static_cast<uint8_t>(StateKind::attempts)) return std::nullopt;
-  return parts;
-}
-
 Key state_prefix(StateKind kind, const PartitionKey& partition) {
   Key key = state_prefix(partition.tenant, kind);
   return append_partition(key, partition);

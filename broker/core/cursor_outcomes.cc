@@ -232,7 +232,7 @@ void Cursor::bury() {
     }
     if (!bury(&dying, std::move(letter))) return dying_.push_front(std::move(dying));
     // A log full of events that nobody may have: the next set goes on.
-    if (ctx_->writes(group_).bytes() > limits::kBlockedMoveBytes) return;
+    if (job_ == nullptr && ctx_->writes(group_).bytes() > limits::kBlockedMoveBytes) return;
   }
 }
 

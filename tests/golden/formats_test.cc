@@ -93,6 +93,7 @@ TEST(GoldenBytes, Keys) {
       {"key_applied", applied_key(ShardId(63))},
       {"key_epoch", epoch_key(ShardId(63))},
       {"key_id_block", id_block_key(1)},
+      {"key_attempts", attempts_key(kPartition, GroupId(5), Offset(255), LaneId(6))},
       {"key_job", job_key(TenantId(1), TopicId(2), SliceId(0), GroupId(5), LaneId(6))},
   };
   for (const auto& [name, key] : keys) golden(name, key.view());

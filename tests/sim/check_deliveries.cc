@@ -58,6 +58,7 @@ class DeliveryChecker final : public Checker {
       complain(what + " is two dead letters: " + fate.letter + " and " + dead.id);
     }
     fate.letter = dead.id;
+    if (dead.reason == "schema_violation") fate.kept_back = true;
     dead_[{dead.group, dead.lane}].insert(dead.offset);
     if (fate.acked_us >= 0) complain(what + " is a dead letter, and its ack was confirmed");
   }
@@ -77,7 +78,9 @@ class DeliveryChecker final : public Checker {
   void on_job_done(const JobDone& done) override {
     const std::string group = with_job(done.group, done.job);
     for (int64_t offset = done.from; done.replay && offset < done.to; ++offset) {
-      fate_of(group, done.lane, offset).owed = true;
+      if (!fate_of(done.group, done.lane, offset).kept_back) {
+        fate_of(group, done.lane, offset).owed = true;
+      }
     }
     for (const auto& [key, fates] : fates_) {
       if (key.first != group) continue;
@@ -96,7 +99,8 @@ class DeliveryChecker final : public Checker {
  private:
   struct Fate {
     bool delivered = false;
-    bool owed = false;  // by a job
+    bool owed = false;       // by a job
+    bool kept_back = false;  // nobody was given it, and no replay gives it
     bool ack_sent = false;
     int64_t acked_us = -1;  // confirmed
     uint32_t failed = 0;    // highest attempt whose failure was confirmed
