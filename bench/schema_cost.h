@@ -1,6 +1,6 @@
-// `headrace bench schemas`: what schemas cost a publisher. By turns: a tenant without any, one with
-// a thousand enforced types that publishes a type without a schema, and the same with a type that
-// has one. The values are the same JSON objects each time.
+// `headrace bench schemas`: what schemas cost a publisher. By turns: a tenant without any, and one
+// with a thousand enforced types that publishes a type without a schema; then the same tenant with
+// a type that has one. The values are the same JSON objects each time.
 #pragma once
 
 #include "bench/report.h"

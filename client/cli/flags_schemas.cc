@@ -22,7 +22,7 @@ void add_schema_verbs(CLI::App& app, Invocation* invocation) {
     sub->add_option("type", given->type, "of the events")->required();
   };
   const auto add_settings = [&](CLI::App* sub, const char* mode) {
-    sub->add_option(mode, given->mode, "off, advisory or enforce");
+    sub->add_option(mode, given->mode, "off, advisory, enforce or dead-letter");
     sub->add_option("--compatibility", given->compatibility,
                     "none, backward, forward, full; -transitive: with every version");
   };

@@ -233,7 +233,7 @@ class Schemas(unittest.TestCase):
         page = self.request("GET", "/v1/groups/mail/dlq?reason=schema_violation")[1]
         self.assertEqual(len(page["letters"]), 3)
         # The redrive gives it to the handler; the other group has its own letters.
-        self.broker.json("dlq", "redrive", "mail", letters[0]["id"])
+        self.broker.json("dlq", "redrive", "mail", "--id", letters[0]["id"])
         again = self.broker.json("subscribe", "mail", "--count", "1", "--wait", "5s")
         self.assertEqual((again[0]["id"], again[0]["outcome"]), ("bad", "ack"))
         read = self.broker.json("subscribe", "audit", "--wait", "1s")
@@ -349,7 +349,9 @@ class Schemas(unittest.TestCase):
         self.assertEqual((status, problem["code"]), (422, "invalid_request"))
         status, problem = self.request("PATCH", "/v1/schemas/order.placed",
                                        {"mode": "dead-letter"})
-        self.assertEqual((status, problem["code"]), (501, "unsupported"))
+        self.assertEqual((status, problem["mode"]), (200, "dead-letter"))
+        status, problem = self.request("PATCH", "/v1/schemas/order.placed", {"mode": "perhaps"})
+        self.assertEqual((status, problem["code"]), (422, "invalid_request"))
         status, gone = self.request("DELETE", "/v1/schemas/order.placed")
         self.assertEqual((status, gone["deleted"]), (200, 1))
         self.assertEqual(self.request("GET", "/v1/schemas/order.placed")[0], 404)

@@ -54,7 +54,13 @@ class DeliveryChecker final : public Checker {
     if (dead.redriven_by != 0) {
       fate_of(with_job(dead.group, dead.redriven_by), dead.lane, dead.offset).owed = true;
     }
-    if (!fate.letter.empty() && fate.letter != dead.id) {
+    auto& letters = letters_[{dead.group, dead.lane}][dead.offset];
+    letters[dead.id] = dead.job;
+    // A redrive may have been given two letters of one event, of the live lane and of a replay.
+    const auto of_job = std::ranges::count_if(
+        letters, [&](const auto& letter) { return letter.second == dead.job; });
+    const auto others = static_cast<ptrdiff_t>(letters.size()) - of_job;
+    if (of_job > (dead.job == 0 ? 1 : std::max<ptrdiff_t>(others, 1))) {
       complain(what + " is two dead letters: " + fate.letter + " and " + dead.id);
     }
     fate.letter = dead.id;
@@ -125,6 +131,9 @@ class DeliveryChecker final : public Checker {
   std::map<std::pair<std::string, Lane>, std::map<int64_t, Fate>> fates_;
   std::map<std::pair<std::string, Lane>, Ends> lanes_;
   std::map<std::pair<std::string, Lane>, std::set<int64_t>> dead_;  // in any lane
+  // By group and lane, offset, id: in which job.
+  std::map<std::pair<std::string, Lane>, std::map<int64_t, std::map<std::string, uint32_t>>>
+      letters_;
 };
 
 }  // namespace
