@@ -1,11 +1,13 @@
 // Prebuilt record batches, so that the load generator spends its share of the two cores on sending:
-// random payloads of the wanted size, one ce_type of 16 characters per event, uncompressed.
+// random payloads of the wanted size, or JSON objects, one ce_type of 16 characters per event,
+// uncompressed.
 // For every send the time is patched and the checksum computed again, as a producer must.
 //
 // One thread.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "metrics/shared_bytes.h"
@@ -21,9 +23,10 @@ std::string event_type(uint32_t number);
 class BatchPool {
  public:
   // `count` distinct batches of at most `batch_bytes` encoded bytes, at least one event each. Of
-  // more than one type: each event has one of them at random.
+  // more than one type: each event has one of them at random. With a `json_type` the values are
+  // JSON objects of about `event_bytes`, and that is their type.
   BatchPool(size_t count, uint32_t event_bytes, uint64_t batch_bytes, uint64_t seed,
-            uint32_t types = 1);
+            uint32_t types = 1, const std::string& json_type = {});
 
   size_t size() const { return batches_.size(); }
   uint32_t events_per_batch() const { return events_per_batch_; }

@@ -14,6 +14,7 @@
 #include "bench/flood.h"
 #include "bench/load.h"
 #include "bench/report.h"
+#include "bench/schema_cost.h"
 #include "bench/sink.h"
 #include "bench/wire.h"
 #include "client/admin.h"
@@ -534,7 +535,8 @@ Error Bench::latency() {
 }
 
 Error Bench::run() {
-  static constexpr const char* kNames[] = {"publish", "consume", "ack", "latency", "flood"};
+  static constexpr const char* kNames[] = {"publish", "consume", "ack",
+                                           "latency", "flood",   "schemas"};
   const auto sync = measure_fdatasync(directory_, kMachineRounds);
   if (!sync.ok()) return sync.error;
   report_.text("workload", kNames[static_cast<int>(arguments_.load)]);
@@ -543,8 +545,10 @@ Error Bench::run() {
   report_.real("connections", arguments_.connections, 0);
   report_.text("durability",
                std::string(client::to_string(static_cast<Durability>(arguments_.durability))));
-  if (arguments_.load == BenchArguments::Load::flood) {
-    if (Error error = flood(arguments_, &report_)) return error;
+  const bool flooding = arguments_.load == BenchArguments::Load::flood;
+  if (flooding || arguments_.load == BenchArguments::Load::schemas) {
+    const Error error = flooding ? flood(arguments_, &report_) : schema_cost(arguments_, &report_);
+    if (error) return error;
     report_.print(arguments_.connect.json);
     return {};
   }

@@ -40,7 +40,7 @@ class Generator {
   explicit Generator(const LoadPlan& plan)
       : plan_(plan),
         pool_(size_t{plan.connections} * plan.slots, plan.event_bytes, plan.batch_bytes, plan.seed,
-              plan.types),
+              plan.types, plan.json_type),
         batches_wanted_((plan.events + pool_.events_per_batch() - 1) / pool_.events_per_batch()) {
     if (plan.events_per_s > 0) us_per_batch_ = pool_.events_per_batch() * 1e6 / plan.events_per_s;
   }

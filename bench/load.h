@@ -32,6 +32,7 @@ struct LoadPlan {
   Durability durability = Durability::durable;
   uint64_t seed = 1;
   uint32_t types = 1;                       // mixed at random inside each batch
+  std::string json_type;                    // not empty: JSON values of this type
   bool refusals_are_fine = false;           // a batch that is refused is done with, and counted
   const std::atomic<bool>* stop = nullptr;  // ends early
 };

@@ -57,9 +57,9 @@ Result<proto::CheckEventOk> check_event(Client& client, const std::string& type,
   return client.call<proto::CheckEventOk>(MessageType::check_event, request, with(value));
 }
 
-Result<proto::SetSchemaModeOk> set_schema_mode(Client& client,
-                                               const proto::SetSchemaMode& request) {
-  return client.call<proto::SetSchemaModeOk>(MessageType::set_schema_mode, request, with({}));
+Result<proto::UpdateSchemaTypeOk> update_schema_type(Client& client,
+                                                     const proto::UpdateSchemaType& request) {
+  return client.call<proto::UpdateSchemaTypeOk>(MessageType::update_schema_type, request, with({}));
 }
 
 }  // namespace headrace::client

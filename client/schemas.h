@@ -23,6 +23,7 @@ Result<proto::DiffSchemasOk> diff_schemas(Client& client, const proto::DiffSchem
 // Whether `value` matches the type's version (0: the newest).
 Result<proto::CheckEventOk> check_event(Client& client, const std::string& type, int32_t version,
                                         std::string_view value);
-Result<proto::SetSchemaModeOk> set_schema_mode(Client& client, const proto::SetSchemaMode& request);
+Result<proto::UpdateSchemaTypeOk> update_schema_type(Client& client,
+                                                     const proto::UpdateSchemaType& request);
 
 }  // namespace headrace::client

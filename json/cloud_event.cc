@@ -1,9 +1,8 @@
 #include "json/cloud_event.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
 
+#include "json/strict_json.h"
 #include "metrics/base64.h"
 #include "metrics/quantity.h"
 #include "metrics/utf8.h"
@@ -17,31 +16,12 @@ using Json = nlohmann::ordered_json;
 // Writing JSON out again takes stack by its depth.
 constexpr int kDepthMax = 100;
 
-// What the parser itself lets pass: names that occur twice, and depth without end.
-class StrictEvents {
- public:
-  bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-    if (depth > kDepthMax) wrong = "data: is nested too deeply";
-    if (!wrong.empty()) return true;
-    if (event == Json::parse_event_t::object_start) names_.emplace_back();
-    if (event == Json::parse_event_t::object_end) names_.pop_back();
-    if (event == Json::parse_event_t::key && !names_.back().insert(parsed).second) {
-      wrong = parsed.get_ref<const std::string&>() + ": is given more than once";
-    }
-    return true;
-  }
-
-  std::string wrong;
-
- private:
-  std::vector<std::set<std::string>> names_;
-};
-
 std::string parse(std::string_view text, Json* json) {
-  StrictEvents strict;
-  *json = Json::parse(text, std::ref(strict), false);
+  StrictFindings findings;
+  *json = parse_strict<Json>(text, kDepthMax, &findings);
   if (json->is_discarded()) return "the text is not JSON";
-  return strict.wrong;
+  if (findings.too_deep) return "data: is nested too deeply";
+  return findings.twice.empty() ? "" : findings.twice + ": is given more than once";
 }
 
 bool is_json_type(std::string_view content_type) {

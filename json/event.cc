@@ -110,6 +110,7 @@ void event_fields(JsonLine* line, const EventView& event) {
   bytes_field(line, "data", value);
   if (hidden) line->boolean("redacted", true);
   if (!event.status.empty()) line->text("status", event.status);
+  if (!event.violation.empty()) line->text("schema_violation", event.violation);
 }
 
 }  // namespace headrace

@@ -20,6 +20,7 @@ struct EventView {
   int64_t append_time_us = 0;  // 0: not known
   uint32_t epoch = 0;          // of the shard that appended it: part of computed ids
   std::string_view status;     // in a group; empty: left out
+  std::string_view violation;  // why it is kept from handlers; empty: left out
   // What is hidden, and then `redacted` is true; nullptr: nothing.
   const Redactor* redactor = nullptr;
   const storage::RecordView& record;

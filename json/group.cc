@@ -103,9 +103,13 @@ std::string options_json(const proto::GroupOptions& options) {
       .number("dlq_bytes", options.dlq_bytes())
       .text("dlq_overflow", options.dlq_overflow())
       .text("ordering", options.ordering())
-      .text("from", format_position(options.from()));
+      .text("from", format_position(options.from()))
+      .text("keep_attempts", options.keep_attempts());
   if (options.has_schema_from()) line.number("schema_from", options.schema_from());
   if (options.has_schema_to()) line.number("schema_to", options.schema_to());
+  if (!options.version_mismatch().empty()) {
+    line.text("version_mismatch", options.version_mismatch());
+  }
   line.end();
   json.pop_back();  // the line's end
   return json;

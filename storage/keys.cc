@@ -59,6 +59,8 @@ std::string_view to_string(StateKind kind) {
       return "lookup_span";
     case StateKind::month_import:
       return "month_import";
+    case StateKind::attempts:
+      return "attempts";
     case StateKind::epoch:
       return "epoch";
     case StateKind::epoch_start:
@@ -111,6 +113,12 @@ std::string state_text(std::string_view key) {
         text += " epoch " + std::to_string(reader.take<uint32_t>());
       break;
     }
+    case StateKind::attempts:
+      text += " " + text_of(take_partition(reader, tenant));
+      text += " group " + std::to_string(reader.take<uint32_t>());
+      text += " to " + std::to_string(reader.take<int64_t>());
+      text += " lane " + std::to_string(reader.take<uint32_t>());
+      break;
     case StateKind::catalog: {
       text += " t" + std::to_string(tenant.value()) + " entity " +
               std::to_string(reader.take<uint8_t>());

@@ -51,8 +51,9 @@ enum class StateKind : uint8_t {
   health = 10,        // topic, slice, group → health row
   audit_head = 11,    // shard, tenant → head of its audit chain (tenant 0)
   key_use = 12,       // id of an API key → when it was used last, wall µs (meta shard)
-  month_import = 55,  // topic, slice, partition → what an import has begun to put there
   lookup_span = 30,   // topic, slice, partition → offsets of the chunks that have look-up rows
+  month_import = 55,  // topic, slice, partition → what an import has begun to put there
+  attempts = 60,      // topic, slice, partition, group, last offset, lane → how events were acked
 };
 
 // At most 47 bytes, no allocation. Compares like RocksDB's bytewise comparator.
@@ -213,6 +214,15 @@ Key job_key(TenantId tenant, TopicId topic, SliceId slice, GroupId group, LaneId
 std::optional<LaneId> parse_job_key(std::string_view key);
 Key state_prefix(TenantId tenant, StateKind kind);
 Key state_prefix(StateKind kind, const PartitionKey& partition);
+Key attempts_prefix(const PartitionKey& partition, GroupId group);
+Key attempts_key(const PartitionKey& partition, GroupId group, Offset last, LaneId lane);
+struct AttemptsKeyParts {
+  PartitionKey partition;
+  GroupId group;
+  Offset last;
+  LaneId lane;
+};
+std::optional<AttemptsKeyParts> parse_attempts_key(std::string_view key);
 Key months_key(const PartitionKey& partition, Offset first_offset);
 Key producer_key(const PartitionKey& partition, ProducerId producer);
 Key log_start_key(const PartitionKey& partition);

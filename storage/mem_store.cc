@@ -20,6 +20,7 @@ std::string value_of(const Mutation& mutation) {
   if (mutation.op == Op::put) return mutation.value;
   const auto envelope = mutation.envelope.encode();
   std::string value(as_text(envelope));
+  value.append(mutation.value);
   value.append(mutation.batch.view());
   return value;
 }

@@ -87,10 +87,12 @@ void WriteSet::put(const Place& place, const Key& key, std::string value) {
 }
 
 void WriteSet::put_batch(const Place& place, const Key& key, const Envelope& envelope,
-                         SharedBytes batch) {
+                         SharedBytes batch, std::string violations) {
   HR_CHECK(place.table == Table::log && !batch.empty());
   Mutation& mutation = add(Op::put_batch, place, key);
   mutation.envelope = envelope;
+  if (!violations.empty()) mutation.envelope.flags |= kEnvelopeHasViolations;
+  mutation.value = std::move(violations);
   mutation.batch = std::move(batch);
   bytes_ += mutation.bytes();
 }
@@ -139,6 +141,9 @@ std::string WriteSet::to_text() const {
     if (mutation.op == Op::put_batch) {
       text += " = batch of " + std::to_string(mutation.batch.size()) + " bytes, appended " +
               std::to_string(mutation.envelope.append_time_us);
+      if (!mutation.value.empty()) {
+        text += ", violations of " + std::to_string(mutation.value.size()) + " bytes";
+      }
     }
     if (mutation.op == Op::remove_range) {
       text += " .. " + storage::to_text(place.table, mutation.end.view());

@@ -36,7 +36,7 @@ inline Place state_place(TenantId tenant) {
 // Fixed numbers: serialised.
 enum class Op : uint8_t {
   put = 1,        // value = `value`
-  put_batch = 2,  // value = envelope, then `batch` (log table only)
+  put_batch = 2,  // value = envelope, violations if there are any, then `batch` (log table only)
   remove = 3,
   single_remove = 4,  // the key was written exactly once (retry family)
   remove_range = 5,   // [key, end)
@@ -47,7 +47,7 @@ struct Mutation {
   Place place;
   Key key;
   Key end;            // remove_range only
-  std::string value;  // put only
+  std::string value;  // put; of put_batch the violations, encoded
   Envelope envelope;  // put_batch only
   SharedBytes batch;  // put_batch only: record batch v2, base offset and epoch already patched
 
@@ -68,7 +68,9 @@ class WriteSet {
   // A key written twice keeps the last value (H1). Appends are exempt from the look-up: offsets
   // make their keys unique.
   void put(const Place& place, const Key& key, std::string value);
-  void put_batch(const Place& place, const Key& key, const Envelope& envelope, SharedBytes batch);
+  // `violations`: those of the batch, encoded; empty: it has none.
+  void put_batch(const Place& place, const Key& key, const Envelope& envelope, SharedBytes batch,
+                 std::string violations = {});
   void remove(const Place& place, const Key& key);
   // For keys that are written once and removed once, in different sets (retry family).
   void single_remove(const Place& place, const Key& key);

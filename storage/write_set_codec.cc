@@ -31,6 +31,7 @@ void append_mutation(std::string* out, const Mutation& mutation) {
     case Op::put_batch: {
       const auto envelope = mutation.envelope.encode();
       out->append(as_text(envelope));
+      out->append(mutation.value);
       append_be(out, static_cast<uint32_t>(mutation.batch.size()));
       out->append(mutation.batch.view());
       return;
@@ -57,6 +58,11 @@ void take_batch(ByteReader& reader, Mutation* mutation) {
   // Reserved bits must be zero: what cannot be written again is not read.
   if (!envelope || as_text(envelope->encode()) != raw) return reader.fail();
   mutation->envelope = *envelope;
+  if (envelope->has_violations()) {
+    const auto size = reader.take<uint32_t>();
+    append_be(&mutation->value, size);
+    mutation->value += reader.bytes(size);
+  }
   const std::string_view batch = reader.bytes(reader.take<uint32_t>());
   if (batch.empty() || mutation->place.table != Table::log) return reader.fail();
   mutation->batch = SharedBytes::copy_of(batch);

@@ -1,32 +1,13 @@
 #include "broker/admin/body.h"
 
+#include "json/strict_json.h"
+
 namespace headrace::admin {
 namespace {
 
 using nlohmann::json;
 
 constexpr int kDepthMax = 8;
-
-// What the parser itself lets pass: names that occur twice, and depth without end.
-class Strict {
- public:
-  bool operator()(int depth, json::parse_event_t event, const json& parsed) {
-    if (depth > kDepthMax) too_deep = true;
-    if (event == json::parse_event_t::object_start) names_.emplace_back();
-    if (event == json::parse_event_t::object_end) names_.pop_back();
-    if (event == json::parse_event_t::key) {
-      auto name = parsed.get<std::string>();
-      if (!names_.back().insert(name).second) twice = std::move(name);
-    }
-    return true;
-  }
-
-  std::string twice;
-  bool too_deep = false;
-
- private:
-  std::vector<std::set<std::string>> names_;
-};
 
 }  // namespace
 
@@ -49,16 +30,16 @@ Body::Body(std::shared_ptr<Document> document, const json* object, std::string p
 void Body::read(const http::Request& request) {
   if (request.body.empty()) return;
   core::Error& error = document_->error;
-  Strict strict;
-  json parsed = json::parse(request.body, std::ref(strict), false);
+  StrictFindings findings;
+  json parsed = parse_strict<json>(request.body, kDepthMax, &findings);
   if (parsed.is_discarded()) {
     error = {core::ErrorCode::malformed_message, "the body is not JSON"};
-  } else if (strict.too_deep) {
+  } else if (findings.too_deep) {
     error = {core::ErrorCode::invalid_request, "the body is nested too deeply"};
   } else if (!parsed.is_object()) {
     error = {core::ErrorCode::invalid_request, "the body must be a JSON object"};
-  } else if (!strict.twice.empty()) {
-    error = {core::ErrorCode::invalid_request, strict.twice + ": is given more than once"};
+  } else if (!findings.twice.empty()) {
+    error = {core::ErrorCode::invalid_request, findings.twice + ": is given more than once"};
   } else {
     document_->root = std::move(parsed);
   }

@@ -328,6 +328,7 @@ void AckedGroup::seal() {
   row.set_failed(failed_);
   row.set_dead(dead_);
   row.set_skipped(skipped_);
+  row.set_kept_attempts(kept_attempts_);
   row.set_last_success_us(last_success_us_);
   row.set_last_failure_us(last_failure_us_);
   row.set_last_error(last_error_);
@@ -389,6 +390,9 @@ void AckedGroup::purge() {
   for (uint32_t i = 0; i < topic_->partitions; ++i) {
     remove(storage::Table::retry,
            storage::retry_prefix(topic_->partition(PartitionId(i)), record_->id));
+    if (!kept_attempts_) continue;
+    remove(storage::Table::state,
+           storage::attempts_prefix(topic_->partition(PartitionId(i)), record_->id));
   }
   writes.remove(storage::state_place(tenant),
                 storage::health_key(tenant, topic_->id, slice, record_->id));

@@ -32,6 +32,8 @@
 
 namespace headrace::core {
 
+struct AckedAttempts;
+
 class AckedGroup final : public Committable,
                          public Timer,
                          public std::enable_shared_from_this<AckedGroup> {
@@ -66,6 +68,8 @@ class AckedGroup final : public Committable,
   // Tells the lowest offset that it still needs; Offset(0) if it cannot be known now.
   void oldest_needed(PartitionId partition, std::function<void(Offset)> found);
   void expire_below(PartitionId partition, Offset cut);
+  // The log begins there now.
+  void forget_attempts(PartitionId partition, Offset log_start);
 
   void on_committed(Ctx& ctx, uint64_t sequence) override;
   void on_timer(Time now) override;  // the cool-down is over
@@ -87,6 +91,17 @@ class AckedGroup final : public Committable,
   const GroupOptions& options() const { return record_->options; }
   const FilterPtr& filter() const { return filter_; }
   bool wants_everything() const { return wants_everything_; }
+  // What only its version keeps out becomes a dead letter.
+  bool buries_versions() const {
+    return options().version_mismatch == GroupOptions::VersionMismatch::dead_letter;
+  }
+  bool keeps_attempts() const;
+  bool kept_attempts() const { return kept_attempts_; }  // there may be rows
+  void put_attempts(PartitionId partition, Offset last, LaneId lane, const AckedAttempts& row);
+  bool passes_over(const Filter::Verdict& verdict) const {
+    if (verdict.outcome == Filter::Outcome::wrong_version) return !buries_versions();
+    return verdict.outcome != Filter::Outcome::matches;
+  }
   Matcher::Slot slot() const { return *slot_; }
   const TypeRollupPtr& rollup() const { return rollup_; }
   const Health& health() const { return health_; }
@@ -193,6 +208,7 @@ class AckedGroup final : public Committable,
   bool dirty_ = false;
   bool pumping_ = false;
   bool probe_out_ = false;
+  bool kept_attempts_ = false;
   bool warned_ = false;  // that it fails, and not yet that it recovered
   int64_t warn_again_mono_us_ = INT64_MIN;
   int64_t blocked_ = 0;  // of all cursors

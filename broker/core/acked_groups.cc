@@ -229,6 +229,15 @@ void AckedGroups::expire_below(const TopicPtr& topic, PartitionId partition, Off
   }
 }
 
+void AckedGroups::forget_attempts(const TopicPtr& topic, PartitionId partition, Offset log_start) {
+  for (const auto& [id, entry] : groups_) {
+    if (entry.group->topic()->id != topic->id) continue;
+    if (entry.group->state() == AckedGroup::State::ready) {
+      entry.group->forget_attempts(partition, log_start);
+    }
+  }
+}
+
 // Ids are never reused: once the catalog has forgotten them nobody can ask for them.
 void AckedGroups::forget_purged() {
   if (purged_.empty()) return;

@@ -37,6 +37,7 @@ class AckedGroups {
   void oldest_needed(const TopicPtr& topic, PartitionId partition,
                      std::function<void(Offset)> found);
   void expire_below(const TopicPtr& topic, PartitionId partition, Offset cut);
+  void forget_attempts(const TopicPtr& topic, PartitionId partition, Offset log_start);
   void forget_purged();  // housekeeping
   void drop(const Error& error);
 

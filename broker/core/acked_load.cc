@@ -87,6 +87,7 @@ void AckedGroup::health_loaded(const SharedBytes& bytes) {
   failed_ = row.failed();
   dead_ = row.dead();
   skipped_ = row.skipped();
+  kept_attempts_ = row.kept_attempts();
   last_success_us_ = row.last_success_us();
   last_failure_us_ = row.last_failure_us();
   last_error_ = row.last_error();

@@ -23,6 +23,7 @@
 #include "metrics/time.h"
 #include "storage/batch.h"
 #include "storage/types.h"
+#include "storage/violations.h"
 
 namespace headrace::core {
 
@@ -74,7 +75,7 @@ struct Request {
     note_key_use,
     note_action,
     register_schema,
-    set_schema_mode,
+    update_schema_type,
     delete_schema,
     diff_schemas,
     check_event,
@@ -137,6 +138,15 @@ T& as(Request& request) {
 
 // ---- publish
 
+// Of an event that is stored and kept from handlers: what is wrong, for a person.
+constexpr std::string_view kViolatesSchema = "the event does not match its type's schema";
+// Empty: the record has none.
+inline std::string violation_text(const storage::ViolationsPtr& violations, uint32_t record) {
+  const auto* violation = violations == nullptr ? nullptr : violations->find(record);
+  if (violation == nullptr) return {};
+  return violation->text.empty() ? std::string(kViolatesSchema) : violation->text;
+}
+
 struct PublishBatch final : RequestOf<Request::Kind::publish_batch> {
   using RequestOf::RequestOf;
   TopicPtr topic;
@@ -148,6 +158,7 @@ struct PublishBatch final : RequestOf<Request::Kind::publish_batch> {
   std::vector<EventId> ids;  // topics with dedup only; views into `batch` or `inflated`
   std::string inflated;
   bool validated = false;  // the owner's own: nothing more is to be done before it is appended
+  storage::Violations violations;  // likewise
   // out
   Offset base_offset;
   int64_t append_time_us = 0;
@@ -164,6 +175,7 @@ struct PublishEvents final : RequestOf<Request::Kind::publish_events> {
     storage::EventFields fields;
     std::vector<storage::HeaderField> headers;
     Error error;             // in: refused by the session already; out
+    std::string violation;   // the owner's own: why it is kept from handlers; empty: it is not
     Offset offset{-1};       // out
     bool duplicate = false;  // out
     int64_t due_us = 0;      // out: not in the log before this time; its offset is -1
@@ -227,6 +239,7 @@ struct InitProducer final : RequestOf<Request::Kind::init_producer> {
 struct StoredBatch {
   SharedBytes bytes;  // record batch v2, without the envelope
   int64_t append_time_us = 0;
+  storage::ViolationsPtr violations = nullptr;  // nullptr: all its events may be delivered
 };
 
 struct Fetch final : RequestOf<Request::Kind::fetch> {

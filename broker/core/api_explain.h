@@ -63,6 +63,7 @@ struct ExplainEvent final : RequestOf<Request::Kind::explain_event> {
   Offset offset;
   SharedBytes event;  // a record batch v2 of this one event; empty: nobody can read it (any more)
   int64_t append_time_us = 0;  // of it
+  std::string violation;       // why it is kept from handlers; empty: it is not
   // In: where the last answer ended; out: where this one did, if the status is unknown.
   std::optional<ParkedAt> looked_to;
   // out

@@ -15,7 +15,8 @@ using OffsetsPtr = std::shared_ptr<const std::vector<Offset>>;  // ascending
 struct FoundEvent {
   Offset offset;
   int64_t append_time_us = 0;
-  SharedBytes event;  // a record batch v2 of this one event, at its offset
+  SharedBytes event;           // a record batch v2 of this one event, at its offset
+  std::string violation = {};  // why it is kept from handlers; empty: it is not
 };
 
 // Newest first. A page may hold fewer than were asked for, also none, and be followed by others:

@@ -26,7 +26,7 @@ struct RegisterSchema final : RequestOf<Request::Kind::register_schema> {
   std::vector<schema::Difference> differences;  // from the last version
 };
 
-struct SetSchemaMode final : RequestOf<Request::Kind::set_schema_mode> {
+struct UpdateSchemaType final : RequestOf<Request::Kind::update_schema_type> {
   using RequestOf::RequestOf;
   std::string type;
   std::optional<Validation> mode;

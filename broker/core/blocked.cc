@@ -20,8 +20,11 @@ void Blocked::set_count(uint64_t count) {
   rows_.set_count(count);
 }
 
-void Blocked::put(Offset offset, std::vector<AttemptRecord> attempts) {
+void Blocked::put(Offset offset, std::vector<AttemptRecord> attempts, FailureReason reason,
+                  std::string error) {
   RetryEntry entry;
+  entry.reason = reason;
+  entry.error = std::move(error);
   entry.due_us = RetryEntry::kNever;
   entry.offset = offset;
   entry.attempt = attempts.empty() ? 1 : attempts.back().number + 1;
@@ -46,7 +49,8 @@ bool Blocked::move_one() {
     rows_.give_back(std::move(entry));
     return false;
   }
-  const bool undecodable = entry->attempts.empty();
+  const bool undelivered = entry->attempts.empty();
+  const bool undecodable = undelivered && entry->reason == FailureReason::undecodable;
   DeadLetter letter;
   if (state == LogReader::State::ready) {
     letter = Cursor::extract(entry->offset, reader_.batch(), undecodable);
@@ -55,8 +59,10 @@ bool Blocked::move_one() {
   letter.partition = partition_;
   letter.offset = entry->offset;
   letter.attempts = entry->attempts;
-  letter.reason = undecodable ? FailureReason::undecodable : entry->attempts.back().outcome;
-  letter.error = undecodable ? std::string(kUndecodable) : entry->attempts.back().error;
+  letter.reason = undelivered ? entry->reason : entry->attempts.back().outcome;
+  letter.error = undecodable   ? std::string(kUndecodable)
+                 : undelivered ? entry->error
+                               : entry->attempts.back().error;
   letter.dead_us = ctx_->now().wall_us;
   if (group_->bury(std::move(letter), AckedGroup::Quota::kept) != DeadLetters::Put::done) {
     rows_.give_back(std::move(entry));

@@ -18,8 +18,9 @@ class Blocked {
  public:
   Blocked(AckedGroup* group, PartitionId partition, LaneId lane, Ctx* ctx);
 
-  // Into this turn's set. Without attempts: a batch that nobody could read.
-  void put(Offset offset, std::vector<AttemptRecord> attempts);
+  // Into this turn's set. Without attempts it was never delivered: `reason` says why.
+  void put(Offset offset, std::vector<AttemptRecord> attempts, FailureReason reason,
+           std::string error);
   // Moves what has space, at most kBlockedMoves events or kBlockedMoveBytes: the next commit, or
   // the answer of the read that it waits for, goes on.
   void move();

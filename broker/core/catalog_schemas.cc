@@ -65,8 +65,8 @@ void CatalogStore::handle_schemas(RequestPtr request) {
   switch (request->kind) {
     case Request::Kind::register_schema:
       return register_schema(cast<RegisterSchema>(std::move(request)));
-    case Request::Kind::set_schema_mode:
-      return set_schema_mode(cast<SetSchemaMode>(std::move(request)));
+    case Request::Kind::update_schema_type:
+      return update_schema_type(cast<UpdateSchemaType>(std::move(request)));
     case Request::Kind::delete_schema:
       return delete_schema(cast<DeleteSchema>(std::move(request)));
     case Request::Kind::diff_schemas:
@@ -280,7 +280,7 @@ void CatalogStore::change_schema_type(const TenantContext& who, const SchemaType
                      {AuditAction::schema_updated, "schema " + type.type, "", std::move(changes)});
 }
 
-void CatalogStore::set_schema_mode(std::unique_ptr<SetSchemaMode> request) {
+void CatalogStore::update_schema_type(std::unique_ptr<UpdateSchemaType> request) {
   const TenantId tenant = request->tenant.tenant();
   auto refuse = [&](Error error) {
     request->error = std::move(error);

@@ -30,7 +30,7 @@ struct ListKeys;
 struct RegisterSchema;
 struct RevokeKey;
 struct SetPassword;
-struct SetSchemaMode;
+struct UpdateSchemaType;
 struct SetQuotas;
 struct SetTenantState;
 struct UpdateGroup;
@@ -106,7 +106,7 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
   struct SchemaJob;
   void register_schema(std::unique_ptr<RegisterSchema> request);
   void finish_registration(std::unique_ptr<RegisterSchema> request, const SchemaTypePtr& base);
-  void set_schema_mode(std::unique_ptr<SetSchemaMode> request);
+  void update_schema_type(std::unique_ptr<UpdateSchemaType> request);
   void delete_schema(std::unique_ptr<DeleteSchema> request);
   void diff_schemas(std::unique_ptr<DiffSchemas> request);
   void check_event(std::unique_ptr<CheckEvent> request);

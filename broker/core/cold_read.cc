@@ -39,14 +39,13 @@ struct ReadBatches final : storage::Read {
     for (const Item& item : items) {
       // A hole can only be retention that came meanwhile.
       if (!item.found) break;
-      const auto envelope = storage::Envelope::decode(item.value.span());
-      if (!envelope || item.value.size() < storage::kEnvelopeSize + storage::kBatchHeaderSize) {
+      auto stored = storage::open_value(item.value);
+      if (!stored || stored->batch.size() < storage::kBatchHeaderSize) {
         return job.fail(storage::Status::corrupt);
       }
       bytes += item.value.size();
       job.request->batches.push_back(
-          {item.value.slice(storage::kEnvelopeSize, item.value.size() - storage::kEnvelopeSize),
-           envelope->append_time_us});
+          {std::move(stored->batch), stored->append_time_us, std::move(stored->violations)});
     }
     if (job.request->batches.empty()) return job.fail(storage::Status::gone);
     metrics::add(metrics::Counter::fetch_bytes, bytes);

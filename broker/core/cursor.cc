@@ -165,7 +165,7 @@ bool Cursor::fill_retries(Acquire* acquire, uint32_t most) {
 }
 
 bool Cursor::window_full() const {
-  return unsettled() >= group_->options().max_in_flight ||
+  return unsettled() >= group_->options().max_in_flight || dying_.size() >= limits::kDyingMax ||
          next_ - settled_.floor() >= limits::kWindowOffsets ||
          (keys_ != nullptr && retries_.count() >= limits::kKeyRowsMax);
 }
@@ -203,8 +203,9 @@ bool Cursor::fill_log(Acquire* acquire, uint32_t most) {
 void Cursor::fill_batch(Acquire* acquire, int64_t most) {
   BatchWalk& walk = log_.batch();
   const Offset walk_end = std::min(walk.end(), end_);
-  const bool everything = wants_everything() && keys_ == nullptr;
-  while (next_ < walk_end && acquire->events < most) {
+  const bool everything =
+      wants_everything() && keys_ == nullptr && walk.stored.violations == nullptr;
+  while (next_ < walk_end && acquire->events < most && dying_.size() < limits::kDyingMax) {
     const Offset open = settled_.next_open(next_);
     if (open != next_) {
       next_ = std::min(open, walk_end);
@@ -221,8 +222,11 @@ void Cursor::fill_batch(Acquire* acquire, int64_t most) {
     if (walk.at(next_, &record) != storage::BatchError::ok || !read_type(record, &type)) {
       return give_up(walk);
     }
-    if (!wants({type, record})) {
+    const Fate fated = fate(walk, next_, {type, record});
+    if (fated == Fate::passed) {
       pass(next_ + 1);
+    } else if (fated == Fate::unwanted) {
+      give_up_event(walk, {type, record});
     } else if (keys_ == nullptr) {
       take_log(acquire, walk, run_end(walk, most - acquire->events));
     } else if (window_full()) {
@@ -250,13 +254,20 @@ Offset Cursor::run_end(BatchWalk& walk, int64_t most) {
     storage::RecordView record;
     std::string_view type;
     if (walk.at(end, &record) != storage::BatchError::ok || !read_type(record, &type)) break;
-    if (!wants({type, record})) break;
+    if (fate(walk, end, {type, record}) != Fate::given) break;
   }
   return end;
 }
 
-bool Cursor::wants(const EventView& event) const {
-  return group_->filter()->matches(event) && (job_ == nullptr || job_->filter()->matches(event));
+// A replay gives what a member may have had the first time; the rest are dead letters already, and
+// a redrive is the way to get them.
+Cursor::Fate Cursor::fate(const BatchWalk& walk, Offset offset, const EventView& event) const {
+  const auto outcome = group_->filter()->check(event).outcome;
+  const bool other_version = outcome == Filter::Outcome::wrong_version && group_->buries_versions();
+  if (outcome != Filter::Outcome::matches && !other_version) return Fate::passed;
+  const bool unwanted = other_version || walk.violation(offset) != nullptr;
+  if (job_ == nullptr) return unwanted ? Fate::unwanted : Fate::given;
+  return unwanted || !job_->filter()->matches(event) ? Fate::passed : Fate::given;
 }
 
 bool Cursor::wants_everything() const {
@@ -278,6 +289,19 @@ void Cursor::give_up(const BatchWalk& walk) {
   dying_.push_back(
       {next_, end, {}, FailureReason::undecodable, std::string(kUndecodable), nullptr, nullptr});
   next_ = end;
+}
+
+// The event at next_, in lane 0. It was not tried, so health does not count it.
+void Cursor::give_up_event(const BatchWalk& walk, const EventView& event) {
+  Dying dying{next_, next_ + 1, {}, FailureReason::schema_violation, {}, nullptr, nullptr};
+  if (const auto* violation = walk.violation(next_)) {
+    dying.error = violation->text.empty() ? std::string(kViolatesSchema) : violation->text;
+  } else {
+    dying.reason = FailureReason::schema_version;
+    dying.error = group_->filter()->version_mismatch(event.record);
+  }
+  dying_.push_back(std::move(dying));
+  next_ = next_ + 1;
 }
 
 // ---- bookkeeping

@@ -140,6 +140,19 @@ class Cursor final : public Timer {
     std::string error;
     RetryEntryPtr retry;  // the row that goes with the move
     PendingSettlePtr waiting;
+
+    // The batch is kept whole. Of one that was blocked its row says so.
+    bool undecodable() const {
+      if (!attempts.empty()) return false;
+      if (retry == nullptr) return reason == FailureReason::undecodable;
+      return retry->due_us == RetryEntry::kNever && retry->reason == FailureReason::undecodable;
+    }
+  };
+  // What is to become of an event of the log.
+  enum class Fate : uint8_t {
+    passed,   // it is none of the group's, or the job's, business
+    given,    // to a member
+    unwanted  // to the dead letters at once: nobody may have it
   };
 
   bool fill_again(Acquire* acquire, uint32_t most);
@@ -155,7 +168,8 @@ class Cursor final : public Timer {
   Offset run_end(BatchWalk& walk, int64_t most);
   void take_log(Acquire* acquire, BatchWalk& walk, Offset end);
   void give_up(const BatchWalk& walk);
-  bool wants(const EventView& event) const;
+  Fate fate(const BatchWalk& walk, Offset offset, const EventView& event) const;
+  void give_up_event(const BatchWalk& walk, const EventView& event);
   bool wants_everything() const;
   LogReader::State look(Offset offset, const RetryEntryPtr& retry);
   BatchWalk& spot() { return spot_is_letter_ ? letters_->batch() : spot_.batch(); }
@@ -169,6 +183,7 @@ class Cursor final : public Timer {
   std::vector<InFlight::Piece> take(const Settle::Outcome& outcome);
   void acquire_range(Acquire* acquire, Offset first, HeldRange range, uint32_t batch);
   void count_acked(Offset first, const HeldRange& range);
+  void keep_attempts(Offset first, const HeldRange& range);
   void give_back(Offset first, HeldRange range);
   void fail_piece(Offset first, const HeldRange& range, const Failure& failure);
   void park(Offset offset, const HeldRange& range, std::vector<AttemptRecord> attempts,

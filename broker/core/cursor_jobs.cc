@@ -45,7 +45,7 @@ void Cursor::count(int64_t* batches) {
       storage::RecordView record;
       std::string_view type;
       if (walk.at(next_, &record) != storage::BatchError::ok || !read_type(record, &type)) break;
-      if (wants({type, record})) ++job_->record.matched;
+      if (fate(walk, next_, {type, record}) == Fate::given) ++job_->record.matched;
     }
     next_ = to;
     settle(first, to);

@@ -1,6 +1,7 @@
 // What becomes of deliveries: acks, extensions, releases, failures; retries and dead letters.
 #include <algorithm>
 
+#include "broker/core/acked_attempts.h"
 #include "broker/core/acked_group.h"
 #include "broker/core/cursor.h"
 #include "broker/core/delayed_event.h"
@@ -75,9 +76,29 @@ int64_t Cursor::ack(const Settle::Outcome& outcome) {
     if (job_ != nullptr) job_->record.acked += range.events(first);
     group_->on_acked(lane_, range, range.events(first));
     count_acked(first, range);
+    if (group_->keeps_attempts()) keep_attempts(first, range);
   }
   rearm();
   return events;
+}
+
+// What an ack would leave nothing of, in the set of the ack. Pieces end where explain ends to look.
+void Cursor::keep_attempts(Offset first, const HeldRange& range) {
+  AckedAttempts row;
+  if (range.retry != nullptr) row.attempts = range.retry->attempts;
+  row.attempts.push_back({range.attempt,
+                          range.started_wall_us,
+                          ctx_->now().wall_us,
+                          group_->member_name(range.member),
+                          FailureReason::acked,
+                          {},
+                          lane_});
+  for (Offset at = first; at <= range.last;) {
+    const Offset last = std::min(range.last, last_of_attempts(at));
+    row.first = at;
+    group_->put_attempts(partition_, last, lane_, row);
+    at = last + 1;
+  }
 }
 
 // Runs of one type are counted at once.
@@ -156,7 +177,7 @@ void Cursor::fail_piece(Offset first, const HeldRange& range, const Failure& fai
     std::vector<AttemptRecord> attempts;
     if (range.retry != nullptr) attempts = range.retry->attempts;
     attempts.push_back({range.attempt, range.started_wall_us, now.wall_us,
-                        group_->member_name(range.member), failure.reason, failure.error});
+                        group_->member_name(range.member), failure.reason, failure.error, lane_});
     group_->on_failed(lane_, partition_, offset, failure.reason, failure.error, range);
     group_->rollup()->failed(type_in(range, offset), now.mono_us - range.started_mono_us);
     const bool final = failure.final || range.attempt > group_->options().retry.max_retries;
@@ -207,10 +228,11 @@ void Cursor::bury() {
     }
     DeadLetter letter;
     if (state == LogReader::State::ready) {
-      letter = extract(dying.offset, spot(), dying.attempts.empty());
+      letter = extract(dying.offset, spot(), dying.undecodable());
     }
-    if (bury(&dying, std::move(letter))) continue;
-    return dying_.push_front(std::move(dying));
+    if (!bury(&dying, std::move(letter))) return dying_.push_front(std::move(dying));
+    // A log full of events that nobody may have: the next set goes on.
+    if (job_ == nullptr && ctx_->writes(group_).bytes() > limits::kBlockedMoveBytes) return;
   }
 }
 
@@ -254,7 +276,7 @@ bool Cursor::bury(Dying* dying, DeadLetter letter) {
 
 // The dead letters are full: the event waits beside them, and is settled.
 void Cursor::block(Dying* dying) {
-  blocked_.put(dying->offset, std::move(dying->attempts));
+  blocked_.put(dying->offset, std::move(dying->attempts), dying->reason, dying->error);
   settle(dying);
 }
 

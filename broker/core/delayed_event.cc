@@ -38,13 +38,15 @@ std::string encode_delayed(const DelayedRow& row) {
   records::Delayed record;
   record.set_event(std::string(storage::as_text(row.event.span())));
   record.set_accepted_us(row.accepted_us);
+  record.set_violation(row.violation);
   return record.SerializeAsString();
 }
 
 std::optional<DelayedRow> decode_delayed(std::string_view row) {
   records::Delayed record;
   if (!record.ParseFromArray(row.data(), static_cast<int>(row.size()))) return std::nullopt;
-  DelayedRow decoded{SharedBytes::copy_of(record.event()), record.accepted_us()};
+  DelayedRow decoded{SharedBytes::copy_of(record.event()), record.accepted_us(),
+                     record.violation()};
   OpenedEvent opened;
   if (!open_event(decoded.event, &opened)) return std::nullopt;
   return decoded;

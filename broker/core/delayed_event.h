@@ -41,6 +41,7 @@ SharedBytes build_event(const storage::EventFields& event, std::string_view id);
 struct DelayedRow {
   SharedBytes event;
   int64_t accepted_us = 0;
+  std::string violation = {};  // why handlers will not get it; empty: they will
 };
 std::string encode_delayed(const DelayedRow& row);
 // nullopt if it does not parse or its event is no batch of one event.

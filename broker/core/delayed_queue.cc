@@ -5,7 +5,9 @@
 #include "broker/limits.h"
 #include "metrics/counters.h"
 #include "metrics/log.h"
+#include "metrics/utf8.h"
 #include "storage/byte_reader.h"
+#include "storage/violations.h"
 
 namespace headrace::core {
 
@@ -72,7 +74,7 @@ Error DelayedQueue::room_for(size_t events, size_t bytes) const {
 }
 
 DelayedQueue::Accepted DelayedQueue::put(int64_t due_us, const storage::EventFields& event,
-                                         Committable* who) {
+                                         std::string_view violation, Committable* who) {
   auto& writes = ctx_->writes(who);
   Entry entry;
   entry.order = {due_us, delayed_sequence(ctx_->epoch(), next_count_++)};
@@ -81,7 +83,9 @@ DelayedQueue::Accepted DelayedQueue::put(int64_t due_us, const storage::EventFie
   if (accepted.id.empty()) accepted.id = delayed_id(partition_, entry.order.sequence);
   entry.id = storage::id_hash(accepted.id);
   entry.event = build_event(event, accepted.id);
-  std::string row = encode_delayed({entry.event, ctx_->now().wall_us});
+  // As much as a stored batch keeps of it.
+  entry.violation = clean_utf8(violation, storage::kViolationTextMax);
+  std::string row = encode_delayed({entry.event, ctx_->now().wall_us, entry.violation});
   entry.row_bytes = row.size();
   std::string size;
   storage::append_be(&size, static_cast<uint32_t>(row.size()));
@@ -244,7 +248,8 @@ void DelayedQueue::on_refilled(Refill& read) {
     if (heads_.contains(known_to_) || removed_.contains(known_to_)) continue;
     const IdHash id = storage::id_hash(opened.id);
     head_bytes_ += row.value.size();
-    heads_.emplace(known_to_, Entry{known_to_, std::move(decoded->event), id, row.value.size(), 0});
+    heads_.emplace(known_to_, Entry{known_to_, std::move(decoded->event),
+                                    std::move(decoded->violation), id, row.value.size(), 0});
   }
   more_ = read.more;
   end_read(read.mark);

@@ -23,6 +23,7 @@ class DelayedQueue {
   struct Entry {
     DelayedOrder order;
     SharedBytes event;  // a batch of one event
+    std::string violation;
     IdHash id;
     size_t row_bytes = 0;
     uint64_t written_sequence = 0;
@@ -42,8 +43,10 @@ class DelayedQueue {
     uint64_t sequence = 0;
     std::string id;  // its own, or the one it was given
   };
-  // Writes its rows with this turn's set. Room is the caller's to check.
-  Accepted put(int64_t due_us, const storage::EventFields& event, Committable* who);
+  // Writes its rows with this turn's set. Room is the caller's to check. `violation`: why handlers
+  // will not get it; empty: they will.
+  Accepted put(int64_t due_us, const storage::EventFields& event, std::string_view violation,
+               Committable* who);
   // The entries that are due and durable, first ones first, at most so many; their rows are removed
   // with this turn's set.
   std::vector<Entry> take_due(int64_t now_us, size_t max_events, size_t max_bytes,

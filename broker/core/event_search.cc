@@ -30,12 +30,12 @@ struct Matching final : storage::Work {
     }
   }
   storage::Status take(const SharedBytes& value) {
-    const auto envelope = storage::Envelope::decode(value.span());
-    if (!envelope || value.size() < storage::kEnvelopeSize) return storage::Status::corrupt;
+    const auto stored = storage::open_value(value);
+    if (!stored) return storage::Status::corrupt;
     const EventQuery& query = search->query();
-    const int64_t append_us = envelope->append_time_us;
+    const int64_t append_us = stored->append_time_us;
     if (append_us < query.from_us || append_us >= query.to_us) return storage::Status::ok;
-    const auto batch = value.span().subspan(storage::kEnvelopeSize);
+    const auto batch = stored->batch.span();
     const auto header = storage::read_header(batch);
     if (!header) return storage::Status::corrupt;
     std::span<const std::byte> records;
@@ -56,7 +56,8 @@ struct Matching final : storage::Work {
     for (auto match = matches.rbegin(); match != matches.rend() && !search->page_full(); ++match) {
       const Offset offset = Offset(header->base_offset) + match->offset_delta;
       search->request->events.push_back(
-          {offset, append_us, storage::batch_of_one(*match, offset, Epoch(header->leader_epoch))});
+          {offset, append_us, storage::batch_of_one(*match, offset, Epoch(header->leader_epoch)),
+           violation_text(stored->violations, static_cast<uint32_t>(match->offset_delta))});
     }
     return storage::Status::ok;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/acked_attempts.h"
 #include "broker/core/acked_group.h"
 #include "broker/core/letter_row.h"
 #include "broker/core/question_step.h"
@@ -238,7 +239,7 @@ void Explainer::on_origin(std::unique_ptr<ExplainEvent> request, storage::Read& 
 
 void Explainer::on_letter(std::unique_ptr<ExplainEvent> request, storage::Read& read) {
   const auto& row = read.items.front();
-  if (!row.found) return answer(std::move(request));  // deleted meanwhile
+  if (!row.found) return look_for_acks(std::move(request));  // deleted meanwhile
   DeadLetter letter;
   if (!decode_letter(row.key.view(), row.value, &letter)) {
     request->error = Error(ErrorCode::storage_error, "a dead letter does not parse");
@@ -248,7 +249,7 @@ void Explainer::on_letter(std::unique_ptr<ExplainEvent> request, storage::Read& 
   request->place.status = EventStatus::dead;
   request->place.attempts = std::move(letter.attempts);
   request->letter = std::move(letter);
-  answer(std::move(request));
+  look_for_acks(std::move(request));
 }
 
 void Explainer::look_behind_key(std::unique_ptr<ExplainEvent> request) {
@@ -299,7 +300,7 @@ void Explainer::on_blocked(std::unique_ptr<ExplainEvent> request, storage::Scan&
 
 void Explainer::look_for_parked(std::unique_ptr<ExplainEvent> request) {
   const auto unread = group_->live_cursor(request->partition).unread_from();
-  if (!unread) return answer(std::move(request));
+  if (!unread) return look_for_acks(std::move(request));
   const PartitionKey partition = group_->topic()->partition(request->partition);
   const auto key = [&](int64_t due_us, Offset offset, uint32_t attempt) {
     return storage::retry_key(partition, group_->record()->id, LaneId(0), due_us, offset, attempt);
@@ -329,7 +330,35 @@ void Explainer::on_parked(std::unique_ptr<ExplainEvent> request, storage::Scan& 
     return answer(std::move(request));
   }
   request->looked_to = scan.more ? last : std::nullopt;
-  if (request->looked_to) request->place.status = EventStatus::unknown;
+  if (request->looked_to) {
+    request->place.status = EventStatus::unknown;
+    return answer(std::move(request));
+  }
+  look_for_acks(std::move(request));
+}
+
+// Settled, or a dead letter that a redrive may have brought to an end.
+void Explainer::look_for_acks(std::unique_ptr<ExplainEvent> request) {
+  if (!group_->kept_attempts()) return answer(std::move(request));
+  const PartitionKey partition = group_->topic()->partition(request->partition);
+  const Offset offset = request->offset;
+  auto* scan = new Step<storage::Scan>(std::move(request), this, ctx_, &Explainer::on_acks);
+  scan->place = storage::state_place(partition.tenant);
+  scan->from = storage::attempts_key(partition, group_->record()->id, offset, LaneId(0));
+  scan->to = storage::attempts_key(partition, group_->record()->id, last_of_attempts(offset) + 1,
+                                   LaneId(0));
+  scan->max_rows = limits::kExplainRows;
+  ctx_->store().scan(scan);
+}
+
+void Explainer::on_acks(std::unique_ptr<ExplainEvent> request, storage::Scan& scan) {
+  for (const auto& found : scan.rows) {
+    auto row = AckedAttempts::decode(storage::as_text(found.value.span()));
+    if (!row || row->first > request->offset) continue;
+    auto& attempts = request->place.attempts;
+    attempts.insert(attempts.end(), row->attempts.begin(), row->attempts.end());
+  }
+  std::ranges::stable_sort(request->place.attempts, {}, &AttemptRecord::ended_us);
   answer(std::move(request));
 }
 
@@ -365,11 +394,12 @@ std::optional<Filter::Verdict> check_event(const Filter& filter, const SharedByt
   return verdict;
 }
 
-void Explainer::check_filter(ExplainEvent* request) const {
+// True: it is none of the group's business.
+bool Explainer::check_filter(ExplainEvent* request) const {
   const Filter& filter = *group_->filter();
   std::string type;
   const auto verdict = check_event(filter, request->event, &type);
-  if (!verdict) return;
+  if (!verdict) return false;
   request->matches = verdict->outcome == Filter::Outcome::matches;
   if (verdict->outcome == Filter::Outcome::wrong_type) {
     request->mismatch =
@@ -383,7 +413,9 @@ void Explainer::check_filter(ExplainEvent* request) const {
     request->mismatch = "schema_from, schema_to: the event's schema version is not " +
                         std::to_string(std::max(spec.schema_from, 1)) + " to " +
                         (spec.schema_to == 0 ? "any" : std::to_string(spec.schema_to));
+    if (group_->buries_versions()) request->mismatch += "; the group gets a dead letter";
   }
+  return group_->passes_over(*verdict);
 }
 
 EventStatus AckedGroup::status_told(EventStatus status, Offset offset,
@@ -411,11 +443,11 @@ void Explainer::answer(std::unique_ptr<ExplainEvent> request) {
     }
   }
   if (status != EventStatus::unknown) request->looked_to.reset();
-  check_filter(request.get());
+  const bool passed_over = check_filter(request.get());
   status = group_->status_told(
       status, request->offset,
       request->event.size() == 0 ? std::nullopt : std::optional(request->append_time_us),
-      request->matches == false);
+      passed_over);
   group_->tell_state(request.get());
   group_->explain_jobs(request.get());
   ctx_->reply(std::move(request));

@@ -49,8 +49,10 @@ class Explainer {
   void on_blocked(std::unique_ptr<ExplainEvent> request, storage::Scan& scan);
   void look_for_parked(std::unique_ptr<ExplainEvent> request);
   void on_parked(std::unique_ptr<ExplainEvent> request, storage::Scan& scan);
+  void look_for_acks(std::unique_ptr<ExplainEvent> request);
+  void on_acks(std::unique_ptr<ExplainEvent> request, storage::Scan& scan);
   void answer(std::unique_ptr<ExplainEvent> request);
-  void check_filter(ExplainEvent* request) const;
+  bool check_filter(ExplainEvent* request) const;
 
   AckedGroup* const group_;
   Ctx* const ctx_;

@@ -4,6 +4,7 @@
 
 #include "broker/core/schema_record.h"
 #include "broker/limits.h"
+#include "metrics/utf8.h"
 #include "storage/event_attributes.h"
 
 namespace headrace::core {
@@ -96,12 +97,23 @@ Filter::Outcome Filter::check_version(const storage::RecordView& record) const {
   return fits ? Outcome::matches : Outcome::wrong_version;
 }
 
-// One pass over the headers for all conditions; it ends with the first that does not hold.
+std::string Filter::version_mismatch(const storage::RecordView& record) const {
+  const auto stated = record.header(storage::kHeaderSchemaVersion);
+  const std::string version =
+      stated ? clean_utf8(*stated, limits::kNameMax) : std::to_string(kUnversioned);
+  return "schema version " + version + " is not " + std::to_string(std::max(spec_.schema_from, 1)) +
+         " to " + (spec_.schema_to == 0 ? "any" : std::to_string(spec_.schema_to));
+}
+
+// The version comes last: what it alone keeps out may be of interest.
 Filter::Verdict Filter::check_conditions(const storage::RecordView& record) const {
-  if (has_range()) {
-    const Outcome version = check_version(record);
-    if (version != Outcome::matches) return {version};
-  }
+  const Verdict verdict = check_tests(record);
+  if (verdict.outcome != Outcome::matches || !has_range()) return verdict;
+  return {check_version(record)};
+}
+
+// One pass over the headers for all conditions; it ends with the first that does not hold.
+Filter::Verdict Filter::check_tests(const storage::RecordView& record) const {
   uint32_t open = 0;  // bit i: condition i has not met its value yet
   for (uint32_t i = 0; i < tests_.size(); ++i) {
     if (tests_[i].source() != ConditionTest::Source::key) {

@@ -48,7 +48,7 @@ class Filter {
     matches,
     wrong_type,
     wrong_condition,
-    wrong_version,
+    wrong_version,  // and nothing else
     damaged_headers
   };
   struct Verdict {
@@ -77,6 +77,8 @@ class Filter {
   bool may_match(const storage::Summary& batch) const;
   bool may_match(const storage::ChunkRow& chunk) const;  // open chunks, too
 
+  // What is wrong with the version of an event that it does not let through.
+  std::string version_mismatch(const storage::RecordView& record) const;
   // True if count_types() is exact: no condition narrows it.
   bool only_types() const { return tests_.empty() && !has_range(); }
   const std::vector<Pattern>& patterns() const { return patterns_; }
@@ -85,6 +87,7 @@ class Filter {
  private:
   bool has_range() const { return spec_.schema_from != 0 || spec_.schema_to != 0; }
   Outcome check_version(const storage::RecordView& record) const;
+  Verdict check_tests(const storage::RecordView& record) const;
 
   FilterSpec spec_;
   std::vector<Pattern> patterns_{1};  // `*`

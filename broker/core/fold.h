@@ -4,9 +4,12 @@
 // Lives on: owner shard, inside its Partition, within one turn.
 #pragma once
 
+#include <utility>
+
 #include "broker/limits.h"
 #include "storage/batch.h"
 #include "storage/types.h"
+#include "storage/violations.h"
 
 namespace headrace::core {
 
@@ -29,10 +32,16 @@ class Fold {
     return builder_.empty() || (builder_.count() < limits::kFoldEvents &&
                                 builder_.size() + event_bytes <= limits::kFoldBytes);
   }
-  void add(const storage::EventFields& event) { builder_.add(event); }
+  // `violation`: why the event is kept from handlers; empty: it is not.
+  void add(const storage::EventFields& event, std::string_view violation) {
+    if (!violation.empty()) violations_.add(static_cast<uint32_t>(builder_.count()), violation);
+    builder_.add(event);
+  }
   SharedBytes seal() { return builder_.finish(); }
+  storage::Violations take_violations() { return std::exchange(violations_, {}); }
 
  private:
+  storage::Violations violations_;
   storage::BatchBuilder builder_;
 };
 

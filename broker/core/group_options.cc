@@ -79,6 +79,10 @@ Error check_options(const GroupOptions& options) {
   if (options.schema_to != 0 && options.schema_to < options.schema_from) {
     return wrong_option("schema_to", "must not be below schema_from");
   }
+  if (options.version_mismatch != GroupOptions::VersionMismatch::skip && options.schema_from == 0 &&
+      options.schema_to == 0) {
+    return wrong_option("version_mismatch", "needs schema_from or schema_to");
+  }
   Filter filter;
   return compile_filter(options, &filter);
 }
@@ -120,6 +124,8 @@ void encode(const GroupOptions& options, records::GroupOptions* row) {
   encode(options.from, row);
   row->set_schema_from(options.schema_from);
   row->set_schema_to(options.schema_to);
+  row->set_keep_attempts(static_cast<uint32_t>(options.keep_attempts));
+  row->set_version_mismatch(static_cast<uint32_t>(options.version_mismatch));
 }
 
 GroupOptions decode_options(const records::GroupOptions& row) {
@@ -143,6 +149,8 @@ GroupOptions decode_options(const records::GroupOptions& row) {
   options.from = decode_position(row);
   options.schema_from = row.schema_from();
   options.schema_to = row.schema_to();
+  options.keep_attempts = static_cast<GroupOptions::KeepAttempts>(row.keep_attempts());
+  options.version_mismatch = static_cast<GroupOptions::VersionMismatch>(row.version_mismatch());
   return options;
 }
 

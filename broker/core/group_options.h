@@ -46,6 +46,8 @@ struct RetryPolicy {
 struct GroupOptions {
   enum class Overflow : uint8_t { block = 0, drop_oldest = 1 };  // persistent numbers
   enum class Ordering : uint8_t { none = 0, key = 1 };
+  enum class VersionMismatch : uint8_t { skip = 0, dead_letter = 1 };
+  enum class KeepAttempts : uint8_t { failed = 0, all = 1 };
 
   std::vector<std::string> filters;     // docs/patterns.md; none: every event
   std::vector<std::string> conditions;  // all must hold
@@ -61,6 +63,8 @@ struct GroupOptions {
   Position from = Latest{};
   int32_t schema_from = 0;  // 0: no bound
   int32_t schema_to = 0;
+  VersionMismatch version_mismatch = VersionMismatch::skip;
+  KeepAttempts keep_attempts = KeepAttempts::failed;  // all: an ack leaves a row, too
 
   bool operator==(const GroupOptions&) const = default;
 };

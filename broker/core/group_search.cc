@@ -421,7 +421,7 @@ void GroupSearch::keep(SearchPtr search) {
     }
     const auto verdict = check_event(*group_->filter(), event.event);
     status = group_->status_told(status, event.offset, event.append_time_us,
-                                 verdict && verdict->outcome != Filter::Outcome::matches);
+                                 verdict && group_->passes_over(*verdict));
     if (!search->wants(status)) continue;
     search->kept.push_back(std::move(event));
     search->request->statuses.push_back(status);

@@ -37,8 +37,8 @@ void LogIndex::put_month(const MonthSpan& span, storage::WriteSet* writes) const
 }
 
 void LogIndex::append(SharedBytes batch, const storage::BatchHeader& header,
-                      const storage::Summary& summary, int64_t append_time_us, Month month,
-                      storage::WriteSet* writes) {
+                      const storage::Summary& summary, const storage::Violations& violations,
+                      int64_t append_time_us, Month month, storage::WriteSet* writes) {
   HR_CHECK(header.base_offset == next_offset_.value());
   if (months_.empty() || months_.back().row.month != month) {
     // The roll: the old month's last numbers, the new month's first row.
@@ -52,7 +52,7 @@ void LogIndex::append(SharedBytes batch, const storage::BatchHeader& header,
   envelope.append_time_us = append_time_us;
   writes->put_batch(log_place(month),
                     storage::log_key(storage::LogKind::batch, partition_, next_offset_), envelope,
-                    std::move(batch));
+                    std::move(batch), violations.empty() ? std::string() : violations.encode());
   count(header, summary, append_time_us);
   if (chunk_.should_close(append_time_us)) close_chunk(writes);
 }

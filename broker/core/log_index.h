@@ -51,8 +51,8 @@ class LogIndex {
   // Counts one batch and adds its rows: the batch itself, and what it closes or begins. The batch
   // has its base offset already (next_offset()); append times never go back.
   void append(SharedBytes batch, const storage::BatchHeader& header,
-              const storage::Summary& summary, int64_t append_time_us, Month month,
-              storage::WriteSet* writes);
+              const storage::Summary& summary, const storage::Violations& violations,
+              int64_t append_time_us, Month month, storage::WriteSet* writes);
 
   // Loading, in this order.
   void load_month(Offset first_offset, const storage::MonthRow& row);

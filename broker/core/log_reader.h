@@ -29,6 +29,11 @@ struct BatchWalk {
   // that nobody looked into the types are unknown.
   const BatchTypesPtr& types(TypeRollup& rollup);
   BatchTypesPtr type_at(Offset offset, TypeRollup& rollup);
+  // Why the event at `offset` is kept from handlers; nullptr: it is not.
+  const storage::Violation* violation(Offset offset) const {
+    if (stored.violations == nullptr) return nullptr;
+    return stored.violations->find(static_cast<uint32_t>(offset - first()));
+  }
 
  private:
   BatchTypesPtr types_;

@@ -18,7 +18,7 @@ ShardObjects::ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options)
       rollups_(ctx, options.rollup_interval_us),
       acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }),
       validation_(std::make_shared<PublishValidation>(
-          ctx, [this](RequestPtr request) { publish(std::move(request)); })),
+          ctx, options.redactor, [this](RequestPtr request) { publish(std::move(request)); })),
       delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {
         if (!partitions_.contains(topic->partition(number))) open(topic, number);
       }) {

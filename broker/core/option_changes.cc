@@ -72,6 +72,14 @@ std::vector<AuditChange> option_changes(const GroupOptions& before, const GroupO
   compare("dlq_overflow", before.dlq_overflow, after.dlq_overflow, plain);
   compare("schema_from", before.schema_from, after.schema_from, plain);
   compare("schema_to", before.schema_to, after.schema_to, plain);
+  compare("keep_attempts", before.keep_attempts, after.keep_attempts,
+          [](GroupOptions::KeepAttempts word) {
+            return word == GroupOptions::KeepAttempts::failed ? "failed" : "all";
+          });
+  compare("version_mismatch", before.version_mismatch, after.version_mismatch,
+          [](GroupOptions::VersionMismatch word) {
+            return word == GroupOptions::VersionMismatch::skip ? "skip" : "dead-letter";
+          });
   return changes;
 }
 

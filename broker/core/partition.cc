@@ -57,7 +57,7 @@ int64_t Partition::append_time() {
 }
 
 void Partition::append(SharedBytes batch, storage::BatchHeader header,
-                       const storage::Summary& summary) {
+                       const storage::Summary& summary, storage::Violations violations) {
   const int64_t time_us = append_time();
   const Offset base = index_.next_offset();
   storage::patch_batch(batch.mutable_data(), base, ctx_->epoch());
@@ -73,10 +73,14 @@ void Partition::append(SharedBytes batch, storage::BatchHeader header,
   }
   const auto month = ctx_->writable_month(storage::month_of(time_us));
   HR_CHECK(month.has_value());  // the node makes the first month before it serves
-  index_.append(batch, header, summary, time_us, *month, &writes);
+  index_.append(batch, header, summary, violations, time_us, *month, &writes);
   event_ids_.write(base, time_us, &writes);
+  auto kept_back = violations.empty()
+                       ? nullptr
+                       : std::make_shared<const storage::Violations>(std::move(violations));
   ctx_->tail().append(tail_, TailBatch{base, base + (header.record_count - 1),
-                                       StoredBatch{std::move(batch), time_us}, ctx_->sequence()});
+                                       StoredBatch{std::move(batch), time_us, std::move(kept_back)},
+                                       ctx_->sequence()});
   uncommitted_.push_back({ctx_->sequence(), index_.next_offset(), {}});
   note_types(summary);
   rollup_->published(summary, header.record_count);
@@ -135,7 +139,8 @@ void Partition::publish(std::unique_ptr<PublishBatch> request) {
     event_ids_.add(id.hash, {request->base_offset + id.place, request->append_time_us,
                              request->epoch, ctx_->sequence()});
   }
-  append(std::move(request->batch), request->header, request->summary);
+  append(std::move(request->batch), request->header, request->summary,
+         std::move(request->violations));
   if (stamp.id != kNoProducer) {
     producers_.record(stamp,
                       {request->base_offset, request->append_time_us, ctx_->epoch(),
@@ -155,7 +160,7 @@ void Partition::add(PublishEvents& request, size_t item) {
   ctx_->writes(this);
   event.offset = index_.next_offset() + fold_.count();
   request.append_time_us = append_time();
-  fold_.add(event.fields);
+  fold_.add(event.fields, event.violation);
   remember(event.fields, event.offset);
 }
 
@@ -192,7 +197,7 @@ void Partition::add_atomic(PublishEvents& request) {
       continue;
     }
     request.items[i].offset = index_.next_offset() + fold_.count();
-    fold_.add(request.items[i].fields);
+    fold_.add(request.items[i].fields, request.items[i].violation);
     remember(request.items[i].fields, request.items[i].offset);
   }
   request.append_time_us = append_time();
@@ -216,7 +221,7 @@ void Partition::seal() {
   const auto records = batch.span().subspan(storage::kBatchHeaderSize);
   const auto error = storage::walk(records, *header, &summary);
   HR_CHECK(error == storage::BatchError::ok);  // we built it
-  append(std::move(batch), *header, summary);
+  append(std::move(batch), *header, summary, fold_.take_violations());
 }
 
 void Partition::on_committed(Ctx&, uint64_t sequence) {

@@ -128,7 +128,8 @@ class Partition final : public Committable, public std::enable_shared_from_this<
   uint64_t use_up(const ProducerStamp& stamp, const EventIds::Original& first);
   void remember(const storage::EventFields& event, Offset offset);
 
-  void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary);
+  void append(SharedBytes batch, storage::BatchHeader header, const storage::Summary& summary,
+              storage::Violations violations);
   int64_t append_time();
   bool answer_duplicate(const ProducerStamp& stamp, Producers::Verdict* verdict);
   void serve(std::unique_ptr<Fetch> request);

@@ -14,7 +14,7 @@ void Partition::delay(PublishEvents& request, size_t item) {
     event.error = std::move(error);
     return;
   }
-  event.id = delayed_.put(request.due_us, event.fields, this).id;
+  event.id = delayed_.put(request.due_us, event.fields, event.violation, this).id;
   event.due_us = request.due_us;
   request.durability = Durability::durable;  // a promise for later is worth nothing in memory
   wait_for_due();
@@ -30,7 +30,7 @@ void Partition::delay_all(PublishEvents& request, const ProducerStamp& stamp) {
   uint64_t first = 0;
   for (size_t i = 0; i < request.items.size(); ++i) {
     auto& item = request.items[i];
-    auto accepted = delayed_.put(request.due_us, item.fields, this);
+    auto accepted = delayed_.put(request.due_us, item.fields, item.violation, this);
     if (i == 0) first = accepted.sequence;
     item.id = std::move(accepted.id);
     item.due_us = request.due_us;
@@ -85,7 +85,7 @@ void Partition::append_entry(const DelayedQueue::Entry& entry) {
   if (fold_durability_ != Durability::durable || !fold_.takes(encoded_size(opened.fields))) seal();
   fold_durability_ = Durability::durable;
   const Offset offset = index_.next_offset() + fold_.count();
-  fold_.add(opened.fields);
+  fold_.add(opened.fields, entry.violation);
   remember(opened.fields, offset);
 }
 

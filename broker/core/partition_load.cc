@@ -156,10 +156,9 @@ struct PartitionLoad::Steps final : storage::Scan {
   }
 
   bool take_batch(Partition& partition, const Row& row) {
-    const auto envelope = storage::Envelope::decode(row.value.span());
-    if (!envelope) return false;
-    SharedBytes batch =
-        row.value.slice(storage::kEnvelopeSize, row.value.size() - storage::kEnvelopeSize);
+    auto stored = storage::open_value(row.value);
+    if (!stored) return false;
+    SharedBytes batch = std::move(stored->batch);
     storage::BatchHeader header;
     if (storage::check_header(batch.span(), &header) != storage::BatchError::ok) return false;
     if (header.base_offset != partition.index_.next_offset().value()) return false;
@@ -171,10 +170,12 @@ struct PartitionLoad::Steps final : storage::Scan {
       summary.types_unknown = true;
     }
     const Offset base = partition.index_.next_offset();
-    partition.index_.load_batch(header, summary, envelope->append_time_us);
+    partition.index_.load_batch(header, summary, stored->append_time_us);
     ctx->tail().append(partition.tail_,
                        TailBatch{base, base + (header.record_count - 1),
-                                 StoredBatch{std::move(batch), envelope->append_time_us}, 0});
+                                 StoredBatch{std::move(batch), stored->append_time_us,
+                                             std::move(stored->violations)},
+                                 0});
     return true;
   }
 

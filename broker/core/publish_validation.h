@@ -14,14 +14,17 @@
 #include <vector>
 
 #include "broker/core/ctx.h"
+#include "json/redactor.h"
 
 namespace headrace::core {
 
 class PublishValidation final : public std::enable_shared_from_this<PublishValidation> {
  public:
   // `go_on` gets each publish that may be appended, in the order of its connection.
-  PublishValidation(Ctx* ctx, std::function<void(RequestPtr)> go_on)
-      : ctx_(ctx), go_on_(std::move(go_on)) {}
+  // `redactor`: of what is stored of a violation; may be null.
+  PublishValidation(Ctx* ctx, std::shared_ptr<const Redactor> redactor,
+                    std::function<void(RequestPtr)> go_on)
+      : ctx_(ctx), redactor_(std::move(redactor)), go_on_(std::move(go_on)) {}
 
   // The publish, if nothing has to be done first; else nullptr: it was taken, or refused (busy).
   RequestPtr admit(RequestPtr publish);
@@ -41,11 +44,14 @@ class PublishValidation final : public std::enable_shared_from_this<PublishValid
   void count(const Job& job);
   void next(const Line& line);
   void finish(Job& job, size_t number);
+  void refuse(Request* publish, const Violation& violation);
+  void keep_back(Request* publish, const Violation& violation);
   void tell(const Request& publish, const Violation& violation);
   static std::vector<schema::Issue> issues_of(const Event& event, const SchemaType& type,
                                               int64_t* steps);
 
   Ctx* const ctx_;
+  const std::shared_ptr<const Redactor> redactor_;
   const std::function<void(RequestPtr)> go_on_;
   struct Counts {
     uint64_t validated = 0;

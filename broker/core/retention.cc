@@ -147,6 +147,7 @@ struct Pass final : storage::Scan {
       const auto* span = partition->index().month_of(cut);
       const bool inside = span != nullptr && span->first_offset == cut_span_first;
       partition->trim(cut, inside ? cut_bytes_in_month : 0, std::move(places));
+      groups->forget_attempts(partition->topic(), partition->number(), cut);
     }
     if (partition != nullptr && partition->state() == Partition::State::ready && let_go_below) {
       groups->expire_below(partition->topic(), partition->number(), *let_go_below);

@@ -21,6 +21,12 @@ std::string_view to_string(FailureReason reason) {
       return "undecodable";
     case FailureReason::lost_members:
       return "lost_members";
+    case FailureReason::schema_violation:
+      return "schema_violation";
+    case FailureReason::schema_version:
+      return "schema_version";
+    case FailureReason::acked:
+      return "acked";
   }
   return "invalid";
 }
@@ -32,6 +38,7 @@ void encode(const AttemptRecord& attempt, records::Attempt* row) {
   row->set_member(attempt.member);
   row->set_outcome(static_cast<uint32_t>(attempt.outcome));
   row->set_error(attempt.error);
+  row->set_lane(attempt.lane.value());
 }
 
 AttemptRecord decode(const records::Attempt& row) {
@@ -40,13 +47,18 @@ AttemptRecord decode(const records::Attempt& row) {
           row.ended_us(),
           row.member(),
           static_cast<FailureReason>(row.outcome()),
-          row.error()};
+          row.error(),
+          LaneId(row.lane())};
 }
 
 std::string RetryEntry::encode() const {
   records::Retry row;
   for (const auto& past : attempts) core::encode(past, row.add_attempts());
   row.set_blocked(due_us == kNever);
+  if (due_us == kNever && attempts.empty()) {
+    row.set_reason(static_cast<uint32_t>(reason));
+    row.set_error(error);
+  }
   row.set_letter(letter);
   row.set_key(key);
   return row.SerializeAsString();
@@ -63,6 +75,8 @@ std::optional<RetryEntry> decode_retry(std::string_view key, std::string_view va
   entry.offset = parts->offset;
   entry.attempt = parts->attempt;
   entry.letter = row.letter();
+  if (row.has_reason()) entry.reason = static_cast<FailureReason>(row.reason());
+  entry.error = row.error();
   entry.key = row.key();
   for (const auto& attempt : row.attempts()) entry.attempts.push_back(decode(attempt));
   return entry;

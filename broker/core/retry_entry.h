@@ -20,17 +20,21 @@ enum class FailureReason : uint8_t {  // persistent numbers
   expired = 3,
   undecodable = 4,
   lost_members = 5,
+  schema_violation = 6,  // of a type in mode dead-letter; never delivered
+  schema_version = 7,    // outside the group's range; never delivered
+  acked = 8,             // of an attempt that ended well, where a group keeps these
 };
 std::string_view to_string(FailureReason reason);
 
-// One failed attempt. Times: wall clock.
+// One attempt that is over; nearly always it failed. Times: wall clock.
 struct AttemptRecord {
   uint32_t number = 1;
   int64_t started_us = 0;
   int64_t ended_us = 0;
   std::string member;
   FailureReason outcome = FailureReason::nack;
-  std::string error;  // at most limits::kErrorTextMax
+  std::string error;        // at most limits::kErrorTextMax
+  LaneId lane = LaneId(0);  // of a job
 };
 
 struct RetryEntry {
@@ -43,6 +47,9 @@ struct RetryEntry {
   Offset offset;
   uint32_t attempt = 0;  // the next one
   std::vector<AttemptRecord> attempts;
+  // Blocked without an attempt: why. Otherwise the last attempt says it.
+  FailureReason reason = FailureReason::undecodable;
+  std::string error;
   uint64_t key = 0;               // hash of its key where these are ordered (key_order.h)
   uint64_t letter = 0;            // redriven: the dead letter that holds the event; 0: the log
   uint64_t written_sequence = 0;  // the set that holds it; not acted on before that is durable

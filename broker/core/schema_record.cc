@@ -15,12 +15,15 @@ std::string_view to_string(Validation mode) {
       return "advisory";
     case Validation::enforce:
       return "enforce";
+    case Validation::dead_letter:
+      return "dead-letter";
   }
   return "invalid";
 }
 
 std::optional<Validation> parse_validation(std::string_view word) {
-  for (const Validation mode : {Validation::off, Validation::advisory, Validation::enforce}) {
+  for (const Validation mode :
+       {Validation::off, Validation::advisory, Validation::enforce, Validation::dead_letter}) {
     if (to_string(mode) == word) return mode;
   }
   return std::nullopt;
@@ -43,7 +46,7 @@ void TenantSchemas::count() {
   bytes = 0;
   for (const auto& [name, type] : types) {
     any_active = any_active || type->mode != Validation::off;
-    any_enforced = any_enforced || type->mode == Validation::enforce;
+    any_enforced = any_enforced || keeps_out(type->mode);
     for (const auto& [number, version] : type->versions) bytes += version->source->text.size();
   }
 }
@@ -71,7 +74,7 @@ std::string encode(const SchemaType& type) {
 std::optional<SchemaType> decode_schema_type(TenantId tenant, uint32_t id, std::string_view bytes) {
   records::SchemaType row;
   if (!row.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
-  if (row.mode() > 2 || row.compatibility() > 6) return std::nullopt;
+  if (row.mode() > 3 || row.compatibility() > 6) return std::nullopt;
   SchemaType type;
   type.tenant = tenant;
   type.id = id;

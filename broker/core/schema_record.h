@@ -21,7 +21,12 @@ enum class Validation : uint8_t {  // persistent numbers
   off = 0,                         // nobody looks
   advisory = 1,                    // it is stored; counted and logged
   enforce = 2,                     // it is refused
+  dead_letter = 3,                 // it is stored; acked groups get a dead letter instead of it
 };
+// Whether an event that does not match is kept from handlers.
+constexpr bool keeps_out(Validation mode) {
+  return mode == Validation::enforce || mode == Validation::dead_letter;
+}
 std::string_view to_string(Validation mode);
 std::optional<Validation> parse_validation(std::string_view word);
 
@@ -53,7 +58,7 @@ using SchemaTypePtr = std::shared_ptr<const SchemaType>;
 struct TenantSchemas {
   std::map<std::string, SchemaTypePtr, std::less<>> types;
   bool any_active = false;    // of a mode other than off
-  bool any_enforced = false;  // then no summary of a compressed batch is believed
+  bool any_enforced = false;  // or dead_letter: no summary of a compressed batch is believed
   size_t bytes = 0;           // of all texts
 
   SchemaTypePtr active(std::string_view type) const;  // null: nothing is validated

@@ -4,7 +4,7 @@
 #include "broker/doctor/facts.h"
 #include "storage/batch.h"
 #include "storage/chunk.h"
-#include "storage/envelope.h"
+#include "storage/violations.h"
 
 namespace headrace::doctor {
 namespace {
@@ -175,14 +175,13 @@ void FamilyCheck::take(std::string_view key, std::string_view value) {
 }
 
 bool FamilyCheck::read(std::string_view key, std::string_view value, Batch* batch) {
-  const auto bytes = std::as_bytes(std::span(value));
-  const auto envelope = storage::Envelope::decode(bytes);
-  if (!envelope) {
+  const auto opened = storage::open_value(SharedBytes::copy_of(value));
+  if (!opened) {
     find(key, "has no envelope of this version");
     return false;
   }
-  batch->append_time_us = envelope->append_time_us;
-  const auto stored = bytes.subspan(storage::kEnvelopeSize);
+  batch->append_time_us = opened->append_time_us;
+  const auto stored = opened->batch.span();
   auto error = storage::check_header(stored, &batch->header);
   if (error == storage::BatchError::ok && batch->header.codec() == storage::Codec::none) {
     const auto records = stored.subspan(storage::kBatchHeaderSize);

@@ -55,7 +55,7 @@ struct GroupOptionArguments {
   std::optional<double> retry_factor, retry_jitter;
   std::vector<std::string> retry_delays;
   std::optional<uint64_t> dlq_bytes;
-  std::string dlq_overflow, ordering;
+  std::string dlq_overflow, ordering, version_mismatch, keep_attempts;
   std::optional<int32_t> schema_from, schema_to;
   std::string from;
 };

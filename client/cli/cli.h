@@ -49,7 +49,7 @@ struct ConnectArguments {
 };
 
 struct BenchArguments {
-  enum class Load { publish, consume, ack, latency, flood };
+  enum class Load { publish, consume, ack, latency, flood, schemas };
 
   ConnectArguments connect;
   Load load = Load::publish;

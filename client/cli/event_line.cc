@@ -17,9 +17,10 @@ EventView view_of(const proto::Topic& topic, const client::ReceivedEvent& event)
 }  // namespace
 
 void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event,
-                  std::string_view status) {
+                  const proto::FoundEvent& found) {
   EventView view = view_of(topic, event);
-  view.status = status;
+  view.status = found.status();
+  view.violation = found.schema_violation();
   headrace::event_fields(line, view);
 }
 
@@ -28,14 +29,14 @@ std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& eve
 }
 
 void append_event(std::string* out, const proto::Topic& topic, const client::ReceivedEvent& event,
-                  bool json, std::string_view status) {
+                  bool json, const proto::FoundEvent& found) {
   if (!json) {
     if (event.record.value) *out += *event.record.value;
     *out += '\n';
     return;
   }
   JsonLine line(out);
-  event_fields(&line, topic, event, status);
+  event_fields(&line, topic, event, found);
   line.end();
 }
 

@@ -14,9 +14,9 @@ constexpr int64_t kInterruptPollMs = 100;   // how soon an interrupt is seen whi
 constexpr size_t kPrintBytes = 256 * 1024;  // lines are printed together up to so much
 
 void append_event(std::string* out, const proto::Topic& topic, const client::ReceivedEvent& event,
-                  bool json, std::string_view status = {});  // in a group
+                  bool json, const proto::FoundEvent& found = {});  // what a search told of it
 void event_fields(JsonLine* line, const proto::Topic& topic, const client::ReceivedEvent& event,
-                  std::string_view status = {});
+                  const proto::FoundEvent& found = {});
 
 std::string event_id(const proto::Topic& topic, const client::ReceivedEvent& event);
 

@@ -69,9 +69,9 @@ int list_events(const ConnectArguments& connect, const EventsArguments& given) {
   const auto taken = search_events(
       *client.value, request.value, given.count,
       [&](const proto::Topic& topic, const client::ReceivedEvent& event,
-          const std::string& status) {
+          const proto::FoundEvent& found) {
         if (connect.json) {
-          append_event(&out, topic, event, true, status);
+          append_event(&out, topic, event, true, found);
           if (out.size() >= kWriteBytes) read = print(std::exchange(out, {}));
           return read ? Error() : client::closed("standard output");
         }
@@ -79,7 +79,7 @@ int list_events(const ConnectArguments& connect, const EventsArguments& given) {
         std::vector<std::string> row{
             format_time_us(event.append_time_us), topic.name(), std::string(attributes.type),
             std::string(event.record.key.value_or("")), event_id(topic, event)};
-        if (!given.group.empty()) row.push_back(status);
+        if (!given.group.empty()) row.push_back(found.status());
         table.row(std::move(row));
         return Error();
       });
@@ -94,9 +94,9 @@ int get_event(const ConnectArguments& connect, const EventsArguments& given) {
   std::string out;
   const auto found = find_event(
       *client.value, given.id, given.topic,
-      [&](const proto::Topic& topic, const client::ReceivedEvent& event, const auto&) {
+      [&](const proto::Topic& topic, const client::ReceivedEvent& event, const auto& told) {
         JsonLine line(&out);
-        event_fields(&line, topic, event);
+        event_fields(&line, topic, event, told);
         if (given.attempts) {
           const auto groups = groups_json(*client.value, {topic, event.partition, event.offset});
           if (!groups.ok()) return groups.error;

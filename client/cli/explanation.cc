@@ -97,6 +97,7 @@ void explanation_fields(JsonLine* line, const std::string& group,
   line->raw("dead_letter", letter_json(told));
   line->raw("jobs", jobs_json(told));
   line->text("event", told.event());
+  text_or_null(line, "schema_violation", told.schema_violation());
 }
 
 std::string explanation_text(const std::string& group, const proto::ExplainEventOk& told) {
@@ -109,6 +110,7 @@ std::string explanation_text(const std::string& group, const proto::ExplainEvent
   };
   if (told.event() != "found") say("the event in the log", told.event());
   say("not matched by", told.mismatch());
+  say("kept from handlers", told.schema_violation());
   std::string held_by;
   for (const std::string& word : told.held_by()) held_by += (held_by.empty() ? "" : ", ") + word;
   say("held by", held_by);
@@ -124,7 +126,10 @@ std::string explanation_text(const std::string& group, const proto::ExplainEvent
   say_time("deadline", told.deadline_us());
   say_time("due", told.due_us());
   for (const proto::Attempt& attempt : told.attempts()) {
-    say("failed attempt " + std::to_string(attempt.number()),
+    const std::string lane =
+        attempt.lane() == 0 ? "" : " of job " + group + "/" + std::to_string(attempt.lane());
+    say((attempt.outcome() == "acked" ? "attempt " : "failed attempt ") +
+            std::to_string(attempt.number()) + lane,
         format_time_us(attempt.ended_us()) + " " + attempt.member() + ", " + attempt.outcome() +
             (attempt.error().empty() ? "" : ": " + attempt.error()));
   }

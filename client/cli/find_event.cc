@@ -27,7 +27,7 @@ Error take_found(const proto::FoundEvent& found, std::string_view* values, const
   proto::Topic topic;
   topic.set_name(found.topic());
   topic.set_id(found.topic_id());
-  return take(topic, event, found.status());
+  return take(topic, event, found);
 }
 
 }  // namespace
@@ -104,7 +104,7 @@ client::Result<bool> take_at(client::Client& client, const ComputedId& place, co
   client::ReceivedEvent event;
   while (reader.next(&event)) {
     if (event.offset != place.offset || event_id(*topic.value, event) != id) continue;
-    if (const Error error = take(*topic.value, event, "")) return error;
+    if (const Error error = take(*topic.value, event, {})) return error;
     return true;
   }
   return reader.error() ? client::Result<bool>(reader.error()) : false;

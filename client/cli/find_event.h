@@ -27,10 +27,10 @@ struct ComputedId {
 };
 std::optional<ComputedId> parse_computed_id(std::string_view id);
 
-// The event's views live during the call; `status` is that in the group which was asked for. An
+// The event's views live during the call; the last one is what a search told of it. An
 // error ends the search; it is what the search answers.
 using TakeEvent = std::function<client::Error(const proto::Topic&, const client::ReceivedEvent&,
-                                              const std::string& status)>;
+                                              const proto::FoundEvent&)>;
 
 // Newest first, until `count` are taken; how many there were.
 client::Result<uint64_t> search_events(client::Client& client, proto::ListEvents request,

@@ -114,6 +114,8 @@ void add_bench_verb(CLI::App& app, Invocation* invocation, const Verbs& verbs) {
   verb("latency", "one event at a time on one connection", BenchArguments::Load::latency);
   verb("flood", "one tenant at 5 % load or --rate, alone and beside one that floods",
        BenchArguments::Load::flood);
+  verb("schemas", "a tenant without schemas, and one with 1,000 types that have some",
+       BenchArguments::Load::schemas);
 }
 
 }  // namespace

@@ -22,6 +22,8 @@ void add_matching_flags(CLI::App* verb, GroupOptionArguments* given) {
   verb->add_option("--priority", given->priority, "0 to 31, higher first [16]");
   verb->add_option("--schema-from", given->schema_from, "lowest schema version of the handler");
   verb->add_option("--schema-to", given->schema_to, "highest schema version of the handler");
+  verb->add_option("--version-mismatch", given->version_mismatch,
+                   "events of other versions: skip or dead-letter [skip]");
 }
 
 void add_failure_flags(CLI::App* verb, GroupOptionArguments* given) {
@@ -35,6 +37,8 @@ void add_failure_flags(CLI::App* verb, GroupOptionArguments* given) {
   verb->add_option("--retry-jitter", given->retry_jitter, "0 to 1: spread of the delays [0.1]");
   verb->add_option("--retry-delays", given->retry_delays, "explicit delays, e.g. 1s,10s,1m")
       ->delimiter(',');
+  verb->add_option("--keep-attempts", given->keep_attempts,
+                   "failed or all: explain tells of acked ones, too [failed]");
   add_duration_ms(verb, "--cooldown", &given->cooldown_ms, "first pause in quarantine [30s]");
   verb->add_option("--dlq-entries", given->dlq_entries, "quota of dead letters [10000]");
   add_size(verb, "--dlq-bytes", &given->dlq_bytes, "quota of dead letters [1GiB]");
@@ -145,7 +149,8 @@ void add_dead_letters(CLI::App& app, Invocation* invocation) {
                       ->expected(1)
                       ->take_all();
     auto* reason = verb->add_option("--reason", given->reason,
-                                    "nack, timeout, rejected, expired, undecodable, lost_members");
+                                    "nack, timeout, rejected, expired, undecodable, lost_members, "
+                                    "schema_violation, schema_version");
     if (verb == purge) all->excludes(where)->excludes(reason);
   }
   run(purge, purge_dead_letters);

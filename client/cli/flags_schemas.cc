@@ -22,7 +22,7 @@ void add_schema_verbs(CLI::App& app, Invocation* invocation) {
     sub->add_option("type", given->type, "of the events")->required();
   };
   const auto add_settings = [&](CLI::App* sub, const char* mode) {
-    sub->add_option(mode, given->mode, "off, advisory or enforce");
+    sub->add_option(mode, given->mode, "off, advisory, enforce or dead-letter");
     sub->add_option("--compatibility", given->compatibility,
                     "none, backward, forward, full; -transitive: with every version");
   };
@@ -55,7 +55,7 @@ void add_schema_verbs(CLI::App& app, Invocation* invocation) {
   add_type(check);
   check->add_option("--file", given->file, "the data; - for standard input")->required();
   add_version(check, "of the schema [the newest]");
-  CLI::App* mode = verb("mode", "how events of the type are validated", set_schema_mode);
+  CLI::App* mode = verb("mode", "how events of the type are validated", update_schema_type);
   add_type(mode);
   add_settings(mode, "mode");
   CLI::App* remove = verb("delete", "a version, or the type", delete_schema);

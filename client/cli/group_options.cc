@@ -45,6 +45,8 @@ client::Error apply_options(const GroupOptionArguments& given, proto::GroupOptio
   if (!given.ordering.empty()) options->set_ordering(given.ordering);
   if (given.schema_from) options->set_schema_from(*given.schema_from);
   if (given.schema_to) options->set_schema_to(*given.schema_to);
+  if (!given.keep_attempts.empty()) options->set_keep_attempts(given.keep_attempts);
+  if (!given.version_mismatch.empty()) options->set_version_mismatch(given.version_mismatch);
   if (!given.from.empty()) {
     const auto from = parse_position(given.from);
     if (!from.ok()) return from.error;

@@ -167,14 +167,14 @@ int check_event(const ConnectArguments& connect, const SchemaArguments& given) {
   return checked->issues().empty() ? kDone : kFailed;
 }
 
-int set_schema_mode(const ConnectArguments& connect, const SchemaArguments& given) {
-  proto::SetSchemaMode request;
+int update_schema_type(const ConnectArguments& connect, const SchemaArguments& given) {
+  proto::UpdateSchemaType request;
   request.set_type(given.type);
   request.set_mode(given.mode);
   request.set_compatibility(given.compatibility);
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
-  const auto done = client::set_schema_mode(*client.value, request);
+  const auto done = client::update_schema_type(*client.value, request);
   if (!done.ok()) return report(done.error);
   return show(connect,
               given.type + ": validation " + done->schema().mode() + ", compatibility " +

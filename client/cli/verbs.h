@@ -50,7 +50,7 @@ int show_schema(const ConnectArguments& connect, const SchemaArguments& given);
 int delete_schema(const ConnectArguments& connect, const SchemaArguments& given);
 int diff_schemas(const ConnectArguments& connect, const SchemaArguments& given);
 int check_event(const ConnectArguments& connect, const SchemaArguments& given);
-int set_schema_mode(const ConnectArguments& connect, const SchemaArguments& given);
+int update_schema_type(const ConnectArguments& connect, const SchemaArguments& given);
 
 int show_me(const ConnectArguments& connect);
 int create_principal(const ConnectArguments& connect, const PrincipalArguments& given);

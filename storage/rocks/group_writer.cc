@@ -112,9 +112,9 @@ void GroupWriter::apply(const Mutation& mutation) {
       break;
     case Op::put_batch: {
       const auto envelope = mutation.envelope.encode();
-      const std::array<rocksdb::Slice, 2> parts{
+      const std::array<rocksdb::Slice, 3> parts{
           rocksdb::Slice(reinterpret_cast<const char*>(envelope.data()), envelope.size()),
-          slice(mutation.batch.view())};
+          rocksdb::Slice(mutation.value), slice(mutation.batch.view())};
       status = batch_.Put(family, rocksdb::SliceParts(&key, 1),
                           rocksdb::SliceParts(parts.data(), static_cast<int>(parts.size())));
       break;

@@ -26,6 +26,7 @@
 
 #include "storage/byte_reader.h"
 #include "storage/store.h"
+#include "storage/violations.h"
 #include "tests/support/rocks_harness.h"
 
 namespace headrace::conformance {
@@ -198,9 +199,9 @@ REGISTER_TYPED_TEST_SUITE_P(
     ARepeatedSequenceIsSkipped, AnOlderEpochIsFenced, NothingIsInFlightAtTheEnd,
     NoScanShowsWhatACrashTakes, ACrashKeepsAPrefixWithEverySyncedSet, AMissingKeyIsNotAnError,
     ScansAreOrderedAndBounded, LimitsStopAScanAndPagesFitTogether, ABatchIsStoredBehindItsEnvelope,
-    TenantsNeverLeak, AMonthThatIsNotThereIsGone, DroppingAMonthDropsNothingElse,
-    ADroppedMonthIsEmptyAndGoneOnceNobodyIsLeft, ATenantWithPooledRowsStaysPooled,
-    AMonthThatIsMadeAgainTakesRowsAgain, MaintenanceRunsInOrderWithCommits,
-    WorkIsDoneOnceAndComesBack, BehavesLikeItsModel);
+    WhatABatchViolatesIsStoredWithIt, TenantsNeverLeak, AMonthThatIsNotThereIsGone,
+    DroppingAMonthDropsNothingElse, ADroppedMonthIsEmptyAndGoneOnceNobodyIsLeft,
+    ATenantWithPooledRowsStaysPooled, AMonthThatIsMadeAgainTakesRowsAgain,
+    MaintenanceRunsInOrderWithCommits, WorkIsDoneOnceAndComesBack, BehavesLikeItsModel);
 
 }  // namespace headrace::conformance

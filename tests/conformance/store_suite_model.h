@@ -93,7 +93,8 @@ class ModelRun : public StoreDriver<Harness> {
     if (change.kind >= 8) {
       const std::string batch = "batch " + change.value;
       return set->put_batch(log_of(tenant), batch_key(tenant, change.number),
-                            Envelope{0, 0, change.number}, SharedBytes::copy_of(batch));
+                            Envelope{0, 0, change.number}, SharedBytes::copy_of(batch),
+                            change.kind == 9 ? "violations" : "");
     }
     const Place place = change.table == 0 ? kState : change.table == 1 ? kOffsets : log_of(tenant);
     const Key key = row_key(tenant, change.number);
@@ -124,7 +125,8 @@ class ModelRun : public StoreDriver<Harness> {
           break;
         case Op::put_batch: {
           const auto envelope = mutation.envelope.encode();
-          rows_[at] = std::string(as_text(envelope)) + std::string(mutation.batch.view());
+          rows_[at] =
+              std::string(as_text(envelope)) + mutation.value + std::string(mutation.batch.view());
           break;
         }
         case Op::remove:

@@ -124,6 +124,31 @@ TYPED_TEST_P(StoreSuite, ABatchIsStoredBehindItsEnvelope) {
   }
 }
 
+TYPED_TEST_P(StoreSuite, WhatABatchViolatesIsStoredWithIt) {
+  Violations violations;
+  violations.add(0, "/a: is missing");
+  violations.add(2, "");
+  WriteSet set = set_of(1, 1);
+  set.put_batch(log_of(1), batch_key(1, 0), Envelope{0, 0, 7}, SharedBytes::copy_of("batch"),
+                violations.encode());
+  set.put_batch(log_of(1), batch_key(1, 3), Envelope{0, 0, 8}, SharedBytes::copy_of("other"));
+  ASSERT_EQ(this->commit(std::move(set)), Status::ok);
+  for (int round = 0; round < 2; ++round) {
+    const auto value = this->read(log_of(1), batch_key(1, 0));
+    ASSERT_TRUE(value);
+    const auto stored = open_value(SharedBytes::copy_of(*value));
+    ASSERT_TRUE(stored && stored->violations != nullptr);
+    EXPECT_EQ(stored->append_time_us, 7);
+    EXPECT_EQ(stored->batch.view(), "batch");
+    EXPECT_EQ(stored->violations->encode(), violations.encode());
+    const auto plain = open_value(SharedBytes::copy_of(*this->read(log_of(1), batch_key(1, 3))));
+    ASSERT_TRUE(plain);
+    EXPECT_EQ(plain->violations, nullptr);
+    EXPECT_EQ(plain->batch.view(), "other");
+    this->harness_.reopen();
+  }
+}
+
 TYPED_TEST_P(StoreSuite, TenantsNeverLeak) {
   const std::vector<uint32_t> tenants = {1,   2,      7,       8,          255,       256,
                                          257, 0xffff, 0x10000, 0xfffffffe, 0xffffffff};

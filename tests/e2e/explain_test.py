@@ -48,6 +48,29 @@ class Explain(unittest.TestCase):
             self.assertEqual((told["held_by"], told["state"], told["state_reason"]),
                              (["disabled", "no_members"], "disabled", "the mail server moves"))
 
+    def test_every_attempt_of_a_group_that_keeps_them(self):
+        with Broker() as broker:
+            create(broker, "mail", "--from", "earliest", "--max-retries", "1", "--retry-base",
+                   "10ms", "--keep-attempts", "all")
+            create(broker, "plain", "--from", "earliest")
+            event = publish(broker, "--id", "o-1")
+            publish(broker, "--id", "o-2")
+            broker.json("subscribe", "plain", "--count", "2")
+            broker.json("subscribe", "mail", "--count", "3", "--exec",
+                        "test $HEADRACE_ID = o-2 || test $HEADRACE_ATTEMPT = 2")
+            broker.kill()
+            broker.start()
+            told = explain(broker, event, "mail")
+            self.assertEqual(told["status"], "settled")
+            self.assertEqual([(one["attempt"], one["outcome"]) for one in told["attempts"]],
+                             [(1, "nack"), (2, "acked")])
+            self.assertTrue(told["attempts"][1]["member"])
+            self.assertGreater(told["attempts"][1]["ended"], told["attempts"][0]["ended"])
+            told = explain(broker, "o-2", "mail")
+            self.assertEqual([(one["attempt"], one["outcome"]) for one in told["attempts"]],
+                             [(1, "acked")])
+            self.assertEqual(explain(broker, event, "plain")["attempts"], [])
+
     def test_the_history_of_a_group_is_searched_by_status(self):
         with Broker() as broker:
             create(broker, "mail", "--from", "earliest", "--filter", "order.*", "--max-retries",

@@ -17,6 +17,7 @@
 #include "storage/month_file.h"
 #include "storage/offset_row.h"
 #include "storage/producer_row.h"
+#include "storage/violations.h"
 #include "storage/write_set.h"
 
 namespace headrace::storage {
@@ -95,6 +96,7 @@ TEST(GoldenBytes, Keys) {
       {"key_epoch", epoch_key(ShardId(63))},
       {"key_id_block", id_block_key(1)},
       {"key_month_import", month_import_key(kPartition)},
+      {"key_attempts", attempts_key(kPartition, GroupId(5), Offset(255), LaneId(6))},
       {"key_job", job_key(TenantId(1), TopicId(2), SliceId(0), GroupId(5), LaneId(6))},
   };
   for (const auto& [name, key] : keys) golden(name, key.view());
@@ -145,6 +147,20 @@ TEST(GoldenBytes, Envelope) {
   const auto decoded = Envelope::decode(bytes_of(golden("envelope", as_text(bytes))));
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->append_time_us, envelope.append_time_us);
+}
+
+TEST(GoldenBytes, ValueWithViolations) {
+  const Envelope envelope{kEnvelopeHasViolations, 0, 1'793'318'400'000'001};
+  Violations violations;
+  violations.add(0, "/total: is not a number");
+  violations.add(2, "");
+  violations.add(3, "");
+  const std::string value = std::string(as_text(envelope.encode())) + violations.encode() + "batch";
+  const auto opened = open_value(SharedBytes::copy_of(golden("value_with_violations", value)));
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->append_time_us, envelope.append_time_us);
+  EXPECT_EQ(opened->batch.view(), "batch");
+  EXPECT_EQ(opened->violations->encode(), violations.encode());
 }
 
 TEST(GoldenBytes, Batch) {

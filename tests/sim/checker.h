@@ -99,6 +99,15 @@ struct Dead {
   std::string id;
   uint32_t job = 0;          // in whose lane it died
   uint32_t redriven_by = 0;  // which job took it since
+  std::string reason = {};
+};
+// An event of a type that has a schema; told when it is sent.
+struct Typed {
+  enum class Mode : uint8_t { off, advisory, enforce, dead_letter };
+  Lane lane;
+  Value value;
+  Mode mode = Mode::off;
+  bool matches = true;
 };
 // A completed job of a group. A replay had this range of one partition.
 struct JobDone {
@@ -144,6 +153,7 @@ class Checker {
   virtual void on_published(const Published&) {}
   // Acknowledged, first or again, under an id of its own on a topic that looks for repetitions.
   virtual void on_repeated(const Published&) {}
+  virtual void on_typed(const Typed&) {}
   virtual void on_seen(const Seen&) {}
   virtual void on_reader_jumped(uint32_t /*reader*/, const Lane&) {}
   virtual void on_ends(const Ends&) {}

@@ -33,6 +33,7 @@ constexpr Named kCheckers[] = {
     {"deliveries", make_delivery_checker},
     {"delayed", make_delayed_checker},
     {"keys", make_key_checker},
+    {"schemas", make_schema_checker},
 };
 
 }  // namespace

@@ -43,6 +43,10 @@ std::unique_ptr<Checker> make_key_checker(Violations* violations);
 // Delayed events: never before they are due, none lost, and those that were taken back never.
 std::unique_ptr<Checker> make_delayed_checker(Violations* violations);
 
+// Events that do not match their type's schema: enforced, nobody can read them; in mode dead-letter
+// each is one dead letter of every group, and comes to a handler by a redrive only.
+std::unique_ptr<Checker> make_schema_checker(Violations* violations);
+
 class Judge {
  public:
   Judge();

@@ -43,6 +43,7 @@ class Checkers : public testing::Test {
   std::unique_ptr<Checker> deliveries_ = make_delivery_checker(&violations_);
   std::unique_ptr<Checker> keys_ = make_key_checker(&violations_);
   std::unique_ptr<Checker> delayed_ = make_delayed_checker(&violations_);
+  std::unique_ptr<Checker> schemas_ = make_schema_checker(&violations_);
 };
 
 TEST_F(Checkers, LossOfADurableEventAtTheEnd) {
@@ -310,6 +311,80 @@ TEST(Judge, TellsEveryCheckerAndForgetsTopics) {
   judge.forget("t");
   judge.tell(&Checker::on_final, log_of({}));
   EXPECT_EQ(judge.violations().size(), 1u);
+}
+
+// ---- schemas
+
+Typed typed(uint64_t number, Typed::Mode mode, bool matches) {
+  return {kLane, value(number), mode, matches};
+}
+Delivered handed_out(uint64_t number, int64_t offset, uint32_t job = 0) {
+  return {"g", kLane, value(number), offset, 1, 3, 10, job, ""};
+}
+Dead kept_back(int64_t offset, const std::string& id) {
+  return {"g", kLane, offset, id, 0, 0, "schema_violation"};
+}
+
+TEST_F(Checkers, AnEnforcedTypeIsNoBusinessOfReaders) {
+  schemas_->on_typed(typed(1, Typed::Mode::enforce, true));
+  schemas_->on_typed(typed(2, Typed::Mode::advisory, false));
+  schemas_->on_typed(typed(3, Typed::Mode::enforce, false));
+  schemas_->on_seen(seen(1, 0));
+  schemas_->on_seen(seen(2, 1));
+  schemas_->on_published(acked(1, 0));
+  schemas_->on_final(log_of({1, 2}));
+  EXPECT_TRUE(violations_.empty());
+  schemas_->on_published(acked(3, 2));
+  EXPECT_EQ(violations_.size(), 1u);
+  schemas_->on_seen(seen(3, 2));
+  EXPECT_EQ(violations_.size(), 2u);
+  schemas_->on_final(log_of({1, 2, 3}));
+  EXPECT_EQ(violations_.size(), 3u);
+}
+
+TEST_F(Checkers, WhatDoesNotMatchIsOneDeadLetter) {
+  schemas_->on_typed(typed(1, Typed::Mode::dead_letter, true));
+  schemas_->on_typed(typed(2, Typed::Mode::dead_letter, false));
+  schemas_->on_delivered(handed_out(1, 0));
+  schemas_->on_dead(kept_back(1, "g@1"));
+  schemas_->on_dead(kept_back(1, "g@1"));  // listed again
+  schemas_->on_final(log_of({1, 2}));
+  schemas_->on_delivered(handed_out(2, 1, 4));  // a redrive
+  schemas_->on_drained({"g", kLane});
+  schemas_->on_job_done({"g", 4, false, kLane, 0, 0});
+  EXPECT_TRUE(violations_.empty());
+  schemas_->on_dead(kept_back(1, "g@2"));
+  EXPECT_EQ(violations_.size(), 1u);
+}
+
+TEST_F(Checkers, WhatDoesNotMatchIsDelivered) {
+  schemas_->on_typed(typed(2, Typed::Mode::dead_letter, false));
+  schemas_->on_delivered(handed_out(2, 1));
+  EXPECT_EQ(violations_.size(), 1u);
+  schemas_->on_delivered(handed_out(2, 1, 5));
+  EXPECT_EQ(violations_.size(), 1u);
+  schemas_->on_job_done({"g", 5, true, kLane, 0, 2});
+  EXPECT_EQ(violations_.size(), 2u);
+}
+
+TEST_F(Checkers, WhatDoesNotMatchIsNoDeadLetterOrAnotherIs) {
+  schemas_->on_typed(typed(1, Typed::Mode::dead_letter, false));
+  schemas_->on_final(log_of({1, 2}));
+  schemas_->on_drained({"g", kLane});
+  EXPECT_EQ(violations_.size(), 1u);
+  schemas_->on_dead(kept_back(0, "g@1"));
+  schemas_->on_dead(kept_back(1, "g@2"));
+  schemas_->on_drained({"g", kLane});
+  EXPECT_EQ(violations_.size(), 2u);
+}
+
+TEST_F(Checkers, AReplayOwesNothingThatASchemaKeepsBack) {
+  Dead dead = kept_back(0, "g@1");
+  deliveries_->on_dead(dead);
+  deliveries_->on_job_done({"g", 1, true, kLane, 0, 1});
+  EXPECT_TRUE(violations_.empty());
+  deliveries_->on_job_done({"g", 2, true, kLane, 0, 2});
+  EXPECT_EQ(violations_.size(), 1u);
 }
 
 }  // namespace

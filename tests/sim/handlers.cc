@@ -307,7 +307,9 @@ void Handler::list(const std::string& cursor, std::function<void()> then) {
                                                 letter.offset(),
                                                 letter.id(),
                                                 letter.lane(),
-                                                number_of(letter.redriven_by())});
+                                                number_of(letter.redriven_by()),
+                                                letter.reason()});
+      if (letter.reason() == "schema_violation") ++scene_.kept_back;
       listed_.push_back(letter.id());
     }
     if (!ok.cursor().empty()) return list(ok.cursor(), then);

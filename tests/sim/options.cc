@@ -68,6 +68,7 @@ Options draw_options(uint64_t seed) {
   options.dlq_entries = prng.chance(0.5) ? static_cast<uint32_t>(prng.between(1, 8)) : 0;
   options.set_bytes = prng.chance(0.4) ? static_cast<size_t>(prng.between(100, 3'000)) : 1u << 20;
   options.events_per_s = prng.chance(0.3) ? prng.between(5, 200) : 0;
+  options.schemas = static_cast<uint32_t>(prng.between(0, 2));
   return options;
 }
 
@@ -80,12 +81,12 @@ std::string Options::to_string() const {
       << " start_wall_us=" << network.start_wall_us << " topics=" << topics
       << " publishers=" << publishers << " idempotent=" << idempotent << " readers=" << readers
       << " subscribers=" << subscribers << " members=" << members << " handlers=" << handlers
-      << " delayers=" << delayers << " repeaters=" << repeaters << " dlq=" << dlq_entries
-      << " slow=" << slow_readers << " retention=" << retention << " deletes=" << deletes
-      << " rounds=" << rounds << " crash=" << crash << " clean_restart=" << clean_restart
-      << " commit_fault=" << commit_fault << " disk_low=" << disk_low << " set_bytes=" << set_bytes
-      << " events_per_s=" << events_per_s << " clock_step=" << clock_step << " resets=" << resets
-      << " idle_days=" << idle_days;
+      << " delayers=" << delayers << " repeaters=" << repeaters << " schemas=" << schemas
+      << " dlq=" << dlq_entries << " slow=" << slow_readers << " retention=" << retention
+      << " deletes=" << deletes << " rounds=" << rounds << " crash=" << crash
+      << " clean_restart=" << clean_restart << " commit_fault=" << commit_fault
+      << " disk_low=" << disk_low << " set_bytes=" << set_bytes << " events_per_s=" << events_per_s
+      << " clock_step=" << clock_step << " resets=" << resets << " idle_days=" << idle_days;
   return out.str();
 }
 

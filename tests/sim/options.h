@@ -29,6 +29,7 @@ struct Options {
   uint32_t handlers = 2;
   uint32_t delayers = 1;
   uint32_t repeaters = 1;
+  uint32_t schemas = 1;      // publishers of a type with a schema
   int64_t events_per_s = 0;  // quota of the tenant; 0: none
   uint32_t dlq_entries = 0;  // quota of dead letters; 0: the default, which is never reached
   bool slow_readers = false;

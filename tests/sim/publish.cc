@@ -23,6 +23,7 @@ Value value_at(const Publish& publish, uint32_t i) {
 
 // "producer:number:" and padding.
 std::optional<Value> parse_value(std::string_view text) {
+  if (text.starts_with('"')) text.remove_prefix(1);  // JSON, of a type that has a schema
   Value value;
   const char* end = text.data() + text.size();
   const auto producer = std::from_chars(text.data(), end, value.producer);

@@ -9,6 +9,7 @@
 #include "tests/sim/publishers.h"
 #include "tests/sim/readers.h"
 #include "tests/sim/repeaters.h"
+#include "tests/sim/schema_publishers.h"
 #include "tests/sim/topics.h"
 
 namespace headrace::sim {
@@ -73,6 +74,7 @@ void Run::cast() {
   for (uint32_t i = 0; i < options_.delayers; ++i) add<Delayer>();
   if (options_.repeaters > 0) scene_.topics.back().dedup = true;
   for (uint32_t i = 0; i < options_.repeaters; ++i) add<Repeater>(&scene_.topics.back());
+  for (uint32_t i = 0; i < options_.schemas; ++i) add<SchemaPublisher>();
   auto topic = [&] { return &scene_.topics[prng.below(scene_.topics.size())]; };
   for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
   for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
@@ -236,6 +238,7 @@ Verdict Run::run() {
   verdict.repeated = scene_.repeated;
   verdict.purged = scene_.purged;
   verdict.jobs = scene_.jobs;
+  verdict.kept_back = scene_.kept_back;
   for (const auto& [where, offset] : scene_.positions) {
     verdict.committed += static_cast<uint64_t>(offset);
   }

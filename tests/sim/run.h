@@ -22,6 +22,7 @@ struct Verdict {
   uint64_t repeated = 0;   // recognised by their id
   uint64_t purged = 0;     // dead letters
   uint64_t jobs = 0;       // completed, and judged
+  uint64_t kept_back = 0;  // letters of events that do not match their schema, each time listed
   uint64_t starts = 0;     // of the node
 };
 

@@ -43,6 +43,7 @@ struct Scene {
   uint64_t handled = 0;    // deliveries to members of acked groups
   uint64_t purged = 0;     // dead letters
   uint64_t jobs = 0;       // of acked groups, completed and judged
+  uint64_t kept_back = 0;  // letters of events that do not match their schema, each time listed
 
   test::Prng& prng() { return world.prng(); }
   int64_t now_us() const { return world.now().mono_us; }

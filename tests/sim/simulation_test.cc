@@ -32,6 +32,7 @@ struct Sum {
   uint64_t repeated = 0;
   uint64_t purged = 0;
   uint64_t jobs = 0;
+  uint64_t kept_back = 0;
   uint64_t starts = 0;
 };
 
@@ -50,6 +51,7 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->repeated += verdict.repeated;
   sum->purged += verdict.purged;
   sum->jobs += verdict.jobs;
+  sum->kept_back += verdict.kept_back;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -70,7 +72,8 @@ TEST(Simulation, Seeds) {
             << " committed by groups, " << sum.handled << " delivered to handlers, " << sum.delayed
             << " delayed, " << sum.cancelled << " of those cancelled, " << sum.repeated
             << " recognised by their id, " << sum.purged << " dead letters purged, " << sum.jobs
-            << " jobs, " << sum.starts << " starts\n";
+            << " jobs, " << sum.kept_back << " letters of events without a match to their schema, "
+            << sum.starts << " starts\n";
   if (seeds < 100) return;  // a few need not meet everything
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
@@ -82,6 +85,7 @@ TEST(Simulation, Seeds) {
   EXPECT_GT(sum.repeated, seeds / 2);
   EXPECT_GT(sum.purged, seeds / 4);
   EXPECT_GT(sum.jobs, 0u);
+  EXPECT_GT(sum.kept_back, seeds);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 

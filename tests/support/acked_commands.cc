@@ -123,6 +123,11 @@ std::string text_of(const core::ExplainEvent& told) {
   }
   if (place.due_us > 0) text += " due " + std::to_string(place.due_us);
   for (const auto& attempt : place.attempts) {
+    if (attempt.outcome == core::FailureReason::acked) {
+      text += "; acked " + std::to_string(attempt.number) + " by " + attempt.member;
+      if (attempt.lane != LaneId(0)) text += " lane " + std::to_string(attempt.lane.value());
+      continue;
+    }
     text += "; failed " + std::to_string(attempt.number) + ": " +
             std::string(to_string(attempt.outcome)) + " '" + attempt.error + "'";
   }
@@ -135,6 +140,7 @@ std::string text_of(const core::ExplainEvent& told) {
   }
   if (!told.matches) text += "; the event is not there";
   if (!told.mismatch.empty()) text += "; " + told.mismatch;
+  if (!told.violation.empty()) text += "; kept from handlers: " + told.violation;
   for (const std::string& word : told.held_by) text += "; held by " + word;
   if (!told.held_by.empty() && !told.state_reason.empty()) text += " (" + told.state_reason + ")";
   for (const auto& job : told.jobs) {
@@ -208,6 +214,13 @@ void read_options(std::istringstream& words, core::GroupOptions* to) {
     if (word == "ordering=key") options.ordering = core::GroupOptions::Ordering::key;
     if (word.starts_with("dlq=")) options.dlq_entries = static_cast<uint32_t>(std::stoul(value));
     if (word.starts_with("dlq_bytes=")) options.dlq_bytes = std::stoll(value);
+    if (word == "keep=all") options.keep_attempts = core::GroupOptions::KeepAttempts::all;
+    if (word.starts_with("schema_from=")) options.schema_from = std::stoi(value);
+    if (word.starts_with("schema_to=")) options.schema_to = std::stoi(value);
+    if (word.starts_with("mismatch=")) {
+      using Mismatch = core::GroupOptions::VersionMismatch;
+      options.version_mismatch = value == "skip" ? Mismatch::skip : Mismatch::dead_letter;
+    }
     if (word == "overflow=drop") {
       options.dlq_overflow = core::GroupOptions::Overflow::drop_oldest;
     }
@@ -340,6 +353,7 @@ void CoreStage::explain(std::istringstream& words) {
   if (!search->events.empty() && search->events.front().offset == request->offset) {
     request->event = search->events.front().event;
     request->append_time_us = search->events.front().append_time_us;
+    request->violation = search->events.front().violation;
   }
   ask(std::move(request), this);
   settle();

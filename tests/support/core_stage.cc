@@ -15,6 +15,7 @@ struct Values {
   std::vector<std::string> ids;   // of each value; empty: none
   std::vector<std::string> keys;  // likewise
   std::string type;
+  std::string version;  // of the schema; empty: not stated
 };
 
 Durability parse_durability(const std::string& word) {
@@ -479,6 +480,10 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
       held->type = word.substr(5);
       continue;
     }
+    if (word.starts_with("version=")) {
+      held->version = word.substr(8);
+      continue;
+    }
     if (word.starts_with("from=")) {  // another connection
       request->origin = std::stoull(word.substr(5));
       continue;
@@ -518,6 +523,7 @@ void CoreStage::publish(std::istringstream& words, int64_t delay_us) {
     item.fields.timestamp_ms = 1;
     if (!held->ids[i].empty()) item.headers.push_back({"ce_id", held->ids[i]});
     if (!held->type.empty()) item.headers.push_back({"ce_type", held->type});
+    if (!held->version.empty()) item.headers.push_back({"ce_schemaversion", held->version});
     item.fields.headers = item.headers;
   }
   if (prebuilt) return ask(prebuild(*request), this);

@@ -11,7 +11,7 @@
 //   create TOPIC PARTITIONS [events=N] [age_s=N] [months=N]
 //           [dedup_s=N dedup_ids=N]
 //   publish TOPIC PARTITION DURABILITY [producer=ID:SEQUENCE[@EPOCH]] [type=T]
-//           [atomic|batch] [id=ID] [key=KEY] VALUE...   of the values behind them
+//           [version=V] [atomic|batch] [id=ID] [key=KEY] VALUE...   of the values behind them
 //   delete_topic TOPIC
 //   delay SECONDS publish ...        the same, due so much later
 //   cancel TOPIC ID                  takes a delayed event back
@@ -26,7 +26,8 @@
 //   commit GROUP MEMBER PARTITION OFFSET
 //   declare GROUP TOPIC [from=earliest] [filter=P] [where=NAME] [retries=N] [base_s=N]
 //           [deadline_s=N] [cooldown_s=N] [in_flight=N]
-//           [dlq=N] [dlq_bytes=N] [overflow=drop] [ordering=key] [priority=N]   an acked group
+//           [dlq=N] [dlq_bytes=N] [overflow=drop] [ordering=key] [priority=N]
+//           [schema_from=N] [schema_to=N] [mismatch=dead-letter|skip] [keep=all]   an acked group
 //   attach|detach GROUP MEMBER [WINDOW]
 //   take GROUP MEMBER [N]            asks for up to N deliveries
 //   ack|nack|reject|release|extend GROUP MEMBER PARTITION FIRST LAST ATTEMPT [delay_s=N]

@@ -31,8 +31,8 @@ std::string schema_answer_text(core::Request& request) {
              std::to_string(typed.registered_version) + ": " + words_of(*typed.registered) +
              effects_of(typed.differences);
     }
-    case core::Request::Kind::set_schema_mode:
-      return "set " + words_of(*core::as<core::SetSchemaMode>(request).changed);
+    case core::Request::Kind::update_schema_type:
+      return "set " + words_of(*core::as<core::UpdateSchemaType>(request).changed);
     case core::Request::Kind::delete_schema:
       return "deleted " + std::to_string(core::as<core::DeleteSchema>(request).deleted);
     case core::Request::Kind::diff_schemas: {
@@ -74,7 +74,7 @@ bool CoreStage::schema_command(const std::string& verb, std::istringstream& word
     return ask(std::move(request), this), true;
   }
   if (verb == "schema_mode") {
-    auto request = std::make_unique<core::SetSchemaMode>(tenant);
+    auto request = std::make_unique<core::UpdateSchemaType>(tenant);
     words >> request->type >> word;
     request->mode = core::parse_validation(word);
     return ask(std::move(request), this), true;

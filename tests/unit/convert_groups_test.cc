@@ -34,6 +34,8 @@ TEST(ConvertGroups, EveryOptionThereAndBack) {
   message.mutable_from()->set_time_us(8);
   message.set_schema_from(1);
   message.set_schema_to(2);
+  message.set_version_mismatch("dead-letter");
+  message.set_keep_attempts("all");
   core::GroupOptions options;
   ASSERT_FALSE(from_proto(message, &options));
   EXPECT_EQ(options.retry.base_us, 10'000);
@@ -41,6 +43,21 @@ TEST(ConvertGroups, EveryOptionThereAndBack) {
   proto::GroupOptions back;
   to_proto(options, &back);
   EXPECT_EQ(back.SerializeAsString(), message.SerializeAsString());
+}
+
+TEST(ConvertGroups, WordsThatNobodyKnowsAreRefusedByName) {
+  proto::GroupOptions message;
+  message.set_version_mismatch("upcast");
+  core::GroupOptions options;
+  EXPECT_NE(from_proto(message, &options).detail.find("version_mismatch"), std::string::npos);
+  message.set_version_mismatch("dead-letter");
+  ASSERT_FALSE(from_proto(message, &options));
+  // A policy without a range would never do anything.
+  EXPECT_NE(check_options(options).detail.find("version_mismatch"), std::string::npos);
+  options.schema_to = 3;
+  EXPECT_FALSE(check_options(options));
+  message.set_keep_attempts("some");
+  EXPECT_NE(from_proto(message, &options).detail.find("keep_attempts"), std::string::npos);
 }
 
 TEST(ConvertGroups, PositionsThereAndBack) {

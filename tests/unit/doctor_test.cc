@@ -114,7 +114,7 @@ class Doctor : public testing::Test {
       storage::Summary summary;
       ASSERT_EQ(storage::walk(batch.span().subspan(storage::kBatchHeaderSize), header, &summary),
                 storage::BatchError::ok);
-      index_.append(std::move(batch), header, summary, kStartUs + i, kDoctorMonth, &set);
+      index_.append(std::move(batch), header, summary, {}, kStartUs + i, kDoctorMonth, &set);
     }
     commit(std::move(set));
   }

@@ -143,6 +143,22 @@ RC_GTEST_PROP(Keys, StateKeysStayUnderTheirPrefixes, ()) {
   RC_ASSERT(parse_trailing_i64(producer_key(partition, producer).view()) == producer.value());
 }
 
+RC_GTEST_PROP(Keys, AttemptsAreInTheOrderOfTheirLastOffsets, ()) {
+  const PartitionKey partition = any_partition();
+  const GroupId group(*rc::gen::arbitrary<uint32_t>());
+  const LaneId lane(*rc::gen::arbitrary<uint32_t>());
+  const Offset last = any_offset();
+  const Offset other = any_offset();
+  const Key key = attempts_key(partition, group, last, lane);
+  const auto parts = parse_attempts_key(key.view());
+  RC_ASSERT(parts.has_value());
+  RC_ASSERT(parts->partition == partition && parts->group == group);
+  RC_ASSERT(parts->last == last && parts->lane == lane);
+  RC_ASSERT(key.view().starts_with(attempts_prefix(partition, group).view()));
+  RC_ASSERT((attempts_key(partition, group, other, lane) <=> key) == (other <=> last));
+  RC_ASSERT(!parse_attempts_key(key.view().substr(1)));
+}
+
 RC_GTEST_PROP(Keys, AfterPrefixIsTheLeastUpperBound, ()) {
   const auto byte = rc::gen::element<char>('\0', 'a', '\xfe', '\xff');
   const auto prefix = *rc::gen::resize(6, rc::gen::container<std::string>(byte));

@@ -22,6 +22,6 @@ std::string record_json(const core::Topic& topic, PartitionId partition,
 core::Error event_json(const core::Topic& topic, PartitionId partition, Offset offset,
                        int64_t append_time_us, const SharedBytes& event, std::string* json,
                        std::string* id = nullptr, std::string_view status = {},
-                       const Redactor* redactor = nullptr);
+                       const Redactor* redactor = nullptr, std::string_view violation = {});
 
 }  // namespace headrace::admin

@@ -21,6 +21,7 @@ std::string record_json(const core::Topic& topic, PartitionId partition,
                        .append_time_us = append_time_us,
                        .epoch = static_cast<uint32_t>(header.leader_epoch),
                        .status = {},
+                       .violation = {},
                        .record = record};
   std::string json;
   JsonLine line(&json);
@@ -33,7 +34,8 @@ std::string record_json(const core::Topic& topic, PartitionId partition,
 
 core::Error event_json(const core::Topic& topic, PartitionId partition, Offset offset,
                        int64_t append_time_us, const SharedBytes& event, std::string* json,
-                       std::string* id, std::string_view status, const Redactor* redactor) {
+                       std::string* id, std::string_view status, const Redactor* redactor,
+                       std::string_view violation) {
   std::string scratch;
   return native::for_each_record(
       event, &scratch, [&](const storage::BatchHeader& header, const storage::RecordView& record) {
@@ -45,6 +47,7 @@ core::Error event_json(const core::Topic& topic, PartitionId partition, Offset o
                              .append_time_us = append_time_us,
                              .epoch = static_cast<uint32_t>(header.leader_epoch),
                              .status = status,
+                             .violation = violation,
                              .redactor = redactor,
                              .record = record};
         JsonLine line(json);
@@ -76,7 +79,7 @@ core::Error take_page(EventSearch* search, const Redactor* redactor, Page* page)
         std::string json;
         core::Error wrong =
             event_json(*part.topic, part.partition, found.offset, found.append_time_us, found.event,
-                       &json, nullptr, part.status(), redactor);
+                       &json, nullptr, part.status(), redactor, found.violation);
         if (wrong) return wrong;
         if (!page->events.empty() && page->events.size_bytes() + json.size() > kPageBytes) {
           *taken = native::Taken::full;
@@ -182,7 +185,7 @@ void find_at(const CallPtr& call, const core::TopicPtr& topic, const ComputedId&
           const auto& found = answer.events.front();
           const core::Error error =
               event_json(*topic, answer.partition, found.offset, found.append_time_us, found.event,
-                         &json, &id, {}, call->admin().options().redactor.get());
+                         &json, &id, {}, call->admin().options().redactor.get(), found.violation);
           if (error) return call->fail(error);
         }
         if (id == call->parameter("id")) return call->reply(200, std::move(json));

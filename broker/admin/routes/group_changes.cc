@@ -74,6 +74,8 @@ void read_options(Body body, proto::GroupOptions* options) {
   if (const auto most = body.integer("schema_to", 0, INT32_MAX)) {
     options->set_schema_to(static_cast<int32_t>(*most));
   }
+  if (const auto word = body.text("keep_attempts")) options->set_keep_attempts(*word);
+  if (const auto word = body.text("version_mismatch")) options->set_version_mismatch(*word);
 }
 
 // All that the core finds wrong with these requests is in the options.

@@ -118,16 +118,16 @@ void get_schema_type(const CallPtr& call) {
 void update_schema_type(const CallPtr& call) {
   if (const core::Error error = may_change(call)) return call->fail(error);
   Body body(call->request());
-  proto::SetSchemaMode message;
+  proto::UpdateSchemaType message;
   message.set_type(call->parameter("type"));
   message.set_mode(body.text("mode").value_or(""));
   message.set_compatibility(body.text("compatibility").value_or(""));
   message.set_if_revision(
       static_cast<uint64_t>(body.integer("revision", 1, INT64_MAX).value_or(0)));
   if (const core::Error error = body.finish()) return call->fail(error);
-  auto request = std::make_unique<core::SetSchemaMode>(call->tenant());
+  auto request = std::make_unique<core::UpdateSchemaType>(call->tenant());
   if (core::Error error = native::from_proto(message, request.get())) return call->fail(error);
-  call->ask<core::SetSchemaMode>(std::move(request), [call](core::SetSchemaMode& done) {
+  call->ask<core::UpdateSchemaType>(std::move(request), [call](core::UpdateSchemaType& done) {
     call->reply(200, type_json(*done.changed));
   });
 }

@@ -17,6 +17,10 @@ constexpr std::string_view kBlock = "block";
 constexpr std::string_view kDropOldest = "drop_oldest";
 constexpr std::string_view kNone = "none";
 constexpr std::string_view kKey = "key";
+constexpr std::string_view kSkip = "skip";
+constexpr std::string_view kDeadLetter = "dead-letter";
+constexpr std::string_view kFailed = "failed";
+constexpr std::string_view kAll = "all";
 
 core::Error invalid(std::string_view field, const std::string& what) {
   return core::Error(core::ErrorCode::invalid_request, std::string(field) + ": " + what);
@@ -85,6 +89,17 @@ core::Error from_proto(const proto::GroupOptions& message, core::GroupOptions* o
   }
   if (message.has_schema_from()) options->schema_from = message.schema_from();
   if (message.has_schema_to()) options->schema_to = message.schema_to();
+  if (message.keep_attempts() == kAll) {
+    options->keep_attempts = core::GroupOptions::KeepAttempts::all;
+  } else if (!message.keep_attempts().empty() && message.keep_attempts() != kFailed) {
+    return invalid("keep_attempts", "failed or all, got '" + message.keep_attempts() + "'");
+  }
+  if (message.version_mismatch() == kDeadLetter) {
+    options->version_mismatch = core::GroupOptions::VersionMismatch::dead_letter;
+  } else if (!message.version_mismatch().empty() && message.version_mismatch() != kSkip) {
+    return invalid("version_mismatch",
+                   "skip or dead-letter, got '" + message.version_mismatch() + "'");
+  }
   return {};
 }
 
@@ -105,6 +120,11 @@ void to_proto(const core::GroupOptions& options, proto::GroupOptions* message) {
   write_position(options.from, message->mutable_from());
   if (options.schema_from != 0) message->set_schema_from(options.schema_from);
   if (options.schema_to != 0) message->set_schema_to(options.schema_to);
+  if (options.version_mismatch == core::GroupOptions::VersionMismatch::dead_letter) {
+    message->set_version_mismatch(std::string(kDeadLetter));
+  }
+  const bool keeps_all = options.keep_attempts == core::GroupOptions::KeepAttempts::all;
+  message->set_keep_attempts(std::string(keeps_all ? kAll : kFailed));
 }
 
 namespace {
@@ -210,6 +230,7 @@ void to_proto(const core::AttemptRecord& attempt, proto::Attempt* message) {
   message->set_member(clean_utf8(attempt.member, limits::kErrorTextMax));
   message->set_outcome(std::string(core::to_string(attempt.outcome)));
   message->set_error(clean_utf8(attempt.error, limits::kErrorTextMax));
+  message->set_lane(attempt.lane.value());
 }
 
 void to_proto(const core::GroupRecord& group, const core::Topic& topic,

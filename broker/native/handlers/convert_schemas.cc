@@ -20,12 +20,9 @@ void add_differences(const std::vector<schema::Difference>& differences,
 core::Error words_of(const std::string& mode, const std::string& compatibility,
                      std::optional<core::Validation>* to_mode,
                      std::optional<schema::Compatibility>* to_compatibility) {
-  if (mode == "dead-letter") {
-    return {core::ErrorCode::unsupported, "mode dead-letter: off, advisory and enforce are"};
-  }
   if (!mode.empty()) *to_mode = core::parse_validation(mode);
   if (!mode.empty() && !*to_mode) {
-    return {core::ErrorCode::invalid_request, "mode: off, advisory or enforce"};
+    return {core::ErrorCode::invalid_request, "mode: off, advisory, enforce or dead-letter"};
   }
   if (!compatibility.empty()) *to_compatibility = schema::parse_compatibility(compatibility);
   if (!compatibility.empty() && !*to_compatibility) {
@@ -111,7 +108,7 @@ core::Error from_proto(const proto::RegisterSchema& message, std::string text,
   return words_of(message.mode(), message.compatibility(), &to->mode, &to->compatibility);
 }
 
-core::Error from_proto(const proto::SetSchemaMode& message, core::SetSchemaMode* to) {
+core::Error from_proto(const proto::UpdateSchemaType& message, core::UpdateSchemaType* to) {
   to->type = message.type();
   to->if_revision = message.if_revision();
   to->shard = kMetaShard;

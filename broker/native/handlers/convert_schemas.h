@@ -15,7 +15,7 @@ void to_proto(const core::CheckEvent& done, proto::CheckEventOk* to);
 // invalid_request naming the field.
 core::Error from_proto(const proto::RegisterSchema& message, std::string text,
                        core::RegisterSchema* to);
-core::Error from_proto(const proto::SetSchemaMode& message, core::SetSchemaMode* to);
+core::Error from_proto(const proto::UpdateSchemaType& message, core::UpdateSchemaType* to);
 
 core::Error list(const core::CatalogSnapshot& catalog, TenantId tenant,
                  const proto::ListSchemas& asked, proto::ListSchemasOk* to);

@@ -66,6 +66,7 @@ void fill(const core::ExplainEvent& told, proto::ExplainEventOk* ok) {
     row->set_state(std::string(core::to_string(job.state)));
     row->set_status(std::string(core::to_string(job.status)));
   }
+  ok->set_schema_violation(told.violation);
   if (told.looked_to) ok->set_cursor(cursor_of(*told.looked_to));
 }
 
@@ -95,6 +96,7 @@ core::Error take_event(const core::FindEvents& found, core::ExplainEvent* questi
   if (found.events.empty() || found.events.front().offset != question->offset) return {};
   *event = "found";
   question->event = found.events.front().event;
+  question->violation = found.events.front().violation;
   question->append_time_us = found.events.front().append_time_us;
   return {};
 }

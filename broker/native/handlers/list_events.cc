@@ -39,6 +39,7 @@ core::Error fill_row(const SearchPart& part, const core::FoundEvent& found, prot
   row->set_topic_id(part.topic->id.value());
   row->set_partition(part.partition.value());
   row->set_status(std::string(part.status()));
+  row->set_schema_violation(found.violation);
   return for_each_record(found.event, &scratch,
                          [&](const storage::BatchHeader& header, const auto& record) {
                            fill_event(record, found.offset, found.append_time_us,

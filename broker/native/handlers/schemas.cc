@@ -1,5 +1,5 @@
 // register_schema, list_schemas, get_schema, delete_schema, diff_schemas, check_event,
-// set_schema_mode.
+// update_schema_type.
 #include "broker/limits.h"
 #include "broker/native/handlers.h"
 #include "broker/native/handlers/convert_schemas.h"
@@ -111,17 +111,17 @@ void handle_check_event(Session& session, net::native::Frame&& frame) {
   });
 }
 
-void handle_set_schema_mode(Session& session, net::native::Frame&& frame) {
+void handle_update_schema_type(Session& session, net::native::Frame&& frame) {
   const auto header = frame.header;
-  proto::SetSchemaMode message;
+  proto::UpdateSchemaType message;
   if (!session.parse(frame, &message)) return;
   if (core::Error error = may_change_schemas(session)) return session.fail(header, error);
-  auto request = std::make_unique<core::SetSchemaMode>(session.tenant());
+  auto request = std::make_unique<core::UpdateSchemaType>(session.tenant());
   if (core::Error error = from_proto(message, request.get())) return session.fail(header, error);
   session.ask(std::move(request), 0, [header](Session& to, core::RequestPtr reply) {
     if (reply->error) return to.fail(header, reply->error);
-    proto::SetSchemaModeOk ok;
-    to_proto(*core::as<core::SetSchemaMode>(*reply).changed, ok.mutable_schema());
+    proto::UpdateSchemaTypeOk ok;
+    to_proto(*core::as<core::UpdateSchemaType>(*reply).changed, ok.mutable_schema());
     to.reply(header, ok);
   });
 }
