@@ -1,13 +1,14 @@
 #include "storage/month_file.h"
 
 #include "storage/byte_reader.h"
+#include "storage/violations.h"
 
 namespace headrace::storage {
 namespace {
 
 constexpr std::string_view kMonthFileMagic("HRMONTH\x01", 8);  // the last byte is the version
 constexpr size_t kPartHeadBytes = 5;
-constexpr size_t kBatchHeadBytes = 12;
+constexpr size_t kBatchHeadBytes = 16;
 constexpr size_t kTotalsBytes = 3 * sizeof(uint64_t) + sizeof(uint32_t) + sizeof(Sha256);
 
 enum class Part : uint8_t { header = 1, batch = 2, trailer = 3 };
@@ -164,17 +165,22 @@ bool MonthFileWriter::begin(const MonthFileHeader& header) {
   return put(kMonthFileMagic) && put(part_head(Part::header, body.size())) && put(body);
 }
 
-bool MonthFileWriter::add(uint32_t range, int64_t append_time_us, std::string_view batch) {
+bool MonthFileWriter::add(uint32_t range, int64_t append_time_us, std::string_view batch,
+                          std::string_view violations) {
   BatchHeader header;
   const BatchError damage = check_header(as_bytes_of(batch), &header);
   if (damage != BatchError::ok) return fail(std::string(to_string(damage)));
   if (std::string why = check_.take(range, header, append_time_us); !why.empty()) {
     return fail(std::move(why));
   }
-  std::string head = part_head(Part::batch, kBatchHeadBytes + batch.size());
+  if (!violations.empty() && !Violations::open(violations, header.record_count)) {
+    return fail("violations of a batch are damaged");
+  }
+  std::string head = part_head(Part::batch, kBatchHeadBytes + violations.size() + batch.size());
   append_be(&head, range);
   append_be(&head, append_time_us);
-  return put(head) && put(batch);
+  append_be(&head, static_cast<uint32_t>(violations.size()));
+  return put(head) && put(violations) && put(batch);
 }
 
 bool MonthFileWriter::finish(MonthFileTotals* totals) {
@@ -239,16 +245,25 @@ MonthFileReader::Next MonthFileReader::take_batch(size_t size, MonthFileBatch* b
     return fail("a batch's size is damaged");
   }
   std::string text;
-  if (!take(kBatchHeadBytes, &text) || !take(size - kBatchHeadBytes, &batch->bytes)) {
-    return fail("it is cut off");
-  }
-  sum_.add(text);
-  sum_.add(batch->bytes);
+  if (!take(kBatchHeadBytes, &text)) return fail("it is cut off");
   ByteReader head(text);
   batch->range = head.take<uint32_t>();
   batch->append_time_us = head.take<int64_t>();
+  const size_t violations = head.take<uint32_t>();
+  if (violations > size - kBatchHeadBytes) return fail("a batch's size is damaged");
+  if (!take(violations, &batch->violations) ||
+      !take(size - kBatchHeadBytes - violations, &batch->bytes)) {
+    return fail("it is cut off");
+  }
+  sum_.add(text);
+  sum_.add(batch->violations);
+  sum_.add(batch->bytes);
   const BatchError damage = check_header(as_bytes_of(batch->bytes), &batch->header);
   if (damage != BatchError::ok) return fail("a batch: " + std::string(to_string(damage)));
+  if (!batch->violations.empty() &&
+      !Violations::open(batch->violations, batch->header.record_count)) {
+    return fail("violations of a batch are damaged");
+  }
   if (std::string why = check_.take(batch->range, batch->header, batch->append_time_us);
       !why.empty()) {
     return fail(std::move(why));

@@ -55,7 +55,8 @@ struct MonthFileTotals {
 struct MonthFileBatch {
   uint32_t range = 0;
   int64_t append_time_us = 0;
-  std::string bytes;  // record batch v2 with its base offset
+  std::string bytes;       // record batch v2 with its base offset
+  std::string violations;  // of it, encoded (violations.h); empty: none
   BatchHeader header;
 };
 
@@ -88,7 +89,8 @@ class MonthFileWriter {
 
   // False, and error(): the sink failed, or what is given is no part of such a file.
   bool begin(const MonthFileHeader& header);
-  bool add(uint32_t range, int64_t append_time_us, std::string_view batch);
+  bool add(uint32_t range, int64_t append_time_us, std::string_view batch,
+           std::string_view violations = {});
   bool finish(MonthFileTotals* totals);
   const std::string& error() const { return error_; }
   uint64_t bytes() const { return check_.totals().bytes; }

@@ -79,6 +79,16 @@ std::optional<Violations> Violations::decode(std::string_view bytes) {
   return violations;
 }
 
+std::optional<Violations> Violations::open(std::string_view encoded, int32_t records) {
+  if (encoded.size() < kSizeBytes) return std::nullopt;
+  auto violations = decode(encoded.substr(kSizeBytes));
+  if (!violations || violations->empty() || violations->encode() != encoded ||
+      violations->list().back().record >= static_cast<uint32_t>(records)) {
+    return std::nullopt;
+  }
+  return violations;
+}
+
 std::optional<StoredValue> open_value(const SharedBytes& value) {
   const auto envelope = Envelope::decode(value.span());
   if (!envelope) return std::nullopt;

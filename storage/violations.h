@@ -39,6 +39,8 @@ class Violations {
   // With the size in front; runs of records without a text are as long as one.
   std::string encode() const;
   static std::optional<Violations> decode(std::string_view bytes);  // without the size
+  // What encode() made of violations of a batch of so many records; nullopt: it did not.
+  static std::optional<Violations> open(std::string_view encoded, int32_t records);
 
  private:
   std::vector<Violation> list_;

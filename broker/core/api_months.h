@@ -42,6 +42,7 @@ struct ImportBatches final : RequestOf<Request::Kind::import_batches> {
     SharedBytes batch;  // checked by the session
     storage::BatchHeader header;
     storage::Summary summary;
+    storage::Violations violations;
     int64_t append_time_us = 0;
   };
   TopicPtr topic;

@@ -35,7 +35,8 @@ Error MonthImport::check(const ImportBatches& request) const {
 void MonthImport::add(const ImportBatches& request, storage::WriteSet* writes) {
   storage::WriteSet rows;
   for (const auto& item : request.items) {
-    front_.append(item.batch, item.header, item.summary, item.append_time_us, row_.month, &rows);
+    front_.append(item.batch, item.header, item.summary, item.violations, item.append_time_us,
+                  row_.month, &rows);
   }
   copy_log_rows(rows, writes);
 }
@@ -57,7 +58,7 @@ void MonthImport::copy_log_rows(const storage::WriteSet& from, storage::WriteSet
   for (const storage::Mutation& row : from.mutations()) {
     if (row.place.table != storage::Table::log) continue;
     if (row.op == storage::Op::put_batch) {
-      to->put_batch(row.place, row.key, row.envelope, row.batch);
+      to->put_batch(row.place, row.key, row.envelope, row.batch, row.value);
     } else {
       to->put(row.place, row.key, row.value);
     }

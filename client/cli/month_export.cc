@@ -83,6 +83,7 @@ client::Error copy_some(client::Client& client, const storage::MonthFileHeader& 
       fetched->append_times_us_size() != fetched->batch_sizes_size()) {
     return export_failed("the broker gave no batch at offset " + std::to_string(next->value()));
   }
+  const bool kept_back = fetched->violations_size() == fetched->batch_sizes_size();
   const std::string_view bytes(reinterpret_cast<const char*>(batches.data()), batches.size());
   size_t at = 0;
   for (int i = 0; i < fetched->batch_sizes_size() && *next < wanted.end; ++i) {
@@ -90,7 +91,8 @@ client::Error copy_some(client::Client& client, const storage::MonthFileHeader& 
     const auto batch = bytes.substr(at, fetched->batch_sizes(i));
     at += batch.size();
     const auto header_of_it = storage::read_header(std::as_bytes(std::span(batch)));
-    if (!header_of_it || !writer->add(range, fetched->append_times_us(i), batch)) {
+    if (!header_of_it || !writer->add(range, fetched->append_times_us(i), batch,
+                                      kept_back ? fetched->violations(i) : std::string())) {
       return export_failed("the file: " + writer->error());
     }
     *next = *next + header_of_it->record_count;

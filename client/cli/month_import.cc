@@ -152,6 +152,7 @@ client::Error MonthImporter::add(storage::MonthFileBatch batch) {
   }
   request_.add_batch_sizes(static_cast<uint32_t>(batch.bytes.size()));
   request_.add_append_times_us(batch.append_time_us);
+  request_.add_violations(batch.violations);
   payload_ += batch.bytes;
   events_ += static_cast<uint64_t>(batch.header.record_count);
   return {};

@@ -29,6 +29,12 @@ def stored(values, offset, epoch=1):
     return struct.pack(">qII", offset, len(made) - 12, epoch) + made[16:]
 
 
+def kept_back(at, why):
+    """Violations of a batch of which one event does not match its schema."""
+    entry = bytes([at, 1, len(why)]) + why.encode()
+    return struct.pack(">I", len(entry)) + entry
+
+
 def digest_of(batches):
     return crc32c(b"".join(one[17:21] for one in batches))
 
@@ -36,7 +42,8 @@ def digest_of(batches):
 class MonthFile:
     """topics: {name: {partition: (first offset, [[value, ...] of each batch])}}"""
 
-    def __init__(self, topics, month=MONTH, start_us=START_US, cluster="elsewhere"):
+    def __init__(self, topics, month=MONTH, start_us=START_US, cluster="elsewhere",
+                 violations=b""):
         self.ranges = []
         ids = name(cluster) + name("default") + struct.pack(">Iq", month, start_us)
         ids += struct.pack(">I", len(topics))
@@ -56,7 +63,8 @@ class MonthFile:
         batches = events = size = 0
         for index, (_, _, first, end, made) in enumerate(self.ranges):
             for number, one in enumerate(made):
-                body = struct.pack(">Iq", index, start_us + number) + one
+                body = struct.pack(">IqI", index, start_us + number, len(violations))
+                body += violations + one
                 self.bytes += struct.pack(">BI", 2, len(body)) + body
                 batches, size = batches + 1, size + len(one)
             events += end - first
@@ -150,6 +158,31 @@ class MonthsTest(unittest.TestCase):
             found = broker.json("events", "ls", "--topic", "orders", "--to",
                                 "2025-02-01T00:00:00Z", "--count", "3")
             self.assertEqual([row["offset"] for row in found][:1], [99])
+
+    def test_what_was_kept_from_handlers_still_is(self):
+        with Broker() as broker:
+            why = kept_back(1, "/total: is no number")
+            old = self.write(MonthFile({"orders": {0: (0, values(1))}}, violations=why))
+            broker.cli("months", "import", old)
+            saved = os.path.join(self.scratch, "saved")
+            broker.cli("months", "export", str(MONTH), "--file", saved)
+            with open(saved, "rb") as file:
+                self.assertIn(why, file.read())
+            broker.cli("months", "import", saved, "--topic", "orders", "--into", "again")
+            for topic in ("orders", "again"):
+                broker.cli("groups", "create", "g." + topic, "--topic", topic, "--from", "earliest")
+                handled = broker.json("subscribe", "g." + topic, "--exec", "true", "--count", "1",
+                                      "--wait", "5s")
+                self.assertEqual([one["offset"] for one in handled], [0])
+                letter = wait_until(lambda group="g." + topic: broker.json("dlq", "ls", group),
+                                    "the dead letter")[0]
+                self.assertEqual(letter["offset"], 1)
+            wrong = self.write(MonthFile({"other": {0: (0, values(1))}},
+                                         violations=kept_back(2, "there is no third event")))
+            told = broker.cli("months", "import", wrong, check=False)
+            self.assertEqual(told.returncode, 1)
+            self.assertIn("violations of a batch are damaged", told.stderr)
+            self.doctor(broker)
 
     def test_a_partition_of_which_nothing_else_is_left(self):
         old = self.write(MonthFile({"orders": {0: (0, values(5))}}))

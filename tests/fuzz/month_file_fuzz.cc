@@ -38,7 +38,7 @@ std::string write_all(const MonthFileHeader& header, const std::vector<MonthFile
   MonthFileTotals totals;
   HR_CHECK(writer.begin(header));
   for (const auto& batch : batches) {
-    HR_CHECK(writer.add(batch.range, batch.append_time_us, batch.bytes));
+    HR_CHECK(writer.add(batch.range, batch.append_time_us, batch.bytes, batch.violations));
   }
   HR_CHECK(writer.finish(&totals));
   return bytes;

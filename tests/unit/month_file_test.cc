@@ -27,6 +27,12 @@ MonthFileHeader two_topics() {
   return header;
 }
 
+Violations kept_back(uint32_t record) {
+  Violations violations;
+  violations.add(record, "/total: is no number");
+  return violations;
+}
+
 std::string small_file(MonthFileTotals* totals = nullptr) {
   std::string bytes;
   MonthFileWriter writer([&](std::string_view more) {
@@ -36,7 +42,7 @@ std::string small_file(MonthFileTotals* totals = nullptr) {
   MonthFileTotals unused;
   EXPECT_TRUE(writer.begin(two_topics())) << writer.error();
   EXPECT_TRUE(writer.add(0, 100, batch_at(40, {"a", "b"}))) << writer.error();
-  EXPECT_TRUE(writer.add(0, 100, batch_at(42, {"c"}))) << writer.error();
+  EXPECT_TRUE(writer.add(0, 100, batch_at(42, {"c"}), kept_back(0).encode())) << writer.error();
   EXPECT_TRUE(writer.add(1, 90, batch_at(0, {"d"}))) << writer.error();
   EXPECT_TRUE(writer.finish(totals == nullptr ? &unused : totals)) << writer.error();
   return bytes;
@@ -80,6 +86,8 @@ TEST(MonthFile, ComesBackAsItWasWritten) {
   ASSERT_EQ(found.batches.size(), 3u);
   EXPECT_EQ(found.batches[1].bytes, batch_at(42, {"c"}));
   EXPECT_EQ(found.batches[1].append_time_us, 100);
+  EXPECT_EQ(found.batches[0].violations, "");
+  EXPECT_EQ(found.batches[1].violations, kept_back(0).encode());
   EXPECT_EQ(found.batches[2].range, 1u);
   EXPECT_EQ(found.totals.events, 4u);
   EXPECT_EQ(found.totals.batches, 3u);
@@ -120,6 +128,8 @@ TEST(MonthFile, TheWriterTakesNothingThatTheReaderWouldRefuse) {
   EXPECT_FALSE(writer_of_two()->add(0, 1, batch_at(40, {"1", "2", "3", "4"})));
   EXPECT_FALSE(writer_of_two()->add(0, 1, "no batch"));
   EXPECT_FALSE(writer_of_two()->finish(&totals));
+  EXPECT_FALSE(writer_of_two()->add(0, 1, batch_at(40, {"1"}), kept_back(1).encode()));
+  EXPECT_FALSE(writer_of_two()->add(0, 1, batch_at(40, {"1"}), "violations"));
   auto back = writer_of_two();
   EXPECT_TRUE(back->add(0, 5, batch_at(40, {"1"})));
   EXPECT_FALSE(back->add(0, 4, batch_at(41, {"2"})));

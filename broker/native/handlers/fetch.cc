@@ -14,9 +14,12 @@ void send(Session& to, const net::native::FrameHeader& header, proto::FetchOk ok
           std::vector<core::StoredBatch> batches) {
   std::vector<SharedBytes> payload;
   payload.reserve(batches.size());
+  const bool kept_back = std::ranges::any_of(
+      batches, [](const core::StoredBatch& batch) { return batch.violations != nullptr; });
   for (auto& batch : batches) {
     ok.add_batch_sizes(static_cast<uint32_t>(batch.bytes.size()));
     ok.add_append_times_us(batch.append_time_us);
+    if (kept_back) ok.add_violations(batch.violations ? batch.violations->encode() : "");
     payload.push_back(std::move(batch.bytes));
   }
   to.reply(header, ok, payload);

@@ -77,6 +77,8 @@ core::Error take_batches(const proto::ImportBatches& message, const SharedBytes&
   if (message.batch_sizes_size() != message.append_times_us_size() ||
       message.batch_sizes_size() == 0)
     return {core::ErrorCode::invalid_request, "batch_sizes: one for each of append_times_us"};
+  if (message.violations_size() != 0 && message.violations_size() != message.batch_sizes_size())
+    return {core::ErrorCode::invalid_request, "violations: one for each of batch_sizes, or none"};
   size_t at = 0;
   for (int i = 0; i < message.batch_sizes_size(); ++i) {
     const size_t size = message.batch_sizes(i);
@@ -89,6 +91,11 @@ core::Error take_batches(const proto::ImportBatches& message, const SharedBytes&
     at += size;
     const auto bytes = item.batch.span();
     if (core::Error error = from_batch(storage::check_header(bytes, &item.header))) return error;
+    if (message.violations_size() > 0 && !message.violations(i).empty()) {
+      auto violations = storage::Violations::open(message.violations(i), item.header.record_count);
+      if (!violations) return {core::ErrorCode::invalid_request, "violations: they are damaged"};
+      item.violations = std::move(*violations);
+    }
     if (item.header.codec() != storage::Codec::none) {
       item.summary.types_unknown = true;  // nobody looks into it here: filters will
       continue;
