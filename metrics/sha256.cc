@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "metrics/base64.h"
 #include "metrics/check.h"
 
 namespace headrace {
@@ -32,13 +33,7 @@ Sha256 Sha256Sum::finish() {
 }
 
 std::string to_hex(const Sha256& digest) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : digest) {
-    text += kDigits[std::to_integer<unsigned>(byte) >> 4];
-    text += kDigits[std::to_integer<unsigned>(byte) & 15];
-  }
-  return text;
+  return encode_base16({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 Sha256 sha256(std::initializer_list<std::string_view> parts) {
