@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "storage/violations.h"
+
 namespace headrace::storage {
 namespace {
 
