@@ -269,6 +269,7 @@ void Admin::let_in(const std::shared_ptr<Visit>& visit) {
     metrics::add(metrics::Counter::access_refused);
     return visit->fail(error);
   }
+  note_key_use(who, visit->request.received_mono_us);
   if (!who.may(permission)) return visit->fail(who.require(permission));
   if (who.reason().empty()) return run_once_per_key(visit, who);
   // The tenant's audit trail tells it before anything is done.
@@ -281,6 +282,15 @@ void Admin::let_in(const std::shared_ptr<Visit>& visit) {
     if (answers[0]->error) return visit->fail(answers[0]->error);
     run_once_per_key(visit, who);
   });
+}
+
+// For `last used`. Nobody waits for the answer.
+void Admin::note_key_use(const core::TenantContext& who, int64_t now_mono_us) {
+  core::RequestPtr note = key_uses_.note(who, now_mono_us);
+  if (note == nullptr) return;
+  std::vector<core::RequestPtr> questions;
+  questions.push_back(std::move(note));
+  ask(std::move(questions), [](std::vector<core::RequestPtr>) {});
 }
 
 void Admin::run_once_per_key(const std::shared_ptr<Visit>& visit, const core::TenantContext& who) {

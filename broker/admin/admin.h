@@ -16,6 +16,7 @@
 #include "broker/admin/rate.h"
 #include "broker/live_settings.h"
 #include "broker/runtime/gather.h"
+#include "broker/runtime/key_uses.h"
 #include "broker/runtime/reactor.h"
 #include "metrics/registry.h"
 #include "net/http/server.h"
@@ -98,6 +99,7 @@ class Admin final : public http::Handler {
   void enter(std::shared_ptr<Visit> visit);
   void let_in(const std::shared_ptr<Visit>& visit);
   void watch_members();
+  void note_key_use(const core::TenantContext& who, int64_t now_mono_us);
   void run_once_per_key(const std::shared_ptr<Visit>& visit, const core::TenantContext& who);
 
   AdminOptions options_;  // the HTTP thread's, once it has started
@@ -109,6 +111,7 @@ class Admin final : public http::Handler {
   bool watching_members_ = false;
   std::atomic<size_t> waits_{0};
   Idempotency idempotency_;
+  runtime::KeyUses key_uses_;
   Rate published_;
   Rate acked_;
   Rate failed_;

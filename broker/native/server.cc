@@ -7,14 +7,6 @@
 #include "metrics/log.h"
 
 namespace headrace::native {
-namespace {
-
-// Names of principals are their tenants' own, their ids the node's.
-std::string of_password(const core::Principal& principal) {
-  return "password of " + std::to_string(principal.id.value());
-}
-
-}  // namespace
 
 Server::Server(runtime::Reactor* reactor, const ServerOptions& options)
     : reactor_(reactor), options_(options), receive_budget_(options.receive_bytes) {
@@ -88,26 +80,17 @@ void Server::on_orphan(core::RequestPtr reply) {
 }
 
 void Server::note_key_use(const core::TenantContext& caller) {
-  const std::string id(caller.caller()->credential());
-  if (id.empty()) return;
-  const int64_t now_us = reactor_->now().mono_us;
-  if (keys_used_.size() >= limits::kKeysUsedKnown) keys_used_.clear();
-  const auto [at, first] = keys_used_.try_emplace(
-      id == core::kPasswordId ? of_password(*caller.caller()->principal) : id, now_us);
-  if (!first && now_us - at->second < limits::kKeyUseUs) return;
-  at->second = now_us;
-  auto request = std::make_unique<core::NoteKeyUse>(caller);
-  request->shard = kMetaShard;
-  request->requester = this;  // no session's: nobody waits for the answer
-  request->id = id;
-  reactor_->submit(std::move(request));
+  core::RequestPtr note = key_uses_.note(caller, reactor_->now().mono_us);
+  if (note == nullptr) return;
+  note->requester = this;  // no session's: nobody waits for the answer
+  reactor_->submit(std::move(note));
 }
 
 // In the trail of its tenant: somebody may be guessing.
 void Server::note_wrong_password(const core::Principal& of, const net::Endpoint& peer) {
   const int64_t now_us = reactor_->now().mono_us;
   if (passwords_refused_.size() >= limits::kKeysUsedKnown) passwords_refused_.clear();
-  const auto [at, first] = passwords_refused_.try_emplace(of_password(of), now_us);
+  const auto [at, first] = passwords_refused_.try_emplace(runtime::of_password(of), now_us);
   if (!first && now_us - at->second < limits::kPasswordToldUs) return;
   at->second = now_us;
   auto note = std::make_unique<core::NoteAction>(core::Access::node(of.tenant));

@@ -13,6 +13,7 @@
 
 #include "broker/native/receive_budget.h"
 #include "broker/native/session.h"
+#include "broker/runtime/key_uses.h"
 #include "broker/runtime/reactor.h"
 #include "net/io.h"
 
@@ -94,8 +95,8 @@ class Server final : public runtime::FrontEnd, public core::Requester, public ne
   std::vector<uint64_t> paused_;             // may be able to go on
   std::vector<core::RequestPtr> detaching_;  // found the mailbox full: sent again next turn
   int64_t next_second_mono_us_ = 0;
-  std::unordered_map<std::string, int64_t> keys_used_;          // id → told when, monotonic
-  std::unordered_map<std::string, int64_t> passwords_refused_;  // likewise
+  runtime::KeyUses key_uses_;
+  std::unordered_map<std::string, int64_t> passwords_refused_;  // told when, monotonic
   int64_t next_refusal_log_mono_us_ = 0;
   uint64_t refusals_unlogged_ = 0;
   bool draining_ = false;

@@ -236,6 +236,9 @@ class AccessTest(unittest.TestCase):
             scraper = make(broker, root, "prometheus", "--role", "monitor")
             scraped = http(broker, "GET", "/metrics", scraper)
             self.assertIn('topic="default"', scraped[1])
+            # Over HTTP a key is used, too.
+            wait_until(lambda: lines(broker, root, "keys", "ls", "prometheus")[0]["last_used"],
+                       "its last use")
             for path in ("/v1/topics", "/v1/groups", "/v1/audit", "/v1/keys", "/v1/tenants"):
                 self.assertEqual(http(broker, "GET", path, scraper)[0], 403, path)
             self.assertEqual(run(broker, scraper, "consume", "default", "--count", "1").returncode,

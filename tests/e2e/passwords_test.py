@@ -160,6 +160,22 @@ class PasswordTest(unittest.TestCase):
             self.assertIn("password.deleted",
                           [row["action"] for row in lines(broker, root, "audit", "ls")])
 
+    def test_a_consumer_comes_back_after_a_restart(self):
+        with Broker() as broker:
+            boss = give(broker, None, "boss", PASSWORD, "--role", "owner", "--platform")
+            consumer = subprocess.Popen(
+                [HEADRACE, "consume", "default", "--count", "2", "--json", "--server",
+                 broker.listen], stdout=subprocess.PIPE, text=True, env=identity(boss))
+            for value in "ab":
+                lines(broker, boss, "publish", "default", "--data", value)
+                self.assertEqual(json.loads(consumer.stdout.readline())["data"], value)
+                if value == "a":
+                    broker.kill()
+                    broker.start(listen=broker.listen)
+                    wait_until(lambda: run(broker, boss, "me").returncode == 0, "the broker")
+            self.assertEqual(consumer.wait(timeout=30), 0)
+            consumer.stdout.close()
+
     def test_over_http_passwords_are_set_and_do_not_log_in(self):
         with Broker() as broker:
             root = make(broker, None, "root", "--role", "owner", "--platform")

@@ -67,6 +67,17 @@ class Verbs(Folder):
             bench = broker.json("bench", "publish", "--events", "20000")
             self.assertTrue(bench)
 
+    def test_a_password_inside(self):
+        with self.broker() as broker:
+            broker.cli("principals", "create", "ada", "--role", "owner", "--password-stdin",
+                       stdin="correct horse\n")
+            path = self.scratch.name + "/password"
+            for password, code in (("correct horse", 0), ("battery staple", 4)):
+                with open(path, "w") as file:
+                    file.write(password + "\n")
+                done = broker.cli("me", "--user", "ada", "--password-file", path, check=False)
+                self.assertEqual(done.returncode, code, done.stderr)
+
     def test_the_environment_says_the_same_as_the_flags(self):
         with self.broker() as broker:
             variables = {"HEADRACE_TLS": "true", "HEADRACE_SERVER": broker.listen,
