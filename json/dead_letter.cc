@@ -16,6 +16,7 @@ std::string attempts_json(const google::protobuf::RepeatedPtrField<proto::Attemp
         .text("member", attempt.member())
         .text("outcome", attempt.outcome())
         .text("error", attempt.error())
+        .number("lane", attempt.lane())
         .end();
     json.pop_back();  // the line's end
   }

@@ -67,8 +67,8 @@ class Explain(unittest.TestCase):
             self.assertTrue(told["attempts"][1]["member"])
             self.assertGreater(told["attempts"][1]["ended"], told["attempts"][0]["ended"])
             told = explain(broker, "o-2", "mail")
-            self.assertEqual([(one["attempt"], one["outcome"]) for one in told["attempts"]],
-                             [(1, "acked")])
+            self.assertEqual([(one["attempt"], one["outcome"], one["lane"])
+                              for one in told["attempts"]], [(1, "acked", 0)])
             self.assertEqual(explain(broker, event, "plain")["attempts"], [])
 
     def test_the_history_of_a_group_is_searched_by_status(self):

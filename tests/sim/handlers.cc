@@ -76,6 +76,7 @@ void Handler::declare() {
   options->set_ack_deadline_ms(3'000);
   options->set_cooldown_ms(1'000);
   if (topic_.by_key) options->set_ordering("key");
+  if (topic_.by_key) options->set_keep_attempts("all");
   if (topic_.dlq_entries > 0) options->set_dlq_entries(topic_.dlq_entries);
   wire_.ask(MessageType::create_group, message, {}, [this](const Reply& reply) {
     asked_ = false;
