@@ -284,11 +284,11 @@ void PublishValidation::stats(TenantId tenant, std::vector<ShardStats::Validatio
 // One publish of the job, with its violations.
 void PublishValidation::finish(Job& job, size_t number) {
   RequestPtr publish = std::move(job.publishes[number]);
-  for (Violation& violation :
+  for (const Violation& violation :
        std::ranges::equal_range(job.violations, number, {}, &Violation::publish)) {
     tell(*publish, violation);
     if (violation.mode == Validation::enforce) refuse(publish.get(), violation);
-    if (violation.mode == Validation::dead_letter) keep_back(publish.get(), &violation);
+    if (violation.mode == Validation::dead_letter) keep_back(publish.get(), violation);
   }
   const bool nothing_left =
       !stands_as_one(*publish) &&
@@ -314,17 +314,17 @@ void PublishValidation::refuse(Request* publish, const Violation& violation) {
 }
 
 // It is stored with what is wrong: its groups read that with the batch.
-void PublishValidation::keep_back(Request* publish, Violation* violation) {
+void PublishValidation::keep_back(Request* publish, const Violation& violation) {
 #ifdef HEADRACE_PLANTED
-  if (violation->number == 2) return;  // a handler gets it; the simulation must see it
+  if (violation.number == 2) return;  // a handler gets it; the simulation must see it
 #endif
   metrics::add(metrics::Counter::schema_kept_back);
   if (publish->kind != Request::Kind::publish_events) {
-    return as<PublishBatch>(*publish).violations.add(static_cast<uint32_t>(violation->number),
-                                                     violation->stored);
+    return as<PublishBatch>(*publish).violations.add(static_cast<uint32_t>(violation.number),
+                                                     violation.stored);
   }
-  std::string& text = as<PublishEvents>(*publish).items[violation->number].violation;
-  text = violation->stored.empty() ? std::string(kViolatesSchema) : std::move(violation->stored);
+  std::string& text = as<PublishEvents>(*publish).items[violation.number].violation;
+  text = violation.stored.empty() ? std::string(kViolatesSchema) : violation.stored;
 }
 
 void PublishValidation::next(const Line& line) {

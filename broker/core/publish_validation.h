@@ -44,8 +44,8 @@ class PublishValidation final : public std::enable_shared_from_this<PublishValid
   void count(const Job& job);
   void next(const Line& line);
   void finish(Job& job, size_t number);
-  static void refuse(Request* publish, const Violation& violation);
-  static void keep_back(Request* publish, Violation* violation);
+  void refuse(Request* publish, const Violation& violation);
+  void keep_back(Request* publish, const Violation& violation);
   void tell(const Request& publish, const Violation& violation);
   static std::vector<schema::Issue> issues_of(const Event& event, const SchemaType& type,
                                               int64_t* steps);
