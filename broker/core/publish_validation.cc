@@ -21,6 +21,13 @@ std::string_view attribute(const PublishEvents::Item& item, std::string_view nam
   return {};
 }
 
+// Refused as a whole if any of its events is.
+bool stands_as_one(const Request& publish) {
+  if (publish.kind != Request::Kind::publish_events) return true;
+  const auto& events = static_cast<const PublishEvents&>(publish);
+  return events.atomic || events.producer != kNoProducer;
+}
+
 }  // namespace
 
 struct PublishValidation::Event {
@@ -37,6 +44,7 @@ struct PublishValidation::Violation {
   std::string version;  // as the event says
   Validation mode = Validation::advisory;
   std::vector<schema::Issue> issues;
+  std::string stored;  // mode dead-letter: what is stored of it; empty: that it does not match
 
   std::string text() const {
     std::string text;
@@ -127,15 +135,31 @@ struct PublishValidation::Job final : storage::Work {
     ++violated[type->type];
     const bool others = !violations.empty() && violations.back().publish == publish;
     of_publish = others ? of_publish + 1 : 1;
+    if (!others) texts_bytes = 0;
     if (of_publish > storage::kViolationsMax) {
       if (keeps_out(type->mode)) {
         publishes[publish]->error = Error(ErrorCode::schema_violation, too_many_text());
       }
       return;
     }
-    violations.push_back(
-        {publish, event.number, std::string(event.type), clean_utf8(event.id, limits::kNameMax),
-         clean_utf8(event.version, limits::kNameMax), type->mode, std::move(issues)});
+    violations.push_back({publish,
+                          event.number,
+                          std::string(event.type),
+                          clean_utf8(event.id, limits::kNameMax),
+                          clean_utf8(event.version, limits::kNameMax),
+                          type->mode,
+                          std::move(issues),
+                          {}});
+    if (type->mode == Validation::dead_letter) take_text(&violations.back());
+  }
+
+  // Here, because texts of a large batch take time. As many as a stored batch has room for.
+  void take_text(Violation* violation) {
+    if (texts_bytes >= storage::kViolationTextsMax) return;
+    violation->stored = violation->text();
+    if (redactor != nullptr) violation->stored = redactor->text(violation->stored);
+    violation->stored = clean_utf8(violation->stored, storage::kViolationTextMax);
+    texts_bytes += violation->stored.size();
   }
 
   // What is remembered of a publish is bounded, and what is not remembered cannot be kept back.
@@ -148,6 +172,7 @@ struct PublishValidation::Job final : storage::Work {
   Ctx* ctx = nullptr;
   Line line;
   TenantSchemasPtr schemas;
+  std::shared_ptr<const Redactor> redactor;  // may be null
   std::vector<RequestPtr> publishes;
   int64_t started_mono_us = 0;
   // out
@@ -156,6 +181,7 @@ struct PublishValidation::Job final : storage::Work {
   std::map<std::string, uint64_t> violated;   // likewise
   std::vector<Violation> violations;          // in the order of publishes
   size_t of_publish = 0;                      // violations of the one looked at last
+  size_t texts_bytes = 0;                     // of them
 };
 
 // ---- what has to be validated
@@ -214,6 +240,7 @@ void PublishValidation::start(const Line& line, std::vector<RequestPtr> publishe
   job->sink = ctx_->sink();
   job->line = line;
   job->schemas = ctx_->catalog()->schemas_of(publishes.front()->tenant.tenant());
+  job->redactor = redactor_;
   job->publishes = std::move(publishes);
   job->started_mono_us = ctx_->now().mono_us;
   ctx_->store().work(job);
@@ -262,16 +289,15 @@ void PublishValidation::stats(TenantId tenant, std::vector<ShardStats::Validatio
 // One publish of the job, with its violations.
 void PublishValidation::finish(Job& job, size_t number) {
   RequestPtr publish = std::move(job.publishes[number]);
-  for (const Violation& violation : job.violations) {
-    if (violation.publish != number) continue;
+  for (const Violation& violation :
+       std::ranges::equal_range(job.violations, number, {}, &Violation::publish)) {
     tell(*publish, violation);
     if (violation.mode == Validation::enforce) refuse(publish.get(), violation);
     if (violation.mode == Validation::dead_letter) keep_back(publish.get(), violation);
   }
-  const auto* events =
-      publish->kind == Request::Kind::publish_events ? &as<PublishEvents>(*publish) : nullptr;
   const bool nothing_left =
-      events != nullptr && std::ranges::all_of(events->items, [](const PublishEvents::Item& item) {
+      !stands_as_one(*publish) &&
+      std::ranges::all_of(as<PublishEvents>(*publish).items, [](const PublishEvents::Item& item) {
         return static_cast<bool>(item.error);
       });
   if (publish->error || nothing_left) return ctx_->reply(std::move(publish));
@@ -283,10 +309,9 @@ void PublishValidation::refuse(Request* publish, const Violation& violation) {
   if (violation.number == 1) return;  // it is stored; the simulation must see it
 #endif
   metrics::add(metrics::Counter::schema_refused);
-  auto* events =
-      publish->kind == Request::Kind::publish_events ? &as<PublishEvents>(*publish) : nullptr;
-  const bool as_one = events == nullptr || events->atomic || events->producer != kNoProducer;
-  Error& error = as_one ? publish->error : events->items[violation.number].error;
+  Error& error = stands_as_one(*publish)
+                     ? publish->error
+                     : as<PublishEvents>(*publish).items[violation.number].error;
   if (error) return;
   error = Error(ErrorCode::schema_violation, "events[" + std::to_string(violation.number) +
                                                  "], type '" + violation.type +
@@ -299,14 +324,12 @@ void PublishValidation::keep_back(Request* publish, const Violation& violation) 
   if (violation.number == 2) return;  // a handler gets it; the simulation must see it
 #endif
   metrics::add(metrics::Counter::schema_kept_back);
-  std::string text = violation.text();
-  if (redactor_ != nullptr) text = redactor_->text(text);
-  if (text.empty()) text = kViolatesSchema;
-  if (publish->kind == Request::Kind::publish_events) {
-    as<PublishEvents>(*publish).items[violation.number].violation = std::move(text);
-  } else {
-    as<PublishBatch>(*publish).violations.add(static_cast<uint32_t>(violation.number), text);
+  if (publish->kind != Request::Kind::publish_events) {
+    return as<PublishBatch>(*publish).violations.add(static_cast<uint32_t>(violation.number),
+                                                     violation.stored);
   }
+  std::string& text = as<PublishEvents>(*publish).items[violation.number].violation;
+  text = violation.stored.empty() ? std::string(kViolatesSchema) : violation.stored;
 }
 
 void PublishValidation::next(const Line& line) {

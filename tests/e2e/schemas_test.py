@@ -205,6 +205,12 @@ class Schemas(unittest.TestCase):
                             stdin="\n".join([USER, "{}", USER]))
         self.assertEqual(self.count(), 8)
         self.assertEqual(metric(self.broker, "headrace_schema_kept_back_total"), 3)
+        # More than a batch may have of them: none is stored.
+        many = self.broker.cli("publish", "default", "--type", "user.created", "--codec", "zstd",
+                               "--batch", "8MiB", stdin="{}\n" * 10001, check=False)
+        self.assertNotEqual(many.returncode, 0)
+        self.assertIn("more than 10000 events", many.stderr)
+        self.assertEqual(self.count(), 8)
         self.assertEqual(metric(self.broker, "headrace_schema_refused_total"), 0)
         self.broker.kill()
         self.broker.start()
