@@ -98,9 +98,15 @@ class MonthsTest(unittest.TestCase):
 
     def data(self, broker, topic, count):
         found = broker.json("consume", topic, "--from", "earliest", "--count", str(count),
-                            "--wait", "2s")
+                            "--wait", "20s")
+        self.assertEqual((len(found), self.left(broker, topic)), (count, count))
         return [(one["partition"], one["offset"], one["data"], one["append_time"], one["id"])
                 for one in found]
+
+    def left(self, broker, topic):
+        described = broker.json("topics", "describe", topic)[0]
+        return sum(one["visible_end"] - one["log_start"] for one in
+                   described["partition_details"])
 
     def events(self, broker, month=MONTH):
         return sum(row["events"] for row in broker.json("months", "ls") if row["month"] == month)
@@ -120,8 +126,7 @@ class MonthsTest(unittest.TestCase):
                                row["result"]) for row in done],
                              [(0, 40, 100, "imported"), (1, 7, 13, "imported")])
             new = broker.json("publish", "orders", stdin="".join("%d\n" % i for i in range(20)))
-            before = self.data(broker, "orders", 100)
-            self.assertEqual(len(before), 86)
+            before = self.data(broker, "orders", 86)
             self.assertIn((0, 40, "event 0", "2025-01-02T00:00:00.000000Z",
                            before[0][4]), before)
             self.doctor(broker)
@@ -138,18 +143,18 @@ class MonthsTest(unittest.TestCase):
             receipt = broker.json("months", "drop", str(MONTH), "--confirm", str(MONTH))[0]
             self.assertEqual((receipt["events"], receipt["partitions"], receipt["bytes"]),
                              (66, 2, made["bytes"]))
-            self.assertEqual(len(self.data(broker, "orders", 100)), len(new))
+            self.assertEqual(self.left(broker, "orders"), len(new))
             self.assertNotIn(MONTH, [row["month"] for row in broker.json("months", "ls")])
             self.doctor(broker)
             done = broker.json("months", "import", saved)
             self.assertEqual({(row["result"], row["same_topic"]) for row in done},
                              {("imported", True)})
-            self.assertEqual(sorted(self.data(broker, "orders", 100)), sorted(before))
+            self.assertEqual(sorted(self.data(broker, "orders", 86)), sorted(before))
             self.doctor(broker)
-            self.assertEqual(sorted(self.data(broker, "orders", 100)), sorted(before))
+            self.assertEqual(sorted(self.data(broker, "orders", 86)), sorted(before))
             again = broker.json("months", "import", saved)
             self.assertEqual({row["result"] for row in again}, {"present"})
-            self.assertEqual(len(self.data(broker, "orders", 100)), 86)
+            self.assertEqual(self.left(broker, "orders"), 86)
             trail = [(row["action"], row["object"]) for row in broker.json("audit", "ls")]
             self.assertEqual(trail.count(("month.exported", "month %d" % MONTH)), 1)
             self.assertEqual(trail.count(("month.removed", "month %d" % MONTH)), 1)
@@ -190,7 +195,7 @@ class MonthsTest(unittest.TestCase):
             broker.json("months", "import", old)
             before = self.data(broker, "orders", 10)
             broker.json("months", "drop", str(MONTH), "--confirm", str(MONTH))
-            self.assertEqual(self.data(broker, "orders", 1), [])
+            self.assertEqual(self.left(broker, "orders"), 0)
             self.doctor(broker)
             self.assertEqual({row["result"] for row in broker.json("months", "import", old)},
                              {"imported"})
@@ -265,9 +270,9 @@ class MonthsTest(unittest.TestCase):
             refused = broker.cli("months", "drop", str(MONTH), "--confirm", str(MONTH),
                                  check=False)
             self.assertIn("still owe events", refused.stderr)
-            self.assertEqual(len(self.data(broker, "orders", 10)), 10)
+            self.assertEqual(self.left(broker, "orders"), 10)
             broker.json("months", "drop", str(MONTH), "--confirm", str(MONTH), "--force")
-            self.assertEqual(self.data(broker, "orders", 1), [])
+            self.assertEqual(self.left(broker, "orders"), 0)
             letters = broker.json("dlq", "ls", "mail")
             self.assertEqual({one["reason"] for one in letters}, {"expired"})
             self.assertIn(0, [one["offset"] for one in letters])
@@ -293,7 +298,7 @@ class MonthsTest(unittest.TestCase):
                                     capture_output=True, text=True)
             self.assertEqual(checks.returncode, 0, checks.stdout)
             broker.start()
-            self.assertEqual(self.data(broker, "orders", 1), [])
+            self.assertEqual(self.left(broker, "orders"), 0)
             with Wire(broker) as wire, self.assertRaises(Refused) as refused:
                 wire.ask(IMPORT_BATCHES, message((1, "orders"), (3, len(batches[300])),
                                                  (4, START_US)), batches[300])
