@@ -187,7 +187,7 @@ class TenantRestoreTest(unittest.TestCase):
 
     def state(self, broker, key):
         """What a tenant has, as far as it does not change by looking at it."""
-        events = lines(broker, key, "consume", "orders", "--from", "earliest", "--count", "500",
+        events = lines(broker, key, "consume", "orders", "--from", "earliest", "--count", "1000",
                        "--wait", "3s")
         group = lines(broker, key, "groups", "describe", "mail")[0]
         reader = lines(broker, key, "groups", "describe", "reader")[0]
