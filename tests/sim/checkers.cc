@@ -33,6 +33,10 @@ constexpr Named kCheckers[] = {
     {"deliveries", make_delivery_checker},
     {"delayed", make_delayed_checker},
     {"keys", make_key_checker},
+    {"isolation", make_isolation_checker},
+    {"fairness", make_fairness_checker},
+    {"turns", make_turns_checker},
+    {"retries", make_retry_checker},
 };
 
 }  // namespace

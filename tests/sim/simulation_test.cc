@@ -32,6 +32,8 @@ struct Sum {
   uint64_t repeated = 0;
   uint64_t purged = 0;
   uint64_t jobs = 0;
+  uint64_t flooded = 0;
+  uint64_t shared_turns = 0;
   uint64_t starts = 0;
 };
 
@@ -50,6 +52,8 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->repeated += verdict.repeated;
   sum->purged += verdict.purged;
   sum->jobs += verdict.jobs;
+  sum->flooded += verdict.flooded;
+  sum->shared_turns += verdict.shared_turns;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -70,7 +74,9 @@ TEST(Simulation, Seeds) {
             << " committed by groups, " << sum.handled << " delivered to handlers, " << sum.delayed
             << " delayed, " << sum.cancelled << " of those cancelled, " << sum.repeated
             << " recognised by their id, " << sum.purged << " dead letters purged, " << sum.jobs
-            << " jobs, " << sum.starts << " starts\n";
+            << " jobs, " << sum.flooded << " publishes while all tenants flood, "
+            << sum.shared_turns << " turns in which several tenants wanted more, " << sum.starts
+            << " starts\n";
   if (seeds < 100) return;  // a few need not meet everything
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
@@ -82,6 +88,8 @@ TEST(Simulation, Seeds) {
   EXPECT_GT(sum.repeated, seeds / 2);
   EXPECT_GT(sum.purged, seeds / 4);
   EXPECT_GT(sum.jobs, 0u);
+  EXPECT_GT(sum.flooded, seeds);
+  EXPECT_GT(sum.shared_turns, seeds / 10);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 

@@ -105,7 +105,8 @@ verb_test() {
   HEADRACE_SIM_SEEDS=20 run_suite planted-broker \
     planted_bug sim_tests --gtest_filter=Simulation.Seeds
   # Each alone; for `visible` and `budget` no bug is planted, their unit tests have wrong histories.
-  for checker in loss duplicates offsets order epochs commits assignment deliveries delayed keys; do
+  for checker in loss duplicates offsets order epochs commits assignment deliveries delayed keys \
+    isolation fairness turns retries; do
     run_suite "planted-$checker" planted_seeds "$checker"
   done
 
