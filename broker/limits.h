@@ -1,5 +1,6 @@
 // Every bound of the broker and how they relate. A queue without a row here does not exist. What
-// happens at the bound is said beside it.
+// happens at the bound is said beside it. Where tenants share one (*) each may have half of what
+// the others leave (storage/fair_bound.h).
 #pragma once
 
 #include <cstddef>
@@ -37,7 +38,7 @@ constexpr size_t kSchemaDepth = 64;                     // of a schema, or of a 
 constexpr size_t kSchemaNodes = 20'000;                 // values in a JSON Schema
 constexpr size_t kSchemaPatterns = 256;                 // regular expressions in one
 constexpr int64_t kPatternMemory = 256u << 10;          // of one, compiled
-constexpr size_t kSchemaJobs = 16;                      // registrations under way; then busy
+constexpr size_t kSchemaJobs = 32;                      // under way, of all tenants (*); then busy
 constexpr size_t kValidatedBytes = 1u << 20;            // of an event; larger: a violation
 constexpr size_t kValidatedNodes = 100'000;             // values in one; more: a violation
 constexpr size_t kValidationDepth = 200;                // subschemas within each other
@@ -77,7 +78,7 @@ constexpr int32_t kFoldEvents = 512;
 constexpr size_t kSetsInFlight = 4;     // then the next set keeps growing ...
 constexpr size_t kSetBytes = 1u << 20;  // ... up to this, then publishes wait for the one after
 constexpr size_t kSharedSetBytes = 128u << 10;     // likewise, while several tenants publish
-constexpr size_t kPublishesWaiting = 65'536;       // for a set; then busy
+constexpr size_t kPublishesWaiting = 131'072;      // for a set, of all tenants (*); then busy
 constexpr size_t kRequestsWhileLoading = 4'096;    // then busy
 constexpr size_t kProducersPerPartition = 10'000;  // then the longest idle one is forgotten
 constexpr int64_t kProducerIdleUs = int64_t{7} * 24 * 3600 * 1'000'000;
@@ -121,6 +122,7 @@ constexpr uint32_t kDedupIdsMax = 1'000'000;
 constexpr size_t kMailboxLetters = 1'024;  // per pair; then busy (requests)
 constexpr size_t kForeignRequests = 256;   // admin → reactor; then busy (HTTP 503)
 constexpr size_t kFramesPerTurn = 4'096;   // then the rest waits for the next turn
+constexpr int64_t kTurnEvents = 16'384;    // of acked groups: handed out, expired; likewise
 constexpr int64_t kWheelTickUs = 1'000;
 constexpr int64_t kWaitUsMax = 500'000;  // a reactor looks around at least twice a second
 
@@ -220,17 +222,22 @@ constexpr int64_t kJobCountBatches = 16;    // of one step of a dry run
 constexpr int64_t kRateBurstUs = 100'000;   // what a late timer may make good
 
 // ---- HTTP
-constexpr uint32_t kHttpWaitMsMax = 20'000;         // of a long poll; more: invalid_request
-constexpr size_t kHttpDeliveriesMax = 100;          // of one receive; more: invalid_request
-constexpr size_t kHttpOutcomesMax = 1'000;          // of one settle; more: invalid_request
-constexpr size_t kHttpMembers = 1'000;              // of acked groups, of all tenants; then busy
-constexpr int64_t kHttpMemberIdleUs = 30'000'000;   // beyond the ack deadline; then it leaves
-constexpr size_t kIdempotencyKeyMax = 255;          // bytes; more: invalid_request
-constexpr size_t kIdempotencyKeys = 10'000;         // of all callers; then the oldest is forgotten
-constexpr size_t kIdempotencyKeysPerActor = 1'000;  // likewise
-constexpr size_t kIdempotencyBytes = 16u << 20;     // likewise, of answers
-constexpr size_t kIdempotencyAnswerBytes = 64u << 10;   // larger ones are not kept
-constexpr int64_t kIdempotencyUs = 3600ll * 1'000'000;  // then it is forgotten
+constexpr uint32_t kHttpWaitMsMax = 20'000;        // of a long poll; more: invalid_request
+constexpr size_t kHttpDeliveriesMax = 100;         // of one receive; more: invalid_request
+constexpr size_t kHttpOutcomesMax = 1'000;         // of one settle; more: invalid_request
+constexpr size_t kHttpMembers = 2'000;             // of acked groups, of all tenants (*); then busy
+constexpr int64_t kHttpMemberIdleUs = 30'000'000;  // beyond the ack deadline; then it leaves
+constexpr size_t kIdempotencyKeyMax = 255;         // bytes; more: invalid_request
+// Answered requests of a caller, of a tenant, and of all of them: then the tenant's oldest one is
+// forgotten, and of all of them that of the tenant which has most. Those under way are never
+// forgotten: half as many of a caller, and of a tenant, then busy.
+constexpr size_t kIdempotencyKeys = 20'000;
+constexpr size_t kIdempotencyKeysPerTenant = 10'000;
+constexpr size_t kIdempotencyKeysPerActor = 1'000;
+constexpr size_t kIdempotencyBytes = 32u << 20;           // of answers, likewise
+constexpr size_t kIdempotencyBytesPerTenant = 16u << 20;  // likewise
+constexpr size_t kIdempotencyAnswerBytes = 64u << 10;     // larger ones are not kept
+constexpr int64_t kIdempotencyUs = 3600ll * 1'000'000;    // then it is forgotten
 
 static_assert(kFoldBytes <= kBatchBytesMax);
 static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must fit the output");

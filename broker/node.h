@@ -93,8 +93,7 @@ class Node {
   std::unique_ptr<net::TlsServerContext> tls_;  // none: no certificate
   std::unique_ptr<storage::RocksStore> store_;
   std::unique_ptr<runtime::Fabric> fabric_;
-  const std::shared_ptr<core::PublishersWatch> publishers_ =
-      std::make_shared<core::PublishersWatch>();
+  const std::shared_ptr<PublishersWatch> publishers_ = std::make_shared<PublishersWatch>();
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<admin::Admin> admin_;
   std::atomic<bool> all_listening_{false};

@@ -1,5 +1,5 @@
-// A tenant's quotas as JSON and flags have them: one list of names, units and accessors of the
-// message.
+// A tenant's quotas as JSON and flags have them: names, units and accessors of the message, from
+// the one list.
 #pragma once
 
 #include <array>
@@ -20,22 +20,20 @@ struct QuotaField {
   uint64_t (*denials)(const proto::Denials&);
 };
 
-#define HR_QUOTA_FIELD(name, bytes, text)                                    \
-  QuotaField {                                                               \
-#name, bytes, text, [](const proto::Quotas& q) { return q.has_##name(); }, \
-        [](const proto::Quotas& q) { return q.name(); },                \
-        [](proto::Quotas* q, int64_t limit) { q->set_##name(limit); },  \
-        [](const proto::Denials& d) { return d.name(); } \
-  }
+constexpr bool kQuotaFieldInbytes = true;
+constexpr bool kQuotaFieldIncount = false;
+
 inline const std::array kQuotaFields = {
-    HR_QUOTA_FIELD(publish_bytes_per_s, true, "bytes published a second"),
-    HR_QUOTA_FIELD(publish_events_per_s, false, "events published a second"),
-    HR_QUOTA_FIELD(stored_bytes, true, "bytes in the logs of its topics"),
-    HR_QUOTA_FIELD(connections, false, "open connections"),
-    HR_QUOTA_FIELD(topics, false, "topics"),
-    HR_QUOTA_FIELD(groups, false, "consumer groups"),
-    HR_QUOTA_FIELD(in_flight, false, "events that members of acked groups hold"),
+#define HR_QUOTA(number, name, unit, text)                                  \
+  QuotaField{#name,                                                         \
+             kQuotaFieldIn##unit,                                           \
+             text,                                                          \
+             [](const proto::Quotas& q) { return q.has_##name(); },         \
+             [](const proto::Quotas& q) { return q.name(); },               \
+             [](proto::Quotas* q, int64_t limit) { q->set_##name(limit); }, \
+             [](const proto::Denials& d) { return d.name(); }},
+#include "json/quotas.def"
+#undef HR_QUOTA
 };
-#undef HR_QUOTA_FIELD
 
 }  // namespace headrace

@@ -67,8 +67,8 @@ struct Read : Completion {
   std::vector<Item> items;
   CompletionSink* sink = nullptr;
   // Out. A missing key is not an error. `gone`: a month without a family, see Maintenance. `full`:
-  // too many reads and scans wait (RocksOptions::max_queued_reads, 16,384); nothing was read, ask
-  // again later. `corrupt`, `io_error`: the file, or the disk below it.
+  // too many reads and scans of the tenant wait (RocksOptions::max_queued_reads); nothing was read,
+  // ask again later. `corrupt`, `io_error`: the file, or the disk below it.
   Status status = Status::ok;
 };
 
@@ -120,6 +120,7 @@ struct Maintenance : Completion {
 // belongs to it until then.
 struct Work : Completion {
   virtual void execute() noexcept = 0;  // on a worker
+  TenantId tenant = kNodeTenant;        // for whom it is
   CompletionSink* sink = nullptr;
   Status status = Status::ok;  // out: `full` if it was not executed, because too much waits
 };

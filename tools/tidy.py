@@ -28,7 +28,7 @@ MAY_INCLUDE = {
     "broker/runtime": ["broker/runtime/", "broker/core/", "broker/limits.h", "storage/", "net/",
                        "metrics/"],
     "broker/native": ["broker/native/", "broker/runtime/", "broker/core/", "broker/limits.h",
-                      "sasl/", "storage/", "net/", "metrics/"],
+                      "sasl/", "json/quotas.def", "storage/", "net/", "metrics/"],
     "broker/admin": ["broker/admin/", "broker/runtime/", "broker/core/", "broker/limits.h",
                      "broker/config.h", "broker/live_settings.h",
                      "broker/native/handlers/convert", "broker/native/decode.h", "json/",

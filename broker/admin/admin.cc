@@ -163,7 +163,8 @@ Admin::Admin(const AdminOptions& options, std::vector<runtime::Reactor*> reactor
         ask(std::move(questions), [done = std::move(done)](std::vector<core::RequestPtr> answers) {
           done(std::move(answers[0]));
         });
-      }) {}
+      }),
+      waits_((options.http.max_in_flight + 1) / 2) {}
 
 Admin::~Admin() = default;
 
@@ -313,12 +314,17 @@ void Admin::run_once_per_key(const std::shared_ptr<Visit>& visit, const core::Te
 
 // ---- who waits
 
-Admin::WaitSlot Admin::begin_wait() {
-  if (waits_.fetch_add(1) * 2 >= options_.http.max_in_flight) {
-    waits_.fetch_sub(1);
-    return nullptr;
-  }
-  return {this, [this](void*) { waits_.fetch_sub(1); }};
+// The last copy may go on a reactor; what is counted is the HTTP thread's.
+Admin::WaitSlot Admin::begin_wait(TenantId tenant) {
+  if (!waits_.admits(tenant)) return nullptr;
+  waits_.add(tenant);
+  return {this, [this, tenant](void*) { post([this, tenant] { waits_.remove(tenant); }); }};
+}
+
+core::Error too_many_waits() {
+  core::Error error(core::ErrorCode::busy, "too many requests of the tenant wait for events");
+  error.retry_after_ms = 1'000;
+  return error;
 }
 
 int64_t Admin::bounded_wait_us(int64_t wanted_us) const {

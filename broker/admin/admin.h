@@ -20,6 +20,7 @@
 #include "broker/runtime/reactor.h"
 #include "metrics/registry.h"
 #include "net/http/server.h"
+#include "storage/fair_bound.h"
 #include "storage/rocks/rocks_store.h"
 
 namespace headrace::admin {
@@ -85,9 +86,10 @@ class Admin final : public http::Handler {
   uint32_t next_lane() { return next_lane_++; }  // of events without a key, in turn
   Members& members();
   // One of the requests that wait for events: until the last copy is gone. Null: too many wait.
-  // They are at most half of all requests, so that others are answered meanwhile.
+  // They are at most half of all requests, so that others are answered meanwhile, and that half is
+  // shared by tenants (storage/fair_bound.h).
   using WaitSlot = std::shared_ptr<void>;
-  WaitSlot begin_wait();
+  WaitSlot begin_wait(TenantId tenant);
   // How long a request of now may wait, of what it wants: it must be answered in time.
   int64_t bounded_wait_us(int64_t wanted_us) const;
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
@@ -109,7 +111,7 @@ class Admin final : public http::Handler {
   uint32_t next_lane_ = 0;
   Members members_;
   bool watching_members_ = false;
-  std::atomic<size_t> waits_{0};
+  FairBound waits_;
   Idempotency idempotency_;
   runtime::KeyUses key_uses_;
   Rate published_;
@@ -119,5 +121,8 @@ class Admin final : public http::Handler {
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<MetricsDoor> metrics_door_;
 };
+
+// busy, when begin_wait() gives none.
+core::Error too_many_waits();
 
 }  // namespace headrace::admin

@@ -16,6 +16,12 @@ bool must_not_be_stored(const http::Response& response) {
   });
 }
 
+core::Error busy(std::string what) {
+  core::Error error(core::ErrorCode::busy, std::move(what));
+  error.retry_after_ms = 1'000;
+  return error;
+}
+
 // Each part with its size in front: no two requests have the same bytes.
 void add(std::string* to, std::string_view part) {
   to->append(std::to_string(part.size())).append(":").append(part);
@@ -67,11 +73,13 @@ core::Error Idempotency::begin(const Key& key, const Sha256& fingerprint, int64_
     found = entries_.end();
   }
   if (found == entries_.end()) {
-    make_room(key);
+    if (core::Error error = make_room(key, now_mono_us)) return error;
+    OfTenant& of = tenants_[key.tenant];
     Entry& entry = entries_[key];
     entry.fingerprint = fingerprint;
     entry.ends_mono_us = now_mono_us + kPendingUs;
-    entry.age = ages_.insert(ages_.end(), key);
+    entry.age = of.ages.insert(of.ages.end(), key);
+    ++of.pending;
     return {};
   }
   const Entry& entry = found->second;
@@ -93,33 +101,80 @@ void Idempotency::finish(const Key& key, const http::Response& response, int64_t
   if (response.status >= 400) return erase(found);  // nothing was done
   Entry& entry = found->second;
   entry.ends_mono_us = now_mono_us + limits::kIdempotencyUs;
+  OfTenant& of = tenants_.at(key.tenant);
+  --of.pending;
   if (must_not_be_stored(response) || response.body.size() > limits::kIdempotencyAnswerBytes) {
     entry.state = State::spent;
     return;
   }
   entry.state = State::kept;
   entry.response = response;
+  of.bytes += response.body.size();
   bytes_ += response.body.size();
-  while (bytes_ > limits::kIdempotencyBytes) erase(entries_.find(ages_.front()));
+  while (of.bytes > limits::kIdempotencyBytesPerTenant && forget_one(&of, nullptr)) {
+  }
+  while (bytes_ > limits::kIdempotencyBytes) {
+    const auto most =
+        std::ranges::max_element(tenants_, {}, [](const auto& one) { return one.second.bytes; });
+    if (!forget_one(&most->second, nullptr)) return;
+  }
 }
 
 void Idempotency::erase(Entries::iterator entry) {
-  bytes_ -= entry->second.response.body.size();
-  ages_.erase(entry->second.age);
+  const auto of = tenants_.find(entry->first.tenant);
+  const size_t bytes = entry->second.response.body.size();
+  bytes_ -= bytes;
+  of->second.bytes -= bytes;
+  if (entry->second.state == State::pending) --of->second.pending;
+  of->second.ages.erase(entry->second.age);
   entries_.erase(entry);
 }
 
-void Idempotency::make_room(const Key& key) {
-  const auto of_caller = [&](const Key& other) {
-    return other.tenant == key.tenant && other.caller == key.caller;
-  };
-  const auto first = entries_.lower_bound({key.tenant, key.caller, ""});
-  size_t count = 0;
-  for (auto at = first; at != entries_.end() && of_caller(at->first); ++at) ++count;
-  if (count >= limits::kIdempotencyKeysPerActor) {
-    erase(entries_.find(*std::ranges::find_if(ages_, of_caller)));
+bool Idempotency::forget_one(OfTenant* of, const std::string* caller) {
+  for (const Key& key : of->ages) {
+    if (caller != nullptr && key.caller != *caller) continue;
+    const auto entry = entries_.find(key);
+    if (entry->second.state == State::pending) continue;
+    erase(entry);
+    return true;
   }
-  while (entries_.size() >= limits::kIdempotencyKeys) erase(entries_.find(ages_.front()));
+  return false;
+}
+
+// Those whose answer got lost inside the broker.
+void Idempotency::forget_overdue(OfTenant* of, int64_t now_mono_us) {
+  for (auto at = of->ages.begin(); at != of->ages.end();) {
+    const auto entry = entries_.find(*at++);
+    if (entry->second.ends_mono_us <= now_mono_us) erase(entry);
+  }
+}
+
+core::Error Idempotency::make_room(const Key& key, int64_t now_mono_us) {
+  OfTenant& of = tenants_[key.tenant];
+  size_t count = 0;
+  size_t pending = 0;
+  const auto look = [&] {
+    count = pending = 0;
+    for (auto at = entries_.lower_bound({key.tenant, key.caller, ""});
+         at != entries_.end() && at->first.tenant == key.tenant && at->first.caller == key.caller;
+         ++at) {
+      ++count;
+      pending += at->second.state == State::pending ? 1 : 0;
+    }
+    return pending < limits::kIdempotencyKeysPerActor / 2 &&
+           of.pending < limits::kIdempotencyKeysPerTenant / 2;
+  };
+  if (!look()) {
+    forget_overdue(&of, now_mono_us);
+    if (!look()) return busy("too many requests with keys are under way");
+  }
+  if (count >= limits::kIdempotencyKeysPerActor) forget_one(&of, &key.caller);
+  if (of.ages.size() >= limits::kIdempotencyKeysPerTenant) forget_one(&of, nullptr);
+  if (entries_.size() < limits::kIdempotencyKeys) return {};
+  const auto most = std::ranges::max_element(
+      tenants_, {}, [](const auto& one) { return one.second.ages.size() - one.second.pending; });
+  if (forget_one(&most->second, nullptr)) return {};
+  return busy("too many requests with keys are under way in all tenants");
 }
 
 }  // namespace headrace::admin

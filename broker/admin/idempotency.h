@@ -3,8 +3,10 @@
 // it. Only what was done is kept: a refused request may be sent again with its key. An answer that
 // must not be stored (it holds a secret) or is large is not kept, but that it was given is.
 //
-// Lives on: the HTTP thread. Bounds: keys of a caller, keys and bytes of all; at each the oldest
-// goes.
+// Lives on: the HTTP thread. Bounds: keys of a caller, keys and bytes of a tenant and of all; at
+// each the oldest answered one goes, of that caller, that tenant, or the tenant that has most. One
+// that is being answered is never forgotten: a caller or a tenant with too many of those is told
+// to wait.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +37,7 @@ class Idempotency {
   static core::Error check(std::string_view key);  // 1 to 255 visible characters
 
   // Nothing: the request is new and shall be done, then finish() is called. `*kept` has a status:
-  // that is the answer. Else idempotency_mismatch, idempotency_pending or idempotency_spent.
+  // that is the answer. Else idempotency_mismatch, idempotency_pending, idempotency_spent or busy.
   core::Error begin(const Key& key, const Sha256& fingerprint, int64_t now_mono_us,
                     http::Response* kept);
   void finish(const Key& key, const http::Response& response, int64_t now_mono_us);
@@ -53,12 +55,20 @@ class Idempotency {
     std::list<Key>::iterator age;
   };
   using Entries = std::map<Key, Entry>;
+  struct OfTenant {
+    std::list<Key> ages;  // oldest first
+    size_t bytes = 0;
+    size_t pending = 0;
+  };
 
   void erase(Entries::iterator entry);
-  void make_room(const Key& key);
+  void forget_overdue(OfTenant* of, int64_t now_mono_us);
+  // The oldest one that is answered, if given of this caller; false: none is.
+  bool forget_one(OfTenant* of, const std::string* caller);
+  core::Error make_room(const Key& key, int64_t now_mono_us);
 
   Entries entries_;
-  std::list<Key> ages_;  // oldest first
+  std::map<TenantId, OfTenant> tenants_;
   size_t bytes_ = 0;
 };
 

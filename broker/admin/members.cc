@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
-#include "broker/limits.h"
-
 namespace headrace::admin {
+namespace {
+
+constexpr uint32_t kMembersAgainMs = 1'000;
+
+}  // namespace
 
 void Members::borrow(const core::TenantContext& who, const core::GroupPtr& group,
                      const core::TopicPtr& topic, int64_t now_mono_us, Use use) {
@@ -14,16 +17,18 @@ void Members::borrow(const core::TenantContext& who, const core::GroupPtr& group
     member.group = group;  // its newest options
     return use({}, member.id);
   }
-  if (count_ >= limits::kHttpMembers) sweep(now_mono_us);
-  if (count_ >= limits::kHttpMembers) {
-    return use({core::ErrorCode::busy, "too many HTTP members of groups"}, 0);
+  if (!count_.admits(group->tenant)) sweep(now_mono_us);
+  if (!count_.admits(group->tenant)) {
+    core::Error error(core::ErrorCode::busy, "too many HTTP members of the tenant's groups");
+    error.retry_after_ms = kMembersAgainMs;
+    return use(error, 0);
   }
   attach(who, group, topic, std::move(use));
 }
 
 void Members::attach(const core::TenantContext& who, const core::GroupPtr& group,
                      const core::TopicPtr& topic, Use use) {
-  ++count_;
+  count_.add(group->tenant);
   auto request = std::make_unique<core::AttachMember>(who);
   request->topic = topic;
   request->group = group;
@@ -33,7 +38,7 @@ void Members::attach(const core::TenantContext& who, const core::GroupPtr& group
   ask_(std::move(request),
        [this, who, group, topic, use = std::move(use)](core::RequestPtr answer) {
          if (answer->error) {
-           --count_;
+           count_.remove(group->tenant);
            return use(answer->error, 0);
          }
          const uint64_t id = core::as<core::AttachMember>(*answer).member;
@@ -66,16 +71,23 @@ void Members::touch(const core::GroupRecord& group, uint64_t member, int64_t now
 void Members::forget(const core::GroupRecord& group, uint64_t member) {
   const auto of_group = members_.find({group.tenant, group.id});
   if (of_group == members_.end()) return;
-  count_ -= std::erase_if(of_group->second, [&](const Member& one) { return one.id == member; });
+  // Ids begin with the epoch of the shard's load that made them.
+  std::erase_if(of_group->second, [&](const Member& one) {
+    const bool stale = one.id == member || (!one.out && one.id >> 32 <= member >> 32);
+    if (stale) count_.remove(group.tenant);
+    return stale;
+  });
   if (of_group->second.empty()) members_.erase(of_group);
 }
 
 void Members::sweep(int64_t now_mono_us) {
   for (auto of_group = members_.begin(); of_group != members_.end();) {
-    count_ -= std::erase_if(of_group->second, [&](const Member& member) {
+    std::erase_if(of_group->second, [&](const Member& member) {
       const bool over = !member.out && member.ends_mono_us <= now_mono_us;
-      if (over) leave(member);
-      return over;
+      if (!over) return false;
+      leave(member);
+      count_.remove(of_group->first.first);
+      return true;
     });
     of_group = of_group->second.empty() ? members_.erase(of_group) : std::next(of_group);
   }

@@ -4,7 +4,7 @@
 // it is a failed attempt, as of any member that is silent. A member that nobody borrowed or
 // extended for the ack deadline and limits::kHttpMemberIdleUs more leaves the group.
 //
-// Lives on: the HTTP thread. Bound: limits::kHttpMembers, then busy.
+// Lives on: the HTTP thread. Bound: limits::kHttpMembers, shared by tenants; then busy.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "broker/core/api_acked.h"
+#include "broker/limits.h"
+#include "storage/fair_bound.h"
 
 namespace headrace::admin {
 
@@ -31,11 +33,12 @@ class Members {
   void borrow(const core::TenantContext& who, const core::GroupPtr& group,
               const core::TopicPtr& topic, int64_t now_mono_us, Use use);
   void give_back(const core::GroupRecord& group, uint64_t member, int64_t now_mono_us);
-  void forget(const core::GroupRecord& group, uint64_t member);  // the group does not know it
+  // The group does not know this one: it was loaded anew, and knows none of those that are back.
+  void forget(const core::GroupRecord& group, uint64_t member);
   void touch(const core::GroupRecord& group, uint64_t member, int64_t now_mono_us);
   void sweep(int64_t now_mono_us);  // whose time is over leaves
 
-  size_t size() const { return count_; }
+  size_t size() const { return count_.all(); }
 
  private:
   struct Member {
@@ -55,7 +58,7 @@ class Members {
 
   const Ask ask_;
   std::map<Place, std::vector<Member>> members_;
-  size_t count_ = 0;  // those that are being made, too
+  FairBound count_{limits::kHttpMembers};  // those that are being made, too
 };
 
 }  // namespace headrace::admin

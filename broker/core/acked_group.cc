@@ -12,7 +12,7 @@
 namespace headrace::core {
 
 AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher> matcher, Ctx* ctx,
-                       std::vector<AckedGroup*>* changed)
+                       TurnShares* turns, std::vector<AckedGroup*>* changed)
     : record_(std::move(record)),
       topic_(std::move(topic)),
       ctx_(ctx),
@@ -27,7 +27,7 @@ AckedGroup::AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher>
       jobs_(this, ctx),
       explainer_(this, ctx),
       search_(this, ctx),
-      held_(topic_->tenant, ctx, [this] { pump(); }),
+      held_(topic_->tenant, ctx, turns, [this] { pump(); }),
       changed_(changed) {
   adopt(record_);
 }
@@ -212,6 +212,7 @@ bool AckedGroup::serve_job(Acquire& request, Member& member) {
 void AckedGroup::handed_out(Acquire& request, Member& member) {
   member.held += request.events;
   held_.add(request.events);
+  held_.spend_turn(request.events);
   delivered_ += request.events;
   request.ack_deadline_us = options().ack_deadline_us;
   metrics::add(metrics::Counter::group_deliveries, request.events);

@@ -42,7 +42,7 @@ class AckedGroup final : public Committable,
 
   // `changed`: where it puts itself, once a turn, when seal() shall be called.
   AckedGroup(GroupPtr record, TopicPtr topic, std::shared_ptr<Matcher> matcher, Ctx* ctx,
-             std::vector<AckedGroup*>* changed);
+             TurnShares* turns, std::vector<AckedGroup*>* changed);
   ~AckedGroup() override;
 
   // ---- for the shard
@@ -119,6 +119,9 @@ class AckedGroup final : public Committable,
   void pump();
   void mark_dirty();
   void on_returned(LaneId lane, uint64_t member, int64_t events);  // it holds so many fewer
+  // Whether a delivery whose deadline passed may be taken back in this turn (turn_shares.h).
+  bool may_expire() { return held_.room_to_expire() > 0; }
+  void note_expired(int64_t events) { held_.spend_turn(events); }
   void on_acked(LaneId lane, const HeldRange& range, int64_t events);
   void on_failed(LaneId lane, PartitionId partition, Offset offset, FailureReason reason,
                  const std::string& error, const HeldRange& range);

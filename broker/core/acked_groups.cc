@@ -65,7 +65,8 @@ const std::shared_ptr<Matcher>& AckedGroups::matcher(const TopicPtr& topic) {
 
 void AckedGroups::load(Entry* entry, const GroupPtr& record, const TopicPtr& topic) {
   if (entry->group != nullptr) std::erase(changed_, entry->group.get());  // its load failed
-  entry->group = std::make_shared<AckedGroup>(record, topic, matcher(topic), ctx_, &changed_);
+  entry->group =
+      std::make_shared<AckedGroup>(record, topic, matcher(topic), ctx_, turns_, &changed_);
   entry->group->load([this, id = record->id] {
     auto at = groups_.find(id);
     if (at == groups_.end()) return;

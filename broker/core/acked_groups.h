@@ -18,8 +18,8 @@ namespace headrace::core {
 class AckedGroups {
  public:
   // `again`: takes a request back that has waited for a load.
-  AckedGroups(Ctx* ctx, std::function<void(RequestPtr)> again)
-      : ctx_(ctx), again_(std::move(again)) {}
+  AckedGroups(Ctx* ctx, TurnShares* turns, std::function<void(RequestPtr)> again)
+      : ctx_(ctx), turns_(turns), again_(std::move(again)) {}
 
   void handle(RequestPtr request);
   // A group that can answer now; nullptr if the request has been taken (waits, or was refused).
@@ -58,6 +58,7 @@ class AckedGroups {
   void forget(GroupId id, const Error& error);
 
   Ctx* const ctx_;
+  TurnShares* const turns_;  // of the reactor
   const std::function<void(RequestPtr)> again_;
   std::unordered_map<TopicId, std::shared_ptr<Matcher>> matchers_;
   std::unordered_map<GroupId, Entry> groups_;

@@ -3,6 +3,7 @@
 
 #include "broker/core/api_acked.h"
 #include "broker/core/audit.h"
+#include "broker/core/catalog_deletes.h"
 #include "broker/core/catalog_rows.h"
 #include "broker/core/catalog_store.h"
 #include "broker/core/option_changes.h"
@@ -317,24 +318,6 @@ void CatalogStore::on_reply(RequestPtr reply) {
                        {AuditAction::group_deleted, "group " + group->name, "", {}});
   }
   finish_deletes(purged.error, asked);
-}
-
-template <class Matches>
-void CatalogStore::finish_deletes(const Error& error, Matches&& matches) {
-  std::vector<RequestPtr> still_waiting;
-  for (auto& request : deleting_) {
-    if (!matches(*request)) {
-      still_waiting.push_back(std::move(request));
-      continue;
-    }
-    request->error = error;
-    if (error) {
-      ctx_->reply(std::move(request));
-    } else {
-      ctx_->reply_committed(std::move(request), Durability::durable);
-    }
-  }
-  deleting_ = std::move(still_waiting);
 }
 
 void CatalogStore::drop(const Error& error) {

@@ -106,7 +106,7 @@ struct CatalogStore::SchemaJob final : storage::Work {
   void run() override {
     std::unique_ptr<SchemaJob> self(this);
     const auto alive = owner.lock();
-    if (alive != nullptr) --alive->schema_jobs_;
+    if (alive != nullptr) alive->schema_jobs_.remove(tenant);
     if (status != storage::Status::ok || alive == nullptr || alive->state_ != State::ready) {
       request->error = Error(ErrorCode::busy, "the workers, or the catalog is loaded again");
       request->error.retry_after_ms = 100;
@@ -126,13 +126,15 @@ struct CatalogStore::SchemaJob final : storage::Work {
 
 void CatalogStore::ask_worker(RequestPtr request, SchemaTypePtr base, SchemaVersionPtr older,
                               SchemaVersionPtr newer) {
-  if (schema_jobs_ >= limits::kSchemaJobs) {
+  const TenantId tenant = request->tenant.tenant();
+  if (!schema_jobs_.admits(tenant)) {
     request->error = Error(ErrorCode::busy, "other schemas are being looked at");
     request->error.retry_after_ms = 100;
     return ctx_->reply(std::move(request));
   }
-  ++schema_jobs_;
+  schema_jobs_.add(tenant);
   auto* job = new SchemaJob;
+  job->tenant = tenant;
   job->owner = weak_from_this();
   job->ctx = ctx_;
   job->sink = ctx_->sink();

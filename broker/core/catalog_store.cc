@@ -87,8 +87,12 @@ void CatalogStore::tenants_loaded(const std::vector<storage::Scan::Row>& rows) {
     if (!key || key->entity != kTenantEntity) return fail(storage::Status::corrupt);
     auto tenant = decode_tenant(TenantId(key->id), row.value.view());
     if (!tenant) return fail(storage::Status::corrupt);
-    // Loaded again after a failed commit: what is used goes on being counted where it was.
-    if (const TenantPtr known = ctx_->catalog()->tenant(tenant->id)) tenant->use = known->use;
+    // Loaded again after a failed commit: what is used goes on being counted where it was, by
+    // quotas that may have been written all the same.
+    if (const TenantPtr known = ctx_->catalog()->tenant(tenant->id)) {
+      tenant->use = known->use;
+      adopt_quotas(known->quotas, tenant->quotas, tenant->use.get(), ctx_->now().mono_us);
+    }
     newest_->put(std::make_shared<const Tenant>(std::move(*tenant)));
     to_load_.push_back(TenantId(key->id));
   }
@@ -266,6 +270,12 @@ void CatalogStore::on_committed(Ctx&, uint64_t sequence) {
       // Never changed again: a later set staged a copy.
       ctx_->publish_catalog(std::move(snapshot));
     }
+  }
+  while (!quota_changes_.empty() && quota_changes_.front().after_sequence <= sequence) {
+    const QuotaChange& change = quota_changes_.front();
+    adopt_quotas(change.before, change.changed->quotas, change.changed->use.get(),
+                 ctx_->now().mono_us);
+    quota_changes_.pop_front();
   }
   while (!purges_.empty() && purges_.front().after_sequence <= sequence) {
     auto request = std::move(purges_.front().request);

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "broker/core/ctx.h"
+#include "broker/limits.h"
+#include "storage/fair_bound.h"
 
 namespace headrace::core {
 
@@ -152,6 +154,12 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
     RequestPtr request;
   };
   std::deque<Purge> purges_;
+  struct QuotaChange {
+    uint64_t after_sequence;  // in use when this set is durable
+    Quotas before;
+    TenantPtr changed;
+  };
+  std::deque<QuotaChange> quota_changes_;
   std::vector<RequestPtr> deleting_;  // delete requests whose data is being removed
   struct Receipt {
     uint32_t topics = 0;
@@ -160,8 +168,8 @@ class CatalogStore final : public Committable, public std::enable_shared_from_th
     int64_t bytes = 0;
   };
   std::map<TenantId, Receipt> receipts_;  // of tenants that are being deleted, since the last load
-  size_t schema_jobs_ = 0;                // at the workers
-  size_t password_jobs_ = 0;              // likewise
+  FairBound schema_jobs_{limits::kSchemaJobs};                    // at the workers
+  size_t password_jobs_ = 0;                                      // likewise
   std::map<uint32_t, std::shared_ptr<SchemaType>> loaded_types_;  // while loading
   int64_t next_producer_ = 0;
   int64_t producer_block_end_ = 0;

@@ -5,6 +5,7 @@
 
 #include "broker/core/api_access.h"
 #include "broker/core/audit.h"
+#include "broker/core/catalog_deletes.h"
 #include "broker/core/catalog_rows.h"
 #include "broker/core/catalog_store.h"
 #include "broker/limits.h"
@@ -116,8 +117,8 @@ void CatalogStore::set_quotas(std::unique_ptr<SetQuotas> request) {
   }
   auto changed = std::make_shared<Tenant>(*existing);
   changed->quotas = quotas;
-  changed->use->weight.store(quotas.weight, std::memory_order_relaxed);
   put_tenant(changed);
+  quota_changes_.push_back({ctx_->sequence(), existing->quotas, changed});
   ctx_->audit().note(request->tenant, {AuditAction::tenant_quotas, "tenant " + changed->name,
                                        request->why, quota_changes(existing->quotas, quotas)});
   request->changed = changed;

@@ -361,8 +361,11 @@ void Cursor::on_read() {
 }
 
 void Cursor::expire(Time now) {
-  while (auto piece = held_.take_expired(now.mono_us)) {
+  while (held_.next_deadline_mono_us() <= now.mono_us && group_->may_expire()) {
+    auto piece = held_.take_expired(now.mono_us);
+    if (!piece) return;
     auto& [first, range] = *piece;
+    group_->note_expired(range.events(first));
     returned(first, range);
     if (group_->health().counts(range.started_mono_us)) {
       fail_piece(first, range,

@@ -79,6 +79,7 @@ struct ReadBatches final : storage::Read {
     }
     auto* matching = new Matching;
     matching->sink = search->ctx->sink();
+    matching->tenant = search->partition.tenant;
     matching->items = std::move(items);
     matching->search = std::move(search);
     matching->search->ctx->store().work(matching);

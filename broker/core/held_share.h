@@ -1,5 +1,6 @@
-// What the members of one acked group hold, within the sum of its tenant (TenantUse), and when to
-// look again whether the tenant's quota leaves room: other groups give room in other shards.
+// What the members of one acked group hold, within the sum of its tenant (TenantUse), and what it
+// may hand out now: as much as the tenant's quota and its share of the turn leave. When to look
+// again if they leave nothing: other groups give room in other shards, and there is a next turn.
 //
 // Lives on: the group's reactor; the sum is everybody's.
 #pragma once
@@ -11,14 +12,15 @@
 #include <utility>
 
 #include "broker/core/ctx.h"
+#include "broker/core/turn_shares.h"
 #include "broker/limits.h"
 
 namespace headrace::core {
 
 class HeldShare final : public Timer {
  public:
-  HeldShare(TenantId tenant, Ctx* ctx, std::function<void()> again)
-      : tenant_(tenant), ctx_(ctx), again_(std::move(again)) {
+  HeldShare(TenantId tenant, Ctx* ctx, TurnShares* turns, std::function<void()> again)
+      : tenant_(tenant), ctx_(ctx), turns_(turns), again_(std::move(again)) {
     if (const TenantPtr known = ctx->catalog()->tenant(tenant)) use_ = known->use;
   }
   ~HeldShare() override { end(); }
@@ -32,14 +34,24 @@ class HeldShare final : public Timer {
     if (use_ == nullptr || found == tenants.end()) return std::numeric_limits<int64_t>::max();
     const Quotas& quotas = found->second->quotas;
     const int64_t limit = quotas.of(Quota::in_flight);
-    if (limit == 0) return std::numeric_limits<int64_t>::max();
-    const int64_t room = limit - use_->in_flight.load(std::memory_order_relaxed);
-    if (room > 0 || armed_) return std::max<int64_t>(room, 0);
-    use_->deny(Quota::in_flight);
-    armed_ = true;
-    ctx_->arm(this, ctx_->now().mono_us + limits::kQuotaLookUs);
-    return 0;
+    const int64_t of_quota = limit == 0 ? std::numeric_limits<int64_t>::max()
+                                        : limit - use_->in_flight.load(std::memory_order_relaxed);
+    if (of_quota <= 0) {
+      if (!armed_) use_->deny(Quota::in_flight);
+      look_again(limits::kQuotaLookUs);
+      return 0;
+    }
+    const int64_t of_turn = turns_->room(tenant_, quotas.weight, ctx_->now().mono_us);
+    if (of_turn == 0) look_again(0);
+    return std::min(of_quota, of_turn);
   }
+  // How many deliveries may expire: that is not for the quota to hold up.
+  int64_t room_to_expire() {
+    const uint32_t weight = use_ == nullptr ? 1 : use_->weight.load(std::memory_order_relaxed);
+    return turns_->room(tenant_, weight, ctx_->now().mono_us);
+  }
+  void spend_turn(int64_t events) { turns_->spend(tenant_, events); }
+
   void add(int64_t events) {
     if (use_ == nullptr) return;
     held_ += events;
@@ -57,8 +69,15 @@ class HeldShare final : public Timer {
   }
 
  private:
+  void look_again(int64_t in_us) {
+    if (armed_) return;
+    armed_ = true;
+    ctx_->arm(this, ctx_->now().mono_us + in_us);
+  }
+
   const TenantId tenant_;
   Ctx* const ctx_;
+  TurnShares* const turns_;
   const std::function<void()> again_;
   TenantUsePtr use_;  // null: the tenant is gone
   int64_t held_ = 0;

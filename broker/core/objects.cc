@@ -16,7 +16,8 @@ ShardObjects::ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options)
       audit_(id, ctx),
       system_events_(&audit_, ctx, options.system_events_delay_us),
       rollups_(ctx, options.rollup_interval_us),
-      acked_(ctx, [this](RequestPtr request) { dispatch(std::move(request)); }),
+      acked_(ctx, options.turns.get(),
+             [this](RequestPtr request) { dispatch(std::move(request)); }),
       validation_(std::make_shared<PublishValidation>(
           ctx, options.redactor, [this](RequestPtr request) { publish(std::move(request)); })),
       delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {

@@ -20,11 +20,12 @@
 #include "broker/core/partition.h"
 #include "broker/core/publish_queue.h"
 #include "broker/core/publish_validation.h"
-#include "broker/core/publishers_watch.h"
 #include "broker/core/rollups.h"
 #include "broker/core/system_events.h"
+#include "broker/core/turn_shares.h"
 #include "broker/limits.h"
 #include "json/redactor.h"
+#include "storage/publishers_watch.h"
 
 namespace headrace::core {
 
@@ -38,6 +39,9 @@ struct ShardOptions {
   size_t shared_set_bytes = limits::kSharedSetBytes;  // while several tenants publish
   // Of the whole node.
   std::shared_ptr<PublishersWatch> publishers = std::make_shared<PublishersWatch>();
+  // Of the reactor, which makes it, and how many events of acked groups it hands out in a turn.
+  int64_t turn_events = limits::kTurnEvents;
+  std::shared_ptr<TurnShares> turns = std::make_shared<TurnShares>(turn_events);
   std::shared_ptr<const Redactor> redactor;  // of error texts; may be null
 };
 

@@ -37,8 +37,8 @@ void ShardObjects::publish(RequestPtr request) {
   const Load load = load_of(*request);
   uint32_t weight = 1;
   Error error = admit(*request, load, &weight);
-  if (!error && queue_.size() >= limits::kPublishesWaiting) {
-    error = Error(ErrorCode::busy, "too many publishes wait for the shard");
+  if (!error && !queue_.admits(request->tenant.tenant(), limits::kPublishesWaiting)) {
+    error = Error(ErrorCode::busy, "too many publishes of the tenant wait for the shard");
     error.retry_after_ms = 10;
   }
   if (error) {

@@ -1,9 +1,9 @@
 // Publishes that wait because the set being written is full. Those of one tenant keep their order;
-// between tenants the one goes first that was given the least for its weight (start-time fair
-// queueing): a tenant that floods waits behind itself.
+// between tenants the one goes first that was given the least for its weight
+// (storage/fair_clock.h): a tenant that floods waits behind itself. What waits is bounded, and the
+// bound is shared by tenants (storage/fair_bound.h).
 //
-// A tenant that comes after a while begins where the others are: what it did not use is not saved
-// up. Lives on: the shard's reactor, inside its objects.
+// Lives on: the shard's reactor, inside its objects.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "broker/core/api.h"
+#include "storage/fair_clock.h"
 
 namespace headrace::core {
 
@@ -26,21 +27,17 @@ class PublishQueue {
 
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
+  // Whether one more of the tenant may wait, of `most` of all tenants; then busy.
+  bool admits(TenantId tenant, size_t most) const;
   void push(TenantId tenant, Waiting waiting);
   Waiting pop();  // not empty
   // Takes everything, in no order that matters.
   std::deque<RequestPtr> take_all();
 
  private:
-  struct Line {
-    std::deque<Waiting> waiting;
-    double weight = 1;
-    double start = 0;  // of its first, on a scale that all lines have in common: bytes by weight
-  };
-
-  std::map<TenantId, Line> lines_;  // of tenants that wait, or were served since it was empty
-  std::set<std::pair<double, TenantId>> order_;  // lines that are not empty, by start
-  double now_ = 0;                               // start of the one that went last
+  std::map<TenantId, std::deque<Waiting>> lines_;  // of tenants that wait
+  std::set<std::pair<double, TenantId>> order_;    // of them, by start
+  FairClock clock_;                                // counts bytes
   size_t size_ = 0;
 };
 

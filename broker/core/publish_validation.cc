@@ -238,6 +238,7 @@ void PublishValidation::start(const Line& line, std::vector<RequestPtr> publishe
   job->owner = weak_from_this();
   job->ctx = ctx_;
   job->sink = ctx_->sink();
+  job->tenant = publishes.front()->tenant.tenant();
   job->line = line;
   job->schemas = ctx_->catalog()->schemas_of(publishes.front()->tenant.tenant());
   job->redactor = redactor_;

@@ -16,7 +16,7 @@ constexpr bool kQuotaInbytes = true;
 constexpr bool kQuotaIncount = false;
 constexpr QuotaInfo kQuotaTable[] = {
 #define HR_QUOTA(number, name, unit, text) {Quota::name, number, #name, kQuotaIn##unit, text},
-#include "broker/core/quotas.def"
+#include "json/quotas.def"
 #undef HR_QUOTA
 };
 
@@ -73,6 +73,29 @@ void RateBucket::take(int64_t now_us, int64_t amount, int64_t per_s) {
   do {
     next = std::max(full_at, now_us * kNanosPerMicro) + cost_ns;
   } while (!full_at_ns_.compare_exchange_weak(full_at, next, std::memory_order_relaxed));
+}
+
+// A rate that rises makes nobody wait for the old one, one that falls does not make what was told
+// (retry_after_ms) untrue, and one that goes leaves nothing behind.
+void RateBucket::change_rate(int64_t now_us, int64_t before, int64_t after) {
+  if (after != 0 && after <= before) return;
+  const int64_t now_ns = now_us * kNanosPerMicro;
+  int64_t full_at = full_at_ns_.load(std::memory_order_relaxed);
+  int64_t next = 0;
+  do {
+    const int64_t debt_ns = std::max<int64_t>(full_at - now_ns, 0);
+    const auto wide = after == 0 ? 0 : static_cast<__int128>(debt_ns) * before / after;
+    next = now_ns + static_cast<int64_t>(wide);
+  } while (!full_at_ns_.compare_exchange_weak(full_at, next, std::memory_order_relaxed));
+}
+
+void adopt_quotas(const Quotas& before, const Quotas& after, TenantUse* use, int64_t now_mono_us) {
+  use->weight.store(after.weight, std::memory_order_relaxed);
+  for (const auto& [quota, bucket] : {std::pair(Quota::publish_events_per_s, &use->events),
+                                      std::pair(Quota::publish_bytes_per_s, &use->bytes)}) {
+    if (before.of(quota) == after.of(quota)) continue;
+    bucket->change_rate(now_mono_us, before.of(quota), after.of(quota));
+  }
 }
 
 void TenantUse::deny(Quota quota) {

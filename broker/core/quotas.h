@@ -19,7 +19,7 @@ namespace headrace::core {
 
 enum class Quota : uint8_t {
 #define HR_QUOTA(number, name, unit, text) name,
-#include "broker/core/quotas.def"
+#include "json/quotas.def"
 #undef HR_QUOTA
   count_
 };
@@ -61,6 +61,8 @@ class RateBucket {
   // 0: take() is allowed now; else in so long. `now_us` is monotonic.
   int64_t wait_us(int64_t now_us) const;
   void take(int64_t now_us, int64_t amount, int64_t per_s);
+  // The rate was `before`, 0: none. What was taken is made good at the new one if that is sooner.
+  void change_rate(int64_t now_us, int64_t before, int64_t after);
 
  private:
   std::atomic<int64_t> full_at_ns_{0};
@@ -81,6 +83,9 @@ struct alignas(64) TenantUse {
   void deny(Quota quota);  // counts
 };
 using TenantUsePtr = std::shared_ptr<TenantUse>;
+
+// The use follows the quotas. When they are durable: a change that is lost changes nothing.
+void adopt_quotas(const Quotas& before, const Quotas& after, TenantUse* use, int64_t now_mono_us);
 
 // quota_exceeded with the time after which it is worth trying again, and counted.
 Error rate_exceeded(Quota quota, const Quotas& quotas, TenantUse* use, int64_t wait_us);

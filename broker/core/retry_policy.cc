@@ -4,6 +4,9 @@
 #include <cmath>
 
 #include "metrics/check.h"
+#ifdef HEADRACE_PLANTED
+#include "metrics/planted.h"
+#endif
 
 namespace headrace::core {
 namespace {
@@ -30,6 +33,10 @@ int64_t retry_delay_us(const RetryPolicy& policy, uint32_t failures, uint64_t se
     delay_us = std::min(delay_us, static_cast<double>(policy.cap_us));  // infinity, too
   }
   delay_us *= 1 + policy.jitter * unit_of(seed * 31 + failures);
+#ifdef HEADRACE_PLANTED
+  // A planted bug that the simulation must find: what failed is tried again at once.
+  if (planted("retries")) return 0;
+#endif
   return static_cast<int64_t>(delay_us);
 }
 

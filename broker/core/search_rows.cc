@@ -73,6 +73,7 @@ struct SegmentLook final : storage::Work {
 
   void begin() {
     sink = search->ctx->sink();
+    tenant = search->partition.tenant;
     open = scans.size();
     for (const auto& scan : scans) search->ctx->store().scan(scan.get());
   }
@@ -239,6 +240,7 @@ struct ScanRows final : storage::Scan {
     }
     auto* decode = new DecodeRows;
     decode->sink = search->ctx->sink();
+    decode->tenant = search->partition.tenant;
     decode->place = place;
     decode->rows = std::move(rows);
     decode->search = std::move(search);

@@ -245,6 +245,7 @@ void Session::farewell(const core::Error& error) {
 void Session::recode(std::vector<core::StoredBatch> batches, CodecSet readable, Recode::Done done) {
   ++outstanding_;
   recodes_.push_back(std::make_unique<Recode>(std::move(batches), readable, std::move(done)));
+  recodes_.back()->tenant = tenant().tenant();
   ask_for_recode();
 }
 

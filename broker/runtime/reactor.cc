@@ -25,6 +25,12 @@ core::Error refuse_publish(const Reactor& reactor, TenantId tenant) {
   return error;
 }
 
+// Copies of options share what is the node's, but turns are this reactor's alone.
+ReactorOptions with_own_turns(ReactorOptions options) {
+  options.shard.turns = std::make_shared<core::TurnShares>(options.shard.turn_events);
+  return options;
+}
+
 // A request from a foreign thread, carried by the inbox.
 struct ForeignRequest final : storage::Completion {
   void run() override {
@@ -47,7 +53,7 @@ struct ForeignRequest final : storage::Completion {
 }  // namespace
 
 Reactor::Reactor(const ReactorOptions& options, net::Io* io, storage::Store* store, Fabric* fabric)
-    : options_(options),
+    : options_(with_own_turns(options)),
       io_(io),
       store_(store),
       fabric_(fabric),

@@ -5,12 +5,6 @@
 #include "metrics/check.h"
 
 namespace headrace::storage {
-namespace {
-
-constexpr int64_t kSharedUs = 1'000'000;  // so long two tenants count as beside each other
-constexpr TenantId kNobody{UINT32_MAX};
-
-}  // namespace
 
 void FairQueue::push(const Submitted& set, int64_t now_us) {
   Waiting waiting{set, TenantId(0), std::max<uint32_t>(set.commit->weight, 1), false};
@@ -19,10 +13,7 @@ void FairQueue::push(const Submitted& set, int64_t now_us) {
   waiting.events = first != mutations.end();
   if (waiting.events) {
     waiting.tenant = first->place.tenant;
-    if (last_tenant_ != waiting.tenant) {
-      if (last_tenant_ != kNobody) shared_until_us_ = now_us + kSharedUs;
-      last_tenant_ = waiting.tenant;
-    }
+    publishers_.note(waiting.tenant, now_us);
   } else if (!mutations.empty()) {
     waiting.tenant = mutations.front().place.tenant;
   }
@@ -32,18 +23,13 @@ void FairQueue::push(const Submitted& set, int64_t now_us) {
   bytes_ += set.bytes;
 }
 
-double FairQueue::start_of(const Waiting& head) const {
-  const auto known = tenants_.find(head.tenant);
-  return known == tenants_.end() ? now_ : std::max(now_, known->second.served);
-}
-
 const Submitted* FairQueue::next(size_t room, bool without_events) {
   const Waiting* best = nullptr;
   double best_start = 0;
   for (size_t i = 0; i < turn_.size(); ++i) {
     const Waiting& head = shards_.at(turn_[i]).front();
     if (without_events && head.events) continue;
-    const double start = start_of(head);
+    const double start = clock_.start_of(head.tenant);
     if (best != nullptr && start >= best_start) continue;
     best = &head;
     best_start = start;
@@ -61,12 +47,8 @@ Submitted FairQueue::pop() {
   sets.pop_front();
   if (!sets.empty()) turn_.push_back(shard);
   bytes_ -= taken.set.bytes;
-  now_ = start_of(taken);
-  tenants_[taken.tenant].served = now_ + static_cast<double>(taken.set.bytes) / taken.weight;
-  if (turn_.empty()) {
-    tenants_.clear();
-    now_ = 0;
-  }
+  clock_.serve(taken.tenant, static_cast<double>(taken.set.bytes), taken.weight);
+  if (turn_.empty()) clock_.reset();
   return taken.set;
 }
 

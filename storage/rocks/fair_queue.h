@@ -1,9 +1,7 @@
 // Sets that wait for the writer. Those of one shard keep their order; between shards the tenant
-// goes first that was given the least for its weight (start-time fair queueing), and among the
-// shards of one tenant the one that waits longest.
-//
-// A tenant that comes after a while begins where the others are: what it did not use is not saved
-// up. A set of several tenants counts for the first whose events it holds.
+// goes first that was given the least for its weight (storage/fair_clock.h), and among the shards
+// of one tenant the one that waits longest. A set of several tenants counts for the first whose
+// events it holds.
 //
 // Lives on: the committer's thread.
 #pragma once
@@ -12,6 +10,8 @@
 #include <deque>
 #include <unordered_map>
 
+#include "storage/fair_clock.h"
+#include "storage/publishers_watch.h"
 #include "storage/rocks/syncer.h"
 
 namespace headrace::storage {
@@ -23,7 +23,7 @@ class FairQueue {
   size_t bytes() const { return bytes_; }
   // Events of more than one tenant came lately: then groups are kept short, so that none of them
   // waits long behind another's.
-  bool shared(int64_t now_us) const { return now_us < shared_until_us_; }
+  bool shared(int64_t now_us) const { return publishers_.shared(now_us); }
 
   // The set whose turn it is, if it fits `room`; with `without_events` of those without. Nullptr:
   // none, or it does not fit. It stays until it is popped.
@@ -37,20 +37,13 @@ class FairQueue {
     uint32_t weight = 1;
     bool events = false;
   };
-  struct Tenant {
-    double served = 0;  // bytes by weight, on a scale that all have in common
-  };
-
-  double start_of(const Waiting& head) const;
 
   std::unordered_map<ShardId, std::deque<Waiting>> shards_;
   std::deque<ShardId> turn_;  // shards with sets, the one that waits longest first
-  std::unordered_map<TenantId, Tenant> tenants_;
-  double now_ = 0;     // start of the set that went last, on the same scale
+  FairClock clock_;
+  PublishersWatch publishers_;
   size_t chosen_ = 0;  // index into turn_
   size_t bytes_ = 0;
-  TenantId last_tenant_{UINT32_MAX};  // whose events came last
-  int64_t shared_until_us_ = 0;
 };
 
 }  // namespace headrace::storage

@@ -18,7 +18,7 @@ struct RocksOptions {
   std::string data_dir;               // FORMAT, ballast, db/
   uint64_t budget_bytes = 64u << 20;  // submitted and not completed; publishes stop above
   int workers = 2;                    // threads for reads, scans and compactions; at least 2
-  size_t max_queued_reads = 16'384;   // reads and scans waiting; above it they answer `full`
+  size_t max_queued_reads = 32'768;   // waiting, of all tenants (fair_bound.h); then `full`
   uint32_t max_families = 256;        // of the whole database
   uint64_t write_buffers_bytes = 256u << 20;  // all memtables together
   uint64_t log_memtable_bytes = 64u << 20;    // of one log family; three of them at most

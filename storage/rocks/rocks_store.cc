@@ -199,7 +199,7 @@ void RocksStore::maintain(Maintenance* work) {
 }
 
 void RocksStore::work(Work* work) {
-  const bool queued = parts_->workers_->submit_read(kNodeTenant, [work] {
+  const bool queued = parts_->workers_->submit_read(work->tenant, [work] {
     work->execute();
     work->sink->post(work);
   });

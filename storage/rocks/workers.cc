@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/fair_bound.h"
+
 namespace headrace::storage {
 
 Workers::Workers(int threads, size_t max_queued_reads) : max_queued_reads_(max_queued_reads) {
@@ -22,11 +24,12 @@ Workers::~Workers() {
 bool Workers::submit_read(TenantId tenant, Job job) {
   {
     const std::lock_guard lock(mutex_);
-    if (queued_reads_ >= max_queued_reads_) return false;
+    const auto known = reads_.find(tenant);
+    const size_t own = known == reads_.end() || tenant == kNodeTenant ? 0 : known->second.size();
+    if (!FairBound::admits(own, queued_reads_, max_queued_reads_)) return false;
     ++queued_reads_;
-    auto& line = reads_[tenant];
-    if (line.empty()) turn_.push_back(tenant);
-    line.push_back(std::move(job));
+    if (known == reads_.end()) turn_.push_back(tenant);
+    reads_[tenant].push_back(std::move(job));
   }
   wake_.notify_one();
   return true;

@@ -1,6 +1,8 @@
-// Threads that may block on the disk: reads, scans, compactions. Two bounded queues: thread 0 takes
-// reads only, so that a long compaction never holds them all. Of those that wait one of each tenant
-// goes in turn: who reads the log from its beginning, or replays it, waits behind itself.
+// Threads that may block on the disk or compute for long: reads, scans, other work, compactions.
+// Two bounded queues: thread 0 takes no compactions, so that a long one never holds them all. Of
+// what waits one thing of each tenant goes in turn: who reads the log from its beginning, replays
+// it or has large events validated waits behind itself, and the bound is shared by tenants
+// (storage/fair_bound.h).
 #pragma once
 
 #include <condition_variable>
@@ -22,7 +24,7 @@ class Workers {
   Workers(int threads, size_t max_queued_reads);  // at least two threads
   ~Workers();                                     // runs what is queued
 
-  // Any thread. False if the queue is full: the caller answers `full`.
+  // Any thread. False if the queue is full for the tenant: the caller answers `full`.
   bool submit_read(TenantId tenant, Job job);
   // Committer only, at most a few a day: compactions and the destruction of dropped families.
   void submit_slow(Job job);

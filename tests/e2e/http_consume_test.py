@@ -81,7 +81,7 @@ class ReadTest(unittest.TestCase):
         self.assertEqual(self.api.get("/topics/none/partitions/0/events")[0], 404)
 
     def test_waiting_requests_leave_room_for_others(self):
-        with Broker(args=["--set", "http.max_in_flight=4"]) as broker:
+        with Broker(args=["--set", "http.max_in_flight=8"]) as broker:
             api = Api(broker)
             path = "/topics/default/partitions/0/events"
             answers = []

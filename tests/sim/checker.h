@@ -4,9 +4,11 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "storage/types.h"
@@ -90,6 +92,8 @@ struct HowItEnded {
   int64_t now_us = 0;
   uint32_t job = 0;
   bool reject = false;
+  int64_t sent_us = 0;
+  int64_t delay_us = 0;  // of a nack: it is not tried again before so much later
 };
 // One dead letter, and: these were all of them, and nothing else is owed.
 struct Dead {
@@ -146,6 +150,38 @@ struct Use {
   uint64_t most = 0;
 };
 
+// A client whose number is that of the producer of what it publishes.
+struct Joined {
+  uint32_t client = 0;
+  uint32_t tenant = 0;
+};
+// What reached a client of a tenant.
+struct Heard {
+  uint32_t tenant = 0;
+  std::string_view frame;
+};
+// A publish of a tenant that wants to publish more, in the wall time of the node.
+struct Waited {
+  uint32_t tenant = 0;
+  uint32_t weight = 1;
+  int64_t bytes = 0;        // as quotas count them
+  int64_t arrived_us = 0;   // not later than this
+  int64_t appended_us = 0;  // when its turn came
+};
+// What a reactor gave the acked groups of each tenant in one turn.
+struct Turn {
+  struct Share {
+    uint32_t weight = 1;
+    int64_t given = 0;
+    bool refused = false;  // wanted more
+  };
+  size_t reactor = 0;
+  uint64_t start = 0;                // of the node: a new one knows nothing of the last
+  int64_t most = 0;                  // events of a turn
+  int64_t whole = 0;                 // events that are not divided
+  std::map<uint32_t, Share> shares;  // of those that wanted some
+};
+
 class Checker {
  public:
   explicit Checker(std::vector<std::string>* violations) : violations_(*violations) {}
@@ -168,6 +204,11 @@ class Checker {
   virtual void on_drained(const Drained&) {}
   virtual void on_delay(const Delay&) {}
   virtual void on_due_by(const DueBy&) {}
+  virtual void on_client(const Joined&) {}
+  virtual void on_heard(const Heard&) {}
+  virtual void on_waited(const Waited&) {}
+  virtual void on_waits_over() {}
+  virtual void on_turn(const Turn&) {}
   virtual void on_job_done(const JobDone&) {}  // after all dead letters
 
  protected:

@@ -34,6 +34,10 @@ constexpr Named kCheckers[] = {
     {"delayed", make_delayed_checker},
     {"keys", make_key_checker},
     {"schemas", make_schema_checker},
+    {"isolation", make_isolation_checker},
+    {"fairness", make_fairness_checker},
+    {"turns", make_turns_checker},
+    {"retries", make_retry_checker},
 };
 
 }  // namespace

@@ -36,6 +36,9 @@ std::unique_ptr<Checker> make_epoch_checker(Violations* violations);
 // last one; in the end every event was acked or is one dead letter.
 std::unique_ptr<Checker> make_delivery_checker(Violations* violations);
 
+// Acked groups: what failed is not tried again before it is due.
+std::unique_ptr<Checker> make_retry_checker(Violations* violations);
+
 // Groups that order by key: no live event is handed out before all earlier ones of its key are
 // over.
 std::unique_ptr<Checker> make_key_checker(Violations* violations);
@@ -46,6 +49,17 @@ std::unique_ptr<Checker> make_delayed_checker(Violations* violations);
 // Events that do not match their type's schema: enforced, nobody can read them; in mode dead-letter
 // each is one dead letter of every group, and comes to a handler by a redrive only.
 std::unique_ptr<Checker> make_schema_checker(Violations* violations);
+
+// Nothing of a tenant reaches a client of another one.
+std::unique_ptr<Checker> make_isolation_checker(Violations* violations);
+
+// While several tenants have publishes waiting, each is given the bytes of its weight, but for one
+// publish of each.
+std::unique_ptr<Checker> make_fairness_checker(Violations* violations);
+
+// Whoever wants more of a turn than he is given had his share by weight of it, and no more than
+// that while others wait.
+std::unique_ptr<Checker> make_turns_checker(Violations* violations);
 
 class Judge {
  public:
@@ -67,6 +81,9 @@ class Judge {
   }
   void told(const Position& at_least, const Position& position) {
     for (auto& checker : checkers_) checker->on_told(at_least, position);
+  }
+  void waits_over() {
+    for (auto& checker : checkers_) checker->on_waits_over();
   }
   // A client's own finding.
   void complain(std::string what);

@@ -14,8 +14,8 @@ constexpr size_t kDelayerOutstanding = 4;
 
 }  // namespace
 
-Delayer::Delayer(Scene* scene)
-    : Client(scene), wire_(&scene->world, "delayer-" + std::to_string(number_)) {}
+Delayer::Delayer(Scene* scene, uint32_t tenant)
+    : Client(scene, tenant), wire_(&scene->world, "delayer-" + std::to_string(number_), tenant_) {}
 
 // Each event is a producer of its own: they are not in the order of sending.
 void Delayer::send_one(const SimTopic& topic) {
@@ -30,7 +30,7 @@ void Delayer::send_one(const SimTopic& topic) {
   message.set_topic(sent.lane.topic);
   message.set_partition(sent.lane.partition);
   message.set_due_us(sent.due_us);
-  const std::string value = value_text(sent.value, prng.below(100));
+  const std::string value = value_text(sent.value, prng.below(100), sent.lane.topic);
   auto* event = message.add_events();
   event->set_value_size(static_cast<uint32_t>(value.size()));
   if (prng.chance(0.5)) event->set_id("delayed-" + std::to_string(sent.value.producer));
@@ -106,7 +106,7 @@ void Delayer::step() {
   if (!cancellable_.empty() && scene_.prng().chance(0.5)) {
     cancel_one();
   } else if (left_ > 0) {
-    const SimTopic* topic = scene_.any_topic();
+    const SimTopic* topic = scene_.any_topic(tenant_);
     if (topic != nullptr) send_one(*topic);
   } else if (!cancellable_.empty()) {
     cancel_one();

@@ -9,7 +9,7 @@ namespace headrace::sim {
 
 class Delayer final : public Client {
  public:
-  explicit Delayer(Scene* scene);
+  explicit Delayer(Scene* scene, uint32_t tenant = 0);
   void step() override;
   int64_t next_us() const override;
   void give(uint32_t events) override { left_ += events / 2; }

@@ -8,7 +8,8 @@ namespace headrace::sim {
 namespace {
 
 constexpr int64_t kHandlerPauseUs = 100 * kMicrosPerMilli;
-constexpr uint64_t kPoison = 19;  // one event in so many
+constexpr int64_t kRetryBaseMs = 500;  // times 2 to the power of the attempts that failed
+constexpr uint64_t kPoison = 19;       // one event in so many
 
 // GROUP/NUMBER; 0: none
 uint32_t number_of(const std::string& job) {
@@ -17,11 +18,18 @@ uint32_t number_of(const std::string& job) {
   return static_cast<uint32_t>(std::stoul(job.substr(slash + 1)));
 }
 
+// Jitter comes on top.
+int64_t least_delay_us(const proto::Outcome& outcome) {
+  if (outcome.verdict() != proto::NACK) return 0;
+  if (outcome.has_delay_ms()) return outcome.delay_ms() * kMicrosPerMilli;
+  return (kRetryBaseMs << outcome.attempt()) * kMicrosPerMilli;
+}
+
 }  // namespace
 
 Handler::Handler(Scene* scene, SimTopic* topic)
-    : Client(scene),
-      wire_(&scene->world, "handler-" + std::to_string(number_)),
+    : Client(scene, topic->tenant),
+      wire_(&scene->world, "handler-" + std::to_string(number_), tenant_),
       topic_(*topic),
       group_("h-" + topic->name) {
   wire_.on_push([this](const Reply& reply) { on_push(reply); });
@@ -72,7 +80,7 @@ void Handler::declare() {
   auto* options = message.mutable_options();
   options->mutable_from()->set_earliest(true);
   options->mutable_retry()->set_max_retries(kMaxRetries);
-  options->mutable_retry()->set_base_ms(500);
+  options->mutable_retry()->set_base_ms(kRetryBaseMs);
   options->set_ack_deadline_ms(3'000);
   options->set_cooldown_ms(1'000);
   if (topic_.by_key) options->set_ordering("key");
@@ -93,7 +101,7 @@ void Handler::subscribe() {
   proto::SubscribeGroup message;
   message.set_subscription(++subscription_);
   message.set_group(group_);
-  message.set_window_events(static_cast<uint32_t>(scene_.prng().between(1, 60)));
+  message.set_window_events(static_cast<uint32_t>(scene_.prng().between(1, kWindowMost)));
   message.set_decoded(scene_.prng().chance(0.3));
   wire_.ask(MessageType::subscribe_group, message, {}, [this](const Reply& reply) {
     asked_ = false;
@@ -166,7 +174,7 @@ void Handler::decide(uint32_t partition, uint32_t job, const Seen& seen, uint32_
   } else if (chance < 24) {
     outcome.set_verdict(proto::EXTEND);
   }
-  outcome.set_error(outcome.verdict() == proto::NACK ? "it broke" : "");
+  outcome.set_error(outcome.verdict() == proto::NACK ? "it broke " + mark_of(tenant_) : "");
   todo_.push_back(std::move(todo));
 }
 
@@ -184,7 +192,7 @@ bool Handler::settle_some() {
   }
   if (message.outcomes_size() == 0) return false;
   asked_ = true;
-  auto tell = [this, message](int i, bool accepted) {
+  auto tell = [this, message, sent_us = scene_.now_us()](int i, bool accepted) {
     const auto& outcome = message.outcomes(i);
     scene_.judge.tell(&Checker::on_outcome, HowItEnded{group_,
                                                        {topic_.name, outcome.partition()},
@@ -195,7 +203,9 @@ bool Handler::settle_some() {
                                                        accepted,
                                                        scene_.now_us(),
                                                        outcome.lane(),
-                                                       outcome.verdict() == proto::REJECT});
+                                                       outcome.verdict() == proto::REJECT,
+                                                       sent_us,
+                                                       least_delay_us(outcome)});
   };
   for (int i = 0; i < message.outcomes_size(); ++i) tell(i, false);  // it may arrive and be lost
   wire_.ask(MessageType::settle, message, {}, [this, message, tell](const Reply& reply) {

@@ -26,6 +26,7 @@ class Handler final : public Client {
   bool collected() const { return collected_; }
 
   static constexpr uint32_t kMaxRetries = 2;
+  static constexpr uint32_t kWindowMost = 60;  // events that a member has at a time
 
  private:
   struct Todo {

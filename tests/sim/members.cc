@@ -12,8 +12,8 @@ constexpr int64_t kMemberPauseUs = 100 * kMicrosPerMilli;
 }  // namespace
 
 Member::Member(Scene* scene, SimTopic* topic)
-    : Client(scene),
-      wire_(&scene->world, "member-" + std::to_string(number_)),
+    : Client(scene, topic->tenant),
+      wire_(&scene->world, "member-" + std::to_string(number_), tenant_),
       topic_(*topic),
       group_("g-" + topic->name),
       session_timeout_us_(scene->prng().between(10, 60) * kMicrosPerSecond) {}

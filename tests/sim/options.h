@@ -1,6 +1,7 @@
 // What one simulated run does: drawn from its seed, printed when it fails.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -29,8 +30,12 @@ struct Options {
   uint32_t handlers = 2;
   uint32_t delayers = 1;
   uint32_t repeaters = 1;
-  uint32_t schemas = 1;      // publishers of a type with a schema
-  int64_t events_per_s = 0;  // quota of the tenant; 0: none
+  uint32_t schemas = 1;                      // publishers of a type with a schema
+  uint32_t tenants = 1;                      // the first is `default`
+  std::array<uint32_t, 3> weights{1, 1, 1};  // of them
+  bool flood = false;                        // in the end all of them publish what they can
+  int64_t turn_events = 1 << 14;             // of acked groups, in a turn of a reactor
+  int64_t events_per_s = 0;                  // quota of each tenant; 0: none
   uint32_t dlq_entries = 0;  // quota of dead letters; 0: the default, which is never reached
   bool slow_readers = false;
   bool retention = false;

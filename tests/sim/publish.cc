@@ -50,7 +50,7 @@ Outcome failed(const Reply& reply) {
 Outcome of_events(const Publish& publish, const Reply& reply) {
   if (!reply.ok()) return failed(reply);
   const auto ok = reply.as<proto::PublishOk>();
-  Outcome outcome{Reply::Kind::ok, 0, {}, {}, false};
+  Outcome outcome{Reply::Kind::ok, 0, {}, {}, false, ok.append_time_us()};
   for (int i = 0; i < ok.results_size(); ++i) {
     const auto& result = ok.results(i);
     if (result.error_code() != 0) continue;
@@ -68,7 +68,7 @@ Outcome of_events(const Publish& publish, const Reply& reply) {
 Outcome of_batch(const Publish& publish, const Reply& reply) {
   if (!reply.ok()) return failed(reply);
   const auto ok = reply.as<proto::PublishBatchOk>();
-  Outcome outcome{Reply::Kind::ok, 0, {}, {}, ok.duplicate()};
+  Outcome outcome{Reply::Kind::ok, 0, {}, {}, ok.duplicate(), ok.append_time_us()};
   for (uint32_t i = 0; i < publish.count; ++i) {
     outcome.events.push_back({publish.lane, value_at(publish, i), ok.base_offset() + i,
                               publish.durability, publish.stamp.has_value(), ok.epoch()});
@@ -83,7 +83,7 @@ void send_batch(Wire& wire, const Publish& publish, std::function<void(const Out
                          publish.stamp->sequence);
   }
   for (uint32_t i = 0; i < publish.count; ++i) {
-    const std::string value = value_text(value_at(publish, i), publish.padding);
+    const std::string value = value_text(value_at(publish, i), publish.padding, publish.lane.topic);
     const std::string key = key_text(value_at(publish, i));
     storage::EventFields event;
     event.key = key;
@@ -128,9 +128,9 @@ std::string key_text(const Value& value) {
   return "k" + std::to_string(value.number % kKeys);
 }
 
-std::string value_text(const Value& value, size_t padding) {
+std::string value_text(const Value& value, size_t padding, std::string_view topic) {
   return std::to_string(value.producer) + ":" + std::to_string(value.number) + ":" +
-         std::string(padding, '.');
+         mark_of(tenant_of(topic)) + std::string(padding, '.');
 }
 
 void send(Wire& wire, const Publish& publish, std::function<void(const Outcome&)> then) {
@@ -149,7 +149,7 @@ void send(Wire& wire, const Publish& publish, std::function<void(const Outcome&)
   }
   std::string payload;
   for (uint32_t i = 0; i < publish.count; ++i) {
-    const std::string value = value_text(value_at(publish, i), publish.padding);
+    const std::string value = value_text(value_at(publish, i), publish.padding, publish.lane.topic);
     auto* event = message.add_events();
     event->set_value_size(static_cast<uint32_t>(value.size()));
     event->set_key(key_text(value_at(publish, i)));

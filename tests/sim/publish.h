@@ -36,6 +36,7 @@ struct Outcome {
   std::string error;
   std::vector<Published> events;  // acknowledged
   bool duplicate = false;
+  int64_t append_time_us = 0;
 };
 void send(Wire& wire, const Publish& publish, std::function<void(const Outcome&)> then);
 
@@ -44,7 +45,8 @@ bool is_expected(uint32_t code);
 
 constexpr uint64_t kKeys = 40;
 std::string key_text(const Value& value);
-std::string value_text(const Value& value, size_t padding);
+// With the mark of the tenant that has the topic.
+std::string value_text(const Value& value, size_t padding, std::string_view topic);
 // What a fetch or a delivery brought: every event of the batches at or above `from`. False if the
 // bytes are no batches.
 bool read_batches(const Lane& lane, std::string_view payload, const std::vector<uint32_t>& sizes,

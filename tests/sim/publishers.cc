@@ -17,8 +17,9 @@ bool is(uint32_t code, core::ErrorCode error) {
 
 // ---- without a producer id
 
-Publisher::Publisher(Scene* scene)
-    : Client(scene), wire_(&scene->world, "publisher-" + std::to_string(number_)) {}
+Publisher::Publisher(Scene* scene, uint32_t tenant)
+    : Client(scene, tenant),
+      wire_(&scene->world, "publisher-" + std::to_string(number_), tenant_) {}
 
 Publish Publisher::next(SimTopic& topic) {
   auto& prng = scene_.prng();
@@ -41,7 +42,7 @@ void Publisher::step() {
   wire_.step();
   if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
   if (left_ == 0 || scene_.now_us() < pause_until_us_ || wire_.outstanding() >= 6) return;
-  SimTopic* topic = scene_.any_topic();
+  SimTopic* topic = scene_.any_topic(tenant_);
   if (topic == nullptr || !wire_.ready()) return;
   send(wire_, next(*topic), [this](const Outcome& outcome) { on_outcome(outcome); });
   if (scene_.prng().chance(0.2)) {
@@ -77,12 +78,13 @@ std::string Publisher::state() const {
 
 // ---- with a producer id
 
-IdempotentPublisher::IdempotentPublisher(Scene* scene)
-    : Client(scene), wire_(&scene->world, "idempotent-" + std::to_string(number_)) {}
+IdempotentPublisher::IdempotentPublisher(Scene* scene, uint32_t tenant)
+    : Client(scene, tenant),
+      wire_(&scene->world, "idempotent-" + std::to_string(number_), tenant_) {}
 
 bool IdempotentPublisher::choose_lane() {
   if (!lane_.topic.empty()) return true;
-  SimTopic* topic = scene_.any_topic();
+  SimTopic* topic = scene_.any_topic(tenant_);
   if (topic == nullptr) return false;
   lane_ = {topic->name, static_cast<uint32_t>(scene_.prng().below(topic->partitions))};
   return true;

@@ -10,7 +10,7 @@ namespace headrace::sim {
 // Sends each event once, whatever happens to it; several publishes on their way.
 class Publisher final : public Client {
  public:
-  explicit Publisher(Scene* scene);
+  explicit Publisher(Scene* scene, uint32_t tenant = 0);
   void step() override;
   int64_t next_us() const override;
   void give(uint32_t events) override { left_ += events; }
@@ -30,7 +30,7 @@ class Publisher final : public Client {
 // Sends to one partition until it knows that the events are there, exactly once.
 class IdempotentPublisher final : public Client {
  public:
-  explicit IdempotentPublisher(Scene* scene);
+  explicit IdempotentPublisher(Scene* scene, uint32_t tenant = 0);
   void step() override;
   int64_t next_us() const override;
   void give(uint32_t events) override { left_ += events; }

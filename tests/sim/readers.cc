@@ -40,7 +40,9 @@ bool take(Scene& scene, const Lane& lane, uint32_t reader, const Message& messag
 // ---- long poll
 
 Reader::Reader(Scene* scene, SimTopic* topic)
-    : Client(scene), wire_(&scene->world, "reader-" + std::to_string(number_)), topic_(*topic) {}
+    : Client(scene, topic->tenant),
+      wire_(&scene->world, "reader-" + std::to_string(number_), tenant_),
+      topic_(*topic) {}
 
 void Reader::step() {
   wire_.step();
@@ -127,7 +129,9 @@ int64_t Reader::next_us() const {
 // ---- push
 
 Subscriber::Subscriber(Scene* scene, SimTopic* topic)
-    : Client(scene), wire_(&scene->world, "subscriber-" + std::to_string(number_)), topic_(*topic) {
+    : Client(scene, topic->tenant),
+      wire_(&scene->world, "subscriber-" + std::to_string(number_), tenant_),
+      topic_(*topic) {
   wire_.on_push([this](const Reply& reply) { on_push(reply); });
 }
 

@@ -13,7 +13,9 @@ constexpr int64_t kPatienceUs = kDedupWindowMs * kMicrosPerMilli / 2;
 }  // namespace
 
 Repeater::Repeater(Scene* scene, SimTopic* topic)
-    : Client(scene), topic_(*topic), wire_(&scene->world, "repeater-" + std::to_string(number_)) {}
+    : Client(scene, topic->tenant),
+      topic_(*topic),
+      wire_(&scene->world, "repeater-" + std::to_string(number_), tenant_) {}
 
 // Each event is a producer of its own: a repetition may overtake what was sent behind its first.
 void Repeater::plan() {
@@ -35,7 +37,7 @@ void Repeater::send(const Event& event) {
   message.set_partition(event.lane.partition);
   message.set_durability(event.durability == Durability::durable ? proto::DURABLE : proto::WRITTEN);
   message.set_atomic(event.atomic);
-  const std::string value = value_text(event.value, 10);
+  const std::string value = value_text(event.value, 10, event.lane.topic);
   auto* wire_event = message.add_events();
   wire_event->set_value_size(static_cast<uint32_t>(value.size()));
   wire_event->set_id("repeated-" + std::to_string(event.value.producer));

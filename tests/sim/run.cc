@@ -1,9 +1,12 @@
 #include "tests/sim/run.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "broker/limits.h"
 #include "tests/sim/delayers.h"
+#include "tests/sim/flooders.h"
 #include "tests/sim/handlers.h"
 #include "tests/sim/members.h"
 #include "tests/sim/publishers.h"
@@ -46,6 +49,10 @@ class Run {
   void wait_for_groups();
   void wait_for_handlers();
   void watch_budgets();
+  void watch_turns();
+  void add_topics(uint32_t tenant, uint32_t count);
+  void cast_others(uint32_t tenant);
+  void flood();
 
   const Options options_;
   World world_;
@@ -54,33 +61,110 @@ class Run {
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Member*> members_;
   std::vector<Handler*> handlers_;
-  TopicClient* topics_ = nullptr;
+  std::vector<TopicClient*> topics_;    // by tenant
+  std::vector<Flooder*> flooders_;      // likewise
+  std::map<size_t, int64_t> turns_us_;  // that were looked at, by reactor
+  uint64_t turns_of_ = 0;               // the start of the node that they are of
+  uint64_t shared_turns_ = 0;
 };
 
 void Run::cast() {
   auto& prng = world_.prng();
-  for (uint32_t i = 0; i < options_.topics; ++i) {
+  std::vector<uint32_t> counts{options_.topics};
+  while (counts.size() < options_.tenants) {
+    counts.push_back(static_cast<uint32_t>(prng.between(1, 2)));
+  }
+  for (uint32_t tenant = 0; tenant < options_.tenants; ++tenant) {
+    add_topics(tenant, counts[tenant]);
+    topics_.push_back(add<TopicClient>(tenant));
+  }
+  for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();
+  for (uint32_t i = 0; i < options_.idempotent; ++i) add<IdempotentPublisher>();
+  for (uint32_t i = 0; i < options_.delayers; ++i) add<Delayer>();
+  SimTopic* last = &scene_.topics[options_.topics - 1];
+  if (options_.repeaters > 0) last->dedup = true;
+  for (uint32_t i = 0; i < options_.repeaters; ++i) add<Repeater>(last);
+  for (uint32_t i = 0; i < options_.schemas; ++i) add<SchemaPublisher>();
+  auto topic = [&] { return &scene_.topics[prng.below(options_.topics)]; };
+  for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
+  for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
+  for (uint32_t i = 0; i < options_.members; ++i) members_.push_back(add<Member>(topic()));
+  for (uint32_t i = 0; i < options_.handlers; ++i) handlers_.push_back(add<Handler>(topic()));
+  for (uint32_t tenant = 1; tenant < options_.tenants; ++tenant) cast_others(tenant);
+  for (uint32_t tenant = 0; options_.flood && tenant < options_.tenants; ++tenant) {
+    flooders_.push_back(add<Flooder>(tenant));
+  }
+  world_.watch([this] {
+    watch_budgets();
+    watch_turns();
+  });
+  world_.listen([this](uint32_t tenant, std::string_view frame) {
+    judge_.tell(&Checker::on_heard, Heard{tenant, frame});
+  });
+}
+
+void Run::add_topics(uint32_t tenant, uint32_t count) {
+  auto& prng = world_.prng();
+  for (uint32_t i = 0; i < count; ++i) {
     const auto partitions = static_cast<uint32_t>(prng.between(1, 4));
     SimTopic& made = scene_.topics.emplace_back();
-    made.name = "t" + std::to_string(i);
+    made.name = told_apart(tenant, "t" + std::to_string(i));
+    made.tenant = tenant;
     made.partitions = partitions;
     made.retention = options_.retention && i == 0;
     made.dlq_entries = options_.dlq_entries;
     made.by_key = prng.chance(0.4);
   }
-  topics_ = add<TopicClient>();
-  for (uint32_t i = 0; i < options_.publishers; ++i) add<Publisher>();
-  for (uint32_t i = 0; i < options_.idempotent; ++i) add<IdempotentPublisher>();
-  for (uint32_t i = 0; i < options_.delayers; ++i) add<Delayer>();
-  if (options_.repeaters > 0) scene_.topics.back().dedup = true;
-  for (uint32_t i = 0; i < options_.repeaters; ++i) add<Repeater>(&scene_.topics.back());
-  for (uint32_t i = 0; i < options_.schemas; ++i) add<SchemaPublisher>();
-  auto topic = [&] { return &scene_.topics[prng.below(scene_.topics.size())]; };
-  for (uint32_t i = 0; i < options_.readers; ++i) add<Reader>(topic());
-  for (uint32_t i = 0; i < options_.subscribers; ++i) add<Subscriber>(topic());
-  for (uint32_t i = 0; i < options_.members; ++i) members_.push_back(add<Member>(topic()));
-  for (uint32_t i = 0; i < options_.handlers; ++i) handlers_.push_back(add<Handler>(topic()));
-  world_.watch([this] { watch_budgets(); });
+}
+
+// Fewer of each, and of each kind now and then.
+void Run::cast_others(uint32_t tenant) {
+  auto& prng = world_.prng();
+  std::vector<SimTopic*> own;
+  for (SimTopic& topic : scene_.topics) {
+    if (topic.tenant == tenant) own.push_back(&topic);
+  }
+  auto topic = [&] { return own[prng.below(own.size())]; };
+  add<Publisher>(tenant);
+  if (options_.idempotent > 0 && prng.chance(0.5)) add<IdempotentPublisher>(tenant);
+  if (options_.delayers > 0 && prng.chance(0.5)) add<Delayer>(tenant);
+  if (options_.repeaters > 0 && prng.chance(0.5)) {
+    own.back()->dedup = true;
+    add<Repeater>(own.back());
+  }
+  if (options_.schemas > 0 && prng.chance(0.5)) add<SchemaPublisher>(tenant);
+  add<Reader>(topic());
+  if (options_.subscribers > 0 && prng.chance(0.5)) add<Subscriber>(topic());
+  if (options_.members > 0 && prng.chance(0.5)) members_.push_back(add<Member>(topic()));
+  if (options_.handlers > 0) handlers_.push_back(add<Handler>(topic()));
+}
+
+// What a reactor's turn gave the acked groups of each tenant.
+void Run::watch_turns() {
+  if (!world_.up()) return;
+  if (turns_of_ != world_.starts()) turns_us_.clear();
+  turns_of_ = world_.starts();
+  for (size_t i = 0; i < world_.reactors(); ++i) {
+    const core::TurnShares& shares = *world_.reactor(i).shard_options().turns;
+    const auto [at, fresh] = turns_us_.try_emplace(i, -1);
+    if (std::exchange(at->second, shares.turn_mono_us()) == shares.turn_mono_us()) continue;
+    Turn turn{i, world_.starts(), shares.events(), Handler::kWindowMost, {}};
+    size_t refused = 0;
+    for (const auto& [tenant, share] : shares.shares()) {
+      refused += share.refused ? 1 : 0;
+      if (share.wanted()) turn.shares[tenant.value()] = {share.weight, share.given, share.refused};
+    }
+    shared_turns_ += refused > 1 ? 1 : 0;
+    judge_.tell(&Checker::on_turn, turn);
+  }
+}
+
+// All tenants publish what they can; nobody else does anything.
+void Run::flood() {
+  constexpr uint32_t kPublishes = 400;
+  for (Flooder* flooder : flooders_) flooder->flood(kPublishes);
+  wait_for_all("the flood");
+  judge_.waits_over();
 }
 
 // A reactor admits frames until the store's budget is reached: each connection may have one more
@@ -122,7 +206,7 @@ void Run::fault() {
 void Run::round() {
   auto& prng = world_.prng();
   for (auto& client : clients_) client->give(static_cast<uint32_t>(prng.below(30)));
-  if (options_.deletes && prng.chance(0.2)) topics_->delete_one();
+  if (options_.deletes && prng.chance(0.2)) topics_[prng.below(topics_.size())]->delete_one();
   for (int64_t i = prng.between(1, 3); i > 0 && !failed(); --i) {
     world_.run_for(prng.chance(0.5) ? prng.between(0, 20'000) : prng.between(0, 2 * kSecondUs));
     fault();
@@ -154,7 +238,7 @@ void Run::wait_for_all(const std::string& what) {
 // Everything that was published is read and committed by the groups.
 void Run::wait_for_groups() {
   auto behind = [this](const Member* member) {
-    for (const auto& [lane, end] : topics_->ends()) {
+    for (const auto& [lane, end] : topics_[member->topic().tenant]->ends()) {
       if (lane.topic != member->topic().name || end == 0) continue;
       const auto at = scene_.positions.find({member->group(), lane.partition});
       if (at == scene_.positions.end() || at->second < end) return true;
@@ -200,6 +284,7 @@ void Run::wait_for_handlers() {
 void Run::finish() {
   heal();
   wait_for_all("the work after healing");
+  if (!failed() && options_.flood) flood();
   if (failed()) return;
   // The last look is at what a last power cut leaves.
   world_.crash();
@@ -209,7 +294,7 @@ void Run::finish() {
     world_.run_for(kDueUs);
     judge_.tell(&Checker::on_due_by, DueBy{wall_us});
   }
-  topics_->read_everything();
+  for (TopicClient* topics : topics_) topics->read_everything();
   wait_for_all("reading everything");
   if (!failed()) wait_for_groups();
   if (!failed()) wait_for_handlers();
@@ -242,6 +327,8 @@ Verdict Run::run() {
   for (const auto& [where, offset] : scene_.positions) {
     verdict.committed += static_cast<uint64_t>(offset);
   }
+  verdict.flooded = scene_.flooded;
+  verdict.shared_turns = shared_turns_;
   verdict.starts = world_.starts();
   return verdict;
 }

@@ -16,7 +16,8 @@ namespace headrace::sim {
 constexpr int64_t kDedupWindowMs = 600'000;
 
 struct SimTopic {
-  std::string name;
+  std::string name;  // told apart (tenants.h)
+  uint32_t tenant = 0;
   uint32_t partitions = 1;
   bool retention = false;
   bool dedup = false;
@@ -44,14 +45,15 @@ struct Scene {
   uint64_t purged = 0;     // dead letters
   uint64_t jobs = 0;       // of acked groups, completed and judged
   uint64_t kept_back = 0;  // letters of events that do not match their schema, each time listed
+  uint64_t flooded = 0;    // publishes while all tenants publish what they can
 
   test::Prng& prng() { return world.prng(); }
   int64_t now_us() const { return world.now().mono_us; }
-  // A topic that exists; nullptr while there is none.
-  SimTopic* any_topic() {
+  // A topic of the tenant that exists; nullptr while there is none.
+  SimTopic* any_topic(uint32_t tenant = 0) {
     std::vector<SimTopic*> usable;
     for (SimTopic& topic : topics) {
-      if (topic.created && !topic.deleted) usable.push_back(&topic);
+      if (topic.tenant == tenant && topic.created && !topic.deleted) usable.push_back(&topic);
     }
     return usable.empty() ? nullptr : usable[prng().below(usable.size())];
   }
@@ -61,7 +63,10 @@ struct Scene {
 // A client that can be told to do some more, and knows when it has done everything.
 class Client : public Actor {
  public:
-  explicit Client(Scene* scene) : scene_(*scene), number_(scene->next_client++) {}
+  explicit Client(Scene* scene, uint32_t tenant = 0)
+      : scene_(*scene), number_(scene->next_client++), tenant_(tenant) {
+    scene_.judge.tell(&Checker::on_client, Joined{number_, tenant_});
+  }
   virtual void give(uint32_t /*events*/) {}
   virtual bool finished() const { return true; }
   virtual std::string state() const { return "client " + std::to_string(number_); }
@@ -69,6 +74,7 @@ class Client : public Actor {
  protected:
   Scene& scene_;
   const uint32_t number_;
+  const uint32_t tenant_;
 };
 
 }  // namespace headrace::sim

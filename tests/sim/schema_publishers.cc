@@ -30,9 +30,9 @@ proto::Durability durability_of(Durability durability) {
 
 }  // namespace
 
-SchemaPublisher::SchemaPublisher(Scene* scene)
-    : Client(scene),
-      wire_(&scene->world, "schemas-" + std::to_string(number_)),
+SchemaPublisher::SchemaPublisher(Scene* scene, uint32_t tenant)
+    : Client(scene, tenant),
+      wire_(&scene->world, "schemas-" + std::to_string(number_), tenant_),
       type_("typed." + std::to_string(number_)),
       mode_(draw_mode(scene->prng())) {}
 
@@ -66,7 +66,7 @@ SchemaPublisher::Sent SchemaPublisher::draw(const SimTopic& topic) {
     event.value =
         sent.delayed ? Value{number_ * 1'000'000 + ++delayed_, 0} : Value{number_, next_number_++};
     event.matches = !prng.chance(0.3);
-    event.text = value_text(event.value, prng.below(60));
+    event.text = value_text(event.value, prng.below(60), topic.name);
     if (event.matches) event.text = '"' + event.text + '"';
     sent.events.push_back(std::move(event));
   }
@@ -177,7 +177,7 @@ void SchemaPublisher::step() {
   if (left_ == 0 || asked_ || scene_.now_us() < pause_until_us_) return;
   if (wire_.outstanding() >= kTypedOutstanding || !wire_.ready()) return;
   if (!registered_) return register_type();
-  SimTopic* topic = scene_.any_topic();
+  SimTopic* topic = scene_.any_topic(tenant_);
   if (topic == nullptr) return;
   send(draw(*topic));
   if (scene_.prng().chance(0.2)) {

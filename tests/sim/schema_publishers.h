@@ -11,7 +11,7 @@ namespace headrace::sim {
 
 class SchemaPublisher final : public Client {
  public:
-  explicit SchemaPublisher(Scene* scene);
+  explicit SchemaPublisher(Scene* scene, uint32_t tenant = 0);
   void step() override;
   int64_t next_us() const override;
   void give(uint32_t events) override { left_ += events / 2; }

@@ -33,6 +33,8 @@ struct Sum {
   uint64_t purged = 0;
   uint64_t jobs = 0;
   uint64_t kept_back = 0;
+  uint64_t flooded = 0;
+  uint64_t shared_turns = 0;
   uint64_t starts = 0;
 };
 
@@ -52,6 +54,8 @@ bool run_seed(uint64_t seed, Sum* sum) {
   sum->purged += verdict.purged;
   sum->jobs += verdict.jobs;
   sum->kept_back += verdict.kept_back;
+  sum->flooded += verdict.flooded;
+  sum->shared_turns += verdict.shared_turns;
   sum->starts += verdict.starts;
   return verdict.violations.empty();
 }
@@ -73,7 +77,9 @@ TEST(Simulation, Seeds) {
             << " delayed, " << sum.cancelled << " of those cancelled, " << sum.repeated
             << " recognised by their id, " << sum.purged << " dead letters purged, " << sum.jobs
             << " jobs, " << sum.kept_back << " letters of events without a match to their schema, "
-            << sum.starts << " starts\n";
+            << sum.flooded << " publishes while all tenants flood, "
+            << sum.shared_turns << " turns in which several tenants wanted more, " << sum.starts
+            << " starts\n";
   if (seeds < 100) return;  // a few need not meet everything
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);
@@ -86,6 +92,8 @@ TEST(Simulation, Seeds) {
   EXPECT_GT(sum.purged, seeds / 4);
   EXPECT_GT(sum.jobs, 0u);
   EXPECT_GT(sum.kept_back, seeds);
+  EXPECT_GT(sum.flooded, seeds);
+  EXPECT_GT(sum.shared_turns, seeds / 10);
   EXPECT_GT(sum.starts, 2 * seeds);
 }
 

@@ -9,15 +9,19 @@ namespace {
 constexpr int64_t kTopicPauseUs = 50 * kMicrosPerMilli;
 }
 
-TopicClient::TopicClient(Scene* scene)
-    : Client(scene),
-      wire_(&scene->world, "topics-" + std::to_string(number_)),
-      quota_set_(scene->world.options().events_per_s == 0) {}
+TopicClient::TopicClient(Scene* scene, uint32_t tenant)
+    : Client(scene, tenant), wire_(&scene->world, "topics-" + std::to_string(number_), tenant_) {}
+
+// The first one's does it for all: it is the platform's admin.
+bool TopicClient::is_prepared() const {
+  return tenant_ > 0 || prepared_ == 2 * scene_.world.options().tenants;
+}
 
 bool TopicClient::finished() const {
-  const bool all_made = std::all_of(scene_.topics.begin(), scene_.topics.end(),
-                                    [](const SimTopic& topic) { return topic.created; });
-  return quota_set_ && all_made && to_delete_ == nullptr && to_read_.empty();
+  const bool all_made =
+      std::all_of(scene_.topics.begin(), scene_.topics.end(),
+                  [this](const SimTopic& topic) { return topic.created || !is_mine(topic); });
+  return is_prepared() && all_made && to_delete_ == nullptr && to_read_.empty();
 }
 
 std::string TopicClient::state() const {
@@ -29,27 +33,47 @@ void TopicClient::step() {
   wire_.step();
   if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
   if (finished() || asked_ || again_us_ > scene_.now_us() || !wire_.ready()) return;
-  if (!quota_set_) return set_quota();
+  if (!is_prepared()) return prepare();
   for (SimTopic& topic : scene_.topics) {
-    if (!topic.created) return create(topic);
+    if (is_mine(topic) && !topic.created) return create(topic);
   }
   if (to_delete_ != nullptr) return remove(*to_delete_);
   read_on();
 }
 
-void TopicClient::set_quota() {
+void TopicClient::prepare() {
+  const uint32_t tenants = scene_.world.options().tenants;
+  if (prepared_ == 0) ++prepared_;  // the first one is there
+  if (prepared_ < tenants) return create_tenant(prepared_);
+  set_quotas(prepared_ - tenants);
+}
+
+void TopicClient::create_tenant(uint32_t tenant) {
+  asked_ = true;
+  proto::CreateTenant message;
+  message.set_name(tenant_name(tenant));
+  message.set_if_missing(true);
+  wire_.ask(MessageType::create_tenant, message, {},
+            [this](const Reply& reply) { on_prepared(reply); });
+}
+
+void TopicClient::set_quotas(uint32_t tenant) {
   asked_ = true;
   proto::SetQuotas message;
-  message.set_name("default");
+  message.set_name(tenant_name(tenant));
   message.mutable_quotas()->set_publish_events_per_s(scene_.world.options().events_per_s);
-  wire_.ask(MessageType::set_quotas, message, {}, [this](const Reply& reply) {
-    asked_ = false;
-    again_us_ = scene_.now_us() + (reply.ok() ? 0 : kTopicPauseUs);
-    quota_set_ = reply.ok();
-    if (reply.kind == Reply::Kind::refused && !reply.error.retryable()) {
-      scene_.judge.complain("set quotas: " + reply.error.message());
-    }
-  });
+  message.mutable_quotas()->set_weight(scene_.world.options().weights.at(tenant));
+  wire_.ask(MessageType::set_quotas, message, {},
+            [this](const Reply& reply) { on_prepared(reply); });
+}
+
+void TopicClient::on_prepared(const Reply& reply) {
+  asked_ = false;
+  again_us_ = scene_.now_us() + (reply.ok() ? 0 : kTopicPauseUs);
+  if (reply.ok()) ++prepared_;
+  if (reply.kind == Reply::Kind::refused && !reply.error.retryable()) {
+    scene_.judge.complain("preparing tenants: " + reply.error.message());
+  }
 }
 
 void TopicClient::create(SimTopic& topic) {
@@ -72,10 +96,11 @@ void TopicClient::create(SimTopic& topic) {
 
 void TopicClient::delete_one() {
   if (to_delete_ != nullptr || !finished()) return;
-  SimTopic* topic = scene_.any_topic();
+  SimTopic* topic = scene_.any_topic(tenant_);
   // One stays.
-  const auto left = std::count_if(scene_.topics.begin(), scene_.topics.end(),
-                                  [](const SimTopic& one) { return !one.deleted; });
+  const auto left =
+      std::count_if(scene_.topics.begin(), scene_.topics.end(),
+                    [this](const SimTopic& one) { return is_mine(one) && !one.deleted; });
   if (topic == nullptr || left < 2) return;
   to_delete_ = topic;
   topic->deleted = true;
@@ -104,7 +129,7 @@ void TopicClient::remove(SimTopic& topic) {
 
 void TopicClient::read_everything() {
   for (const SimTopic& topic : scene_.topics) {
-    if (topic.deleted || !topic.created) continue;
+    if (!is_mine(topic) || topic.deleted || !topic.created) continue;
     for (uint32_t i = 0; i < topic.partitions; ++i) to_read_.push_back({topic.name, i});
   }
   reading_ = false;

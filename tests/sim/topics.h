@@ -9,7 +9,7 @@ namespace headrace::sim {
 
 class TopicClient final : public Client {
  public:
-  explicit TopicClient(Scene* scene);
+  explicit TopicClient(Scene* scene, uint32_t tenant = 0);
   void step() override;
   int64_t next_us() const override;
   bool finished() const override;
@@ -21,14 +21,19 @@ class TopicClient final : public Client {
 
  private:
   void create(SimTopic& topic);
-  void set_quota();
+  void prepare();
+  void on_prepared(const Reply& reply);
+  void create_tenant(uint32_t tenant);
+  void set_quotas(uint32_t tenant);
   void remove(SimTopic& topic);
   void read_on();
   void on_fetched(const Reply& reply);
 
   Wire wire_;
   bool asked_ = false;
-  bool quota_set_ = false;
+  uint32_t prepared_ = 0;  // of the tenants: created, then quotas and weights
+  bool is_mine(const SimTopic& topic) const { return topic.tenant == tenant_; }
+  bool is_prepared() const;
   int64_t again_us_ = 0;
   SimTopic* to_delete_ = nullptr;
   std::vector<Final> logs_;  // the last one is being read

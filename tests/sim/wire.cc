@@ -24,6 +24,10 @@ void Wire::connect() {
   }
   proto::Hello hello;
   hello.set_client(name_);
+  if (tenant_ > 0) {
+    hello.set_as_tenant(tenant_name(tenant_));
+    hello.set_reason("simulated");
+  }
   ask(MessageType::hello, hello, {}, [this](const Reply& reply) { greeted_ = reply.ok(); });
 }
 
@@ -83,6 +87,7 @@ bool Wire::take_frame() {
     return false;
   }
   world_.trace(std::string_view(input_).substr(0, header.total_size()));
+  world_.heard(tenant_, std::string_view(input_).substr(0, header.total_size()));
   Reply reply;
   reply.kind =
       (header.flags & net::native::kFlagError) != 0 ? Reply::Kind::refused : Reply::Kind::ok;

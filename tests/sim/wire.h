@@ -11,6 +11,7 @@
 #include "broker/core/error.h"
 #include "headrace.pb.h"
 #include "net/native/frame.h"
+#include "tests/sim/tenants.h"
 #include "tests/sim/world.h"
 
 namespace headrace::sim {
@@ -39,7 +40,8 @@ class Wire {
  public:
   using Then = std::function<void(const Reply&)>;
 
-  Wire(World* world, std::string name) : world_(*world), name_(std::move(name)) {}
+  Wire(World* world, std::string name, uint32_t tenant = 0)
+      : world_(*world), name_(std::move(name) + mark_of(tenant)), tenant_(tenant) {}
 
   // True once hello was answered; else starts connecting, a little later after a failure.
   bool ready();
@@ -65,6 +67,7 @@ class Wire {
 
   World& world_;
   const std::string name_;
+  const uint32_t tenant_;
   std::unique_ptr<test::SimClient> socket_;
   bool greeted_ = false;
   bool wanted_ = false;
@@ -79,11 +82,26 @@ class Wire {
   std::string broken_why_;  // the broker sent what no broker may send
 };
 
+// Topics and groups of all tenants have the same names; here they are told apart (tenants.h).
+template <class Message>
+Message in_own_names(Message message) {
+  const std::string text;
+  if constexpr (requires { message.set_topic(text); }) {
+    message.set_topic(own_name(message.topic()));
+  }
+  if constexpr (requires { message.set_group(text); }) {
+    message.set_group(own_name(message.group()));
+  }
+  if constexpr (requires { message.set_name(text); }) message.set_name(own_name(message.name()));
+  return message;
+}
+
 template <class Message>
 void Wire::ask(MessageType type, const Message& message, std::string_view payload, Then then) {
   const uint32_t id = next_id_++;
   waiting_.emplace(id, std::move(then));
-  queue(net::native::encode_frame(type, 0, id, message, static_cast<uint32_t>(payload.size())),
+  queue(net::native::encode_frame(type, 0, id, in_own_names(message),
+                                  static_cast<uint32_t>(payload.size())),
         payload);
 }
 

@@ -49,6 +49,8 @@ void World::start() {
     reactor.index = i;
     reactor.shard.shards = options_.shards;
     reactor.shard.set_bytes = options_.set_bytes;
+    reactor.shard.shared_set_bytes = std::min(options_.set_bytes, size_t{128} << 10);
+    reactor.shard.turn_events = options_.turn_events;
     reactor.tail_bytes = options_.tail_bytes;
     // As the node does: it knows of the month that it made.
     reactor.months = {storage::month_of(now().wall_us)};

@@ -61,6 +61,12 @@ class World {
   test::SimNetwork& network() { return network_; }
   std::unique_ptr<test::SimClient> connect();  // nullptr: nobody listens
 
+  // Every frame that reaches a client of a tenant.
+  using Listener = std::function<void(uint32_t tenant, std::string_view frame)>;
+  void listen(Listener listener) { listener_ = std::move(listener); }
+  void heard(uint32_t tenant, std::string_view frame) {
+    if (listener_) listener_(tenant, frame);
+  }
   // Everything a client hears goes in here: the same seed gives the same number.
   void trace(std::string_view bytes);
   uint64_t trace_hash() const { return trace_hash_; }
@@ -89,6 +95,7 @@ class World {
   net::Endpoint endpoint_{"127.0.0.1", 7420};
   std::vector<Actor*> actors_;
   std::function<void()> watcher_;
+  Listener listener_;
   int64_t store_step_at_us_ = INT64_MAX;
   uint64_t starts_ = 0;
   uint64_t trace_hash_ = 0xcbf29ce484222325ULL;

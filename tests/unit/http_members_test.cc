@@ -30,9 +30,10 @@ class HttpMembersTest : public testing::Test {
     group_ = group_of(1);
   }
 
-  static core::GroupPtr group_of(uint32_t id) {
+  static core::GroupPtr group_of(uint32_t id, uint32_t tenant = 1) {
     auto group = std::make_shared<core::GroupRecord>();
     group->id = GroupId(id);
+    group->tenant = TenantId(tenant);
     group->options.ack_deadline_us = 30 * kMemberSecondUs;
     return group;
   }
@@ -119,15 +120,38 @@ TEST_F(HttpMembersTest, WhatTheGroupDoesNotKnowIsForgotten) {
 }
 
 TEST_F(HttpMembersTest, TooManyAreRefusedUntilSomeLeave) {
-  for (size_t i = 0; i < limits::kHttpMembers; ++i) {
+  for (size_t i = 0; i < limits::kHttpMembers / 2; ++i) {
     ASSERT_EQ(borrow(0), "asked");
     answer();
   }
   EXPECT_EQ(borrow(0), "busy");
+  EXPECT_EQ(borrow(0, group_of(9, 2)), "asked") << "another tenant is served";
+  answer();
   members_.give_back(*group_, 7, 1);
   EXPECT_EQ(borrow(2, group_of(2)), "busy");  // idle, but its deliveries may still run
   EXPECT_EQ(borrow(1 + kLifeUs, group_of(2)), "asked");
   EXPECT_EQ(detached_, std::vector<uint64_t>{7});
+}
+
+// The shard was loaded anew: all that were of the load before go at once, so that a second try gets
+// one that is known.
+TEST_F(HttpMembersTest, StaleOnesGoTogether) {
+  const uint64_t first_load = uint64_t{1} << 32;
+  named_ = first_load;
+  for (int i = 0; i < 3; ++i) {
+    borrow(0);
+    answer();
+  }
+  for (uint64_t i = 1; i <= 2; ++i) members_.give_back(*group_, first_load + i, 1);
+  named_ = uint64_t{2} << 32;
+  borrow(2);  // borrows the first
+  members_.forget(*group_, first_load + 1);
+  EXPECT_EQ(members_.size(), 1u) << "the third is out";
+  EXPECT_EQ(borrow(3), "asked");
+  answer();
+  members_.give_back(*group_, named_, 4);
+  members_.forget(*group_, first_load + 3);  // a late one takes no new one with it
+  EXPECT_EQ(borrow(5), std::to_string(named_));
 }
 
 TEST(DeliveryHandleText, ReadsBackAndNothingElse) {

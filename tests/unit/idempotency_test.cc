@@ -9,8 +9,9 @@ namespace {
 
 constexpr int64_t kIdempotencySecondUs = 1'000'000;
 
-Idempotency::Key key_of(const std::string& key, const std::string& caller = "a") {
-  return {TenantId(1), caller, key};
+Idempotency::Key key_of(const std::string& key, const std::string& caller = "a",
+                        uint32_t tenant = 1) {
+  return {TenantId(tenant), caller, key};
 }
 
 http::Response answer_of(int status, std::string body = "{}") {
@@ -29,6 +30,11 @@ class IdempotencyTest : public testing::Test {
     if (error) return std::string(core::info(error.code).name);
     return kept.status == 0 ? "new" : "kept " + std::to_string(kept.status);
   }
+  void done(const Idempotency::Key& key, std::string body = "{}") {
+    ASSERT_EQ(begin(key, 0), "new");
+    table_.finish(key, answer_of(body == "{}" ? 201 : 200, std::move(body)), 0);
+  }
+
   Idempotency table_;
 };
 
@@ -75,22 +81,63 @@ TEST_F(IdempotencyTest, KeysOfACallerAndOfAllAreBounded) {
   EXPECT_EQ(table_.size(), most + 1);  // the other caller's is untouched
   EXPECT_EQ(begin(key_of("1"), 1), "kept 201");
   EXPECT_EQ(begin(key_of("0"), 1), "new");
-  for (size_t caller = 0; table_.size() < limits::kIdempotencyKeys; ++caller) {
-    begin(key_of("k", "c" + std::to_string(caller)), 1);
+}
+
+// One tenant fills its part and then forgets its own; another one's keys are untouched.
+TEST_F(IdempotencyTest, KeysOfATenantAreBoundedByTheirOwn) {
+  done(key_of("k", "other", 2));
+  for (size_t caller = 0; caller <= limits::kIdempotencyKeysPerTenant; ++caller) {
+    done(key_of("k", "c" + std::to_string(caller)));
   }
-  EXPECT_EQ(begin(key_of("one", "more"), 1), "new");
+  EXPECT_EQ(table_.size(), limits::kIdempotencyKeysPerTenant + 1);
+  EXPECT_EQ(begin(key_of("k", "other", 2), 1), "kept 201");
+  EXPECT_EQ(begin(key_of("k", "c1"), 1), "kept 201");
+  EXPECT_EQ(begin(key_of("k", "c0"), 1), "new");
+}
+
+// All together: the tenant that has most gives one.
+TEST_F(IdempotencyTest, KeysOfAllTenantsAreBounded) {
+  for (uint32_t tenant = 1; tenant <= 3; ++tenant) {
+    const size_t keys = tenant == 3 ? 100 : limits::kIdempotencyKeysPerTenant;
+    for (size_t i = 0; i < keys; ++i) done(key_of("k", "c" + std::to_string(i), tenant));
+  }
   EXPECT_EQ(table_.size(), limits::kIdempotencyKeys);
+  EXPECT_EQ(begin(key_of("k", "c0", 3), 1), "kept 201");
+}
+
+// What is under way is never forgotten: whoever has too much of it waits, and nobody else.
+TEST_F(IdempotencyTest, WhatIsUnderWayIsKept) {
+  const size_t most = limits::kIdempotencyKeysPerActor / 2;
+  for (size_t i = 0; i < most; ++i) ASSERT_EQ(begin(key_of(std::to_string(i)), 0), "new");
+  EXPECT_EQ(begin(key_of("more"), 0), "busy");
+  EXPECT_EQ(begin(key_of("0"), 0), "idempotency_pending");
+  EXPECT_EQ(begin(key_of("k", "b"), 0), "new");
+  EXPECT_EQ(begin(key_of("k", "a", 2), 0), "new");
+  table_.finish(key_of("0"), answer_of(201), 0);
+  EXPECT_EQ(begin(key_of("more"), 0), "new");
+  EXPECT_EQ(begin(key_of("later"), 0), "busy");
+  EXPECT_EQ(begin(key_of("later"), 700 * kIdempotencySecondUs), "new") << "they were lost";
+}
+
+TEST_F(IdempotencyTest, ATenantWithTooMuchUnderWayWaitsAlone) {
+  const size_t most = limits::kIdempotencyKeysPerTenant / 2;
+  for (size_t i = 0; i < most; ++i)
+    ASSERT_EQ(begin(key_of("k", "c" + std::to_string(i)), 0), "new");
+  EXPECT_EQ(begin(key_of("k", "more"), 0), "busy");
+  EXPECT_EQ(begin(key_of("k", "more", 2), 0), "new");
 }
 
 TEST_F(IdempotencyTest, BytesAreBounded) {
   const size_t each = limits::kIdempotencyAnswerBytes;
-  const size_t fit = limits::kIdempotencyBytes / each;
+  const size_t fit = limits::kIdempotencyBytesPerTenant / each;
+  done(key_of("k", "0", 2), std::string(each, 'x'));
   for (size_t i = 0; i <= fit; ++i) {
     const auto key = key_of("k", std::to_string(i));
     ASSERT_EQ(begin(key, 0), "new");
     table_.finish(key, answer_of(200, std::string(each, 'x')), 0);
-    EXPECT_LE(table_.size_bytes(), limits::kIdempotencyBytes);
+    EXPECT_LE(table_.size_bytes(), limits::kIdempotencyBytesPerTenant + each);
   }
+  EXPECT_EQ(begin(key_of("k", "0", 2), 1), "kept 200") << "another tenant's";
   EXPECT_EQ(begin(key_of("k", "0"), 1), "new");
   EXPECT_EQ(begin(key_of("k", "1"), 1), "kept 200");
 }

@@ -32,6 +32,23 @@ TEST(PublishQueue, WhoComesLateIsNotBehindTheFlood) {
   EXPECT_EQ(queue.size(), 1'000u - 10 + 2 - 4);
 }
 
+TEST(PublishQueue, TheBoundIsSharedByTenants) {
+  PublishQueue queue;
+  const auto fill = [&](uint32_t tenant) {
+    size_t pushed = 0;
+    for (; queue.admits(TenantId(tenant), 1'000); ++pushed) {
+      queue.push(TenantId(tenant), queued_publish(tenant, 10));
+    }
+    return pushed;
+  };
+  EXPECT_EQ(fill(1), 500u);
+  EXPECT_EQ(fill(2), 250u);
+  EXPECT_FALSE(queue.admits(TenantId(1), 1'000)) << "busy";
+  EXPECT_TRUE(queue.admits(TenantId(3), 1'000));
+  for (int i = 0; i < 600; ++i) queue.pop();
+  EXPECT_TRUE(queue.admits(TenantId(1), 1'000));
+}
+
 TEST(PublishQueue, WhatWasNotUsedIsNotSavedUp) {
   PublishQueue queue;
   for (uint32_t i = 0; i < 100; ++i) queue.push(TenantId(1), queued_publish(1, 1'000));

@@ -68,6 +68,35 @@ TEST(RateBucket, WhoComesAgainWhenToldIsLetIn) {
   EXPECT_EQ(bucket.wait_us(wait_us), 0);
 }
 
+// Against a naive one whose tokens stay what they are when the rate rises.
+TEST(RateBucket, ARaisedRateMakesGoodWhatWasTakenAtTheNewOne) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    test::Prng prng(seed);
+    int64_t rate = 1 + static_cast<int64_t>(prng.below(1'000));
+    int64_t now_us = static_cast<int64_t>(prng.below(1'000'000));
+    RateBucket bucket;
+    const auto taken = static_cast<int64_t>(1 + prng.below(100'000));
+    bucket.take(now_us, taken, rate);
+    now_us += static_cast<int64_t>(prng.below(10'000'000));
+    const int64_t before_us = bucket.wait_us(now_us);
+    const int64_t raised = rate * prng.between(2, 1'000);
+    bucket.change_rate(now_us, rate, raised);
+    // What is still owed, and a full bucket of one second at either rate.
+    const double owed =
+        static_cast<double>(before_us + limits::kQuotaBurstUs) * static_cast<double>(rate);
+    const double expected =
+        before_us == 0 ? 0
+                       : std::max(0.0, owed / static_cast<double>(raised) - limits::kQuotaBurstUs);
+    EXPECT_NEAR(static_cast<double>(bucket.wait_us(now_us)), expected, 2) << seed;
+    EXPECT_LE(bucket.wait_us(now_us), before_us);
+    const int64_t told_us = bucket.wait_us(now_us);
+    bucket.change_rate(now_us, raised, 1);
+    EXPECT_EQ(bucket.wait_us(now_us), told_us) << "what was told holds";
+    bucket.change_rate(now_us, 1, 0);
+    EXPECT_EQ(bucket.wait_us(now_us), 0);
+  }
+}
+
 TEST(RateBucket, ReactorsTakeFromOneBucket) {
   RateBucket bucket;
   constexpr int kTakes = 20'000;

@@ -63,6 +63,26 @@ TEST(Workers, OneReadOfEachTenantInTurn) {
   EXPECT_LE(order.rend() - last_of_second, 8) << "not behind the hundred";
 }
 
+// A tenant that fills its part is refused; another one is served, and so is the broker itself.
+TEST(Workers, TheBoundIsSharedByTenants) {
+  WorkersGate first, second;
+  Workers workers(2, 100);
+  ASSERT_TRUE(workers.submit_read(TenantId(9), [&] { first.pass(); }));
+  ASSERT_TRUE(workers.submit_read(TenantId(9), [&] { second.pass(); }));
+  first.wait_inside(1);
+  second.wait_inside(1);
+  int of_flood = 0;
+  while (workers.submit_read(TenantId(1), [] {})) ++of_flood;
+  EXPECT_EQ(of_flood, 50);
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(workers.submit_read(TenantId(2), [] {}));
+  EXPECT_FALSE(workers.submit_read(TenantId(1), [] {}));
+  int of_broker = 0;
+  while (workers.submit_read(kNodeTenant, [] {})) ++of_broker;
+  EXPECT_EQ(of_broker, 30) << "all that is left";
+  first.open();
+  second.open();
+}
+
 TEST(Workers, AFullQueueRefuses) {
   WorkersGate first, second;
   Workers workers(2, 1);

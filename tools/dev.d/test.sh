@@ -106,7 +106,7 @@ verb_test() {
     planted_bug sim_tests --gtest_filter=Simulation.Seeds
   # Each alone; for `visible` and `budget` no bug is planted, their unit tests have wrong histories.
   for checker in loss duplicates offsets order epochs commits assignment deliveries delayed keys \
-    schemas; do
+    schemas isolation fairness turns retries; do
     run_suite "planted-$checker" planted_seeds "$checker"
   done
 

@@ -100,8 +100,9 @@ void read_events(const CallPtr& call) {
   auto reading = std::make_shared<Reading>();
   if (const core::Error error = read_request(call, reading.get())) return call->fail(error);
   call->with_topic(call->parameter("topic"), [call, reading](const core::TopicPtr& topic) {
-    if (reading->wait_us > 0 && (reading->slot = call->admin().begin_wait()) == nullptr) {
-      return call->fail({core::ErrorCode::busy, "too many requests wait for events"});
+    if (reading->wait_us > 0 &&
+        (reading->slot = call->admin().begin_wait(call->tenant().tenant())) == nullptr) {
+      return call->fail(too_many_waits());
     }
     if (reading->from.has_offset()) {
       return read_from(call, reading, topic, Offset(reading->from.offset()));

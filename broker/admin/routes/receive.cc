@@ -18,7 +18,7 @@ struct Receiving {
   uint32_t most = 10;
   int64_t wait_us = 0;
   Admin::WaitSlot slot;
-  bool again = false;  // with a new member
+  bool again = false;  // with another member
 };
 using ReceivingPtr = std::shared_ptr<Receiving>;
 
@@ -148,8 +148,9 @@ void receive_deliveries(const CallPtr& call) {
   call->with_acked_group([=](const core::GroupPtr& group, const core::TopicPtr& topic) {
     receiving->group = group;
     receiving->topic = topic;
-    if (receiving->wait_us > 0 && (receiving->slot = call->admin().begin_wait()) == nullptr) {
-      return call->fail({core::ErrorCode::busy, "too many requests wait for events"});
+    if (receiving->wait_us > 0 &&
+        (receiving->slot = call->admin().begin_wait(call->tenant().tenant())) == nullptr) {
+      return call->fail(too_many_waits());
     }
     receive(call, receiving);
   });

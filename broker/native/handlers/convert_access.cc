@@ -12,7 +12,7 @@ uint32_t count(size_t number) {
 void to_proto(const core::Quotas& quotas, proto::Quotas* to) {
 #define HR_QUOTA(number, name, unit, text) \
   if (quotas.of(core::Quota::name) > 0) to->set_##name(quotas.of(core::Quota::name));
-#include "broker/core/quotas.def"
+#include "json/quotas.def"
 #undef HR_QUOTA
   to->set_weight(quotas.weight);
 }
@@ -24,7 +24,7 @@ void to_proto(const core::TenantUse& use, proto::TenantUse* to) {
   to->set_in_flight(use.in_flight.load(kNow));
 #define HR_QUOTA(number, name, unit, text) \
   to->mutable_denials()->set_##name(use.denials[size_t(core::Quota::name)].load(kNow));
-#include "broker/core/quotas.def"
+#include "json/quotas.def"
 #undef HR_QUOTA
 }
 
@@ -56,7 +56,7 @@ core::QuotaChanges from_proto(const proto::Quotas& quotas) {
   core::QuotaChanges changes;
 #define HR_QUOTA(number, name, unit, text) \
   if (quotas.has_##name()) changes.limits[size_t(core::Quota::name)] = quotas.name();
-#include "broker/core/quotas.def"
+#include "json/quotas.def"
 #undef HR_QUOTA
   if (quotas.has_weight()) changes.weight = quotas.weight();
   return changes;

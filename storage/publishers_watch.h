@@ -1,5 +1,5 @@
 // Whether several tenants publish at the time: then sets are kept small, so that none of them waits
-// long behind another's. One for the node.
+// long behind another's. One for the sets of the node, one for the groups of the committer.
 //
 // Any thread; two atomics, which only change when another tenant publishes.
 #pragma once
@@ -9,7 +9,7 @@
 
 #include "storage/types.h"
 
-namespace headrace::core {
+namespace headrace {
 
 class PublishersWatch {
  public:
@@ -32,4 +32,4 @@ class PublishersWatch {
   std::atomic<int64_t> shared_until_us_{INT64_MIN};
 };
 
-}  // namespace headrace::core
+}  // namespace headrace
