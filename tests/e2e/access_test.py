@@ -10,6 +10,7 @@ import unittest
 
 from access import http, lines, make, run
 from broker import Broker, HEADRACE, wait_until
+from month_file import MONTH, MonthFile, values
 
 
 class AccessTest(unittest.TestCase):
@@ -263,6 +264,28 @@ class AccessTest(unittest.TestCase):
             self.assertNotIn(secret, told)
             broker.start()
             wait_until(lambda: run(broker, root, "me").returncode == 0, "the key after a restart")
+
+    def test_months_are_for_admins_of_the_tenant(self):
+        with Broker() as broker, tempfile.TemporaryDirectory() as scratch:
+            path = scratch + "/month"
+            with open(path, "wb") as file:
+                file.write(MonthFile({"orders": {0: (0, values(3))}}).bytes)
+            root = make(broker, None, "root", "--role", "owner", "--platform")
+            lines(broker, root, "tenants", "create", "other")
+            operator = make(broker, root, "operator", "--role", "operator")
+            lines(broker, root, "months", "import", path)
+            for verb in (("import", path), ("drop", str(MONTH), "--confirm", str(MONTH)),
+                         ("export", str(MONTH), "--file", scratch + "/refused")):
+                self.assertEqual(run(broker, operator, "months", *verb).returncode, 4, verb)
+            self.assertFalse(os.path.exists(scratch + "/refused"))
+            lines(broker, root, "months", "export", str(MONTH), "--file", scratch + "/saved")
+            other = ("--as-tenant", "other", "--reason", "moving")
+            lines(broker, root, "months", "import", path, *other)
+            self.assertEqual(lines(broker, root, "months", "drop", str(MONTH), "--confirm",
+                                   str(MONTH), *other)[0]["events"], 6)
+            self.assertEqual([row["month"] for row in
+                              lines(broker, root, "months", "ls", "--topic", "orders", *other)], [])
+            self.assertEqual(lines(broker, root, "months", "ls")[0]["events"], 6)
 
 
 if __name__ == "__main__":

@@ -1,87 +1,23 @@
 #!/usr/bin/env python3
-"""A tenant's months: dropped by hand, written to files and brought back. The files of past months
-are made here, byte by byte, after docs/formats.md."""
+"""A tenant's months: dropped by hand, written to files and brought back."""
 
-import calendar
-import hashlib
 import os
-import struct
 import subprocess
 import tempfile
 import unittest
 
-from access import http, lines, make, run
+from access import http
 from broker import Broker, HEADRACE, wait_until
-from wire import batch, crc32c, message, record, Refused, Wire
+from month_file import digest_of, kept_back, MONTH, MonthFile, START_US, values
+from wire import message, Refused, Wire
 
 BEGIN_IMPORT, IMPORT_BATCHES = 105, 106
-MONTH = 202501
-START_US = calendar.timegm((2025, 1, 2, 0, 0, 0)) * 1_000_000
-
-
-def name(text):
-    return struct.pack(">H", len(text)) + text.encode()
-
-
-def stored(values, offset, epoch=1):
-    """A batch as the log has it, at its offset."""
-    made = batch(b"".join(record(i, value) for i, value in enumerate(values)), len(values))
-    return struct.pack(">qII", offset, len(made) - 12, epoch) + made[16:]
-
-
-def kept_back(at, why):
-    """Violations of a batch of which one event does not match its schema."""
-    entry = bytes([at, 1, len(why)]) + why.encode()
-    return struct.pack(">I", len(entry)) + entry
-
-
-def digest_of(batches):
-    return crc32c(b"".join(one[17:21] for one in batches))
-
-
-class MonthFile:
-    """topics: {name: {partition: (first offset, [[value, ...] of each batch])}}"""
-
-    def __init__(self, topics, month=MONTH, start_us=START_US, cluster="elsewhere",
-                 violations=b""):
-        self.ranges = []
-        ids = name(cluster) + name("default") + struct.pack(">Iq", month, start_us)
-        ids += struct.pack(">I", len(topics))
-        for number, (topic, partitions) in enumerate(topics.items()):
-            ids += struct.pack(">I", 900 + number) + name(topic)
-            ids += struct.pack(">I", max(partitions) + 1)
-            for partition, (first, batches) in sorted(partitions.items()):
-                offset, made = first, []
-                for values in batches:
-                    made.append(stored(values, offset))
-                    offset += len(values)
-                self.ranges.append((number, partition, first, offset, made))
-        ids += struct.pack(">I", len(self.ranges))
-        for number, partition, first, end, _ in self.ranges:
-            ids += struct.pack(">IIqq", number, partition, first, end)
-        self.bytes = b"HRMONTH\x01" + struct.pack(">BI", 1, len(ids)) + ids
-        batches = events = size = 0
-        for index, (_, _, first, end, made) in enumerate(self.ranges):
-            for number, one in enumerate(made):
-                body = struct.pack(">IqI", index, start_us + number, len(violations))
-                body += violations + one
-                self.bytes += struct.pack(">BI", 2, len(body)) + body
-                batches, size = batches + 1, size + len(one)
-            events += end - first
-        counts = struct.pack(">QQQI", batches, events, size, len(self.ranges))
-        counts += b"".join(struct.pack(">I", digest_of(made)) for *_, made in self.ranges)
-        self.bytes += struct.pack(">BI", 3, len(counts) + 32) + counts
-        self.bytes += hashlib.sha256(self.bytes).digest()
 
 
 def written(data):
     """Bytes of the database's files, the log that is written ahead among them."""
     with os.scandir(data + "/db") as files:
         return sum(file.stat().st_size for file in files if file.name.endswith((".log", ".sst")))
-
-
-def values(number, first=0):
-    return [[b"event %d" % at, b"other %d" % at] for at in range(first, first + number)]
 
 
 class MonthsTest(unittest.TestCase):
@@ -328,25 +264,6 @@ class MonthsTest(unittest.TestCase):
             self.doctor(broker)
             broker.json("topics", "delete", "orders")
             self.doctor(broker)
-
-    def test_only_for_admins_of_the_tenant(self):
-        path = self.write(MonthFile({"orders": {0: (0, values(3))}}))
-        with Broker() as broker:
-            root = make(broker, None, "root", "--role", "owner", "--platform")
-            lines(broker, root, "tenants", "create", "other")
-            operator = make(broker, root, "operator", "--role", "operator")
-            lines(broker, root, "months", "import", path)
-            for verb in (("import", path), ("drop", str(MONTH), "--confirm", str(MONTH)),
-                         ("export", str(MONTH), "--file", self.scratch + "/refused")):
-                self.assertEqual(run(broker, operator, "months", *verb).returncode, 4, verb)
-            self.assertFalse(os.path.exists(self.scratch + "/refused"))
-            other = ("--as-tenant", "other", "--reason", "moving")
-            lines(broker, root, "months", "import", path, *other)
-            self.assertEqual(lines(broker, root, "months", "drop", str(MONTH), "--confirm",
-                                   str(MONTH), *other)[0]["events"], 6)
-            self.assertEqual([row["month"] for row in
-                              lines(broker, root, "months", "ls", "--topic", "orders", *other)], [])
-            self.assertEqual(lines(broker, root, "months", "ls")[0]["events"], 6)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class MonthsSeeds : public testing::TestWithParam<uint64_t> {
   // A power cut after `keep` sets that are not synced yet, or when all is.
   void cut(bool settled) {
     if (settled) stage_.run("settle");
-    stage_.run("crash " + std::to_string(prng_.below(3)));
+    stage_.run("crash " + std::to_string(prng_.below(stage_.unsynced() + 1)));
     stage_.run("settle");
   }
 

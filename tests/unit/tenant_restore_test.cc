@@ -125,7 +125,8 @@ class TenantRestoreRows : public testing::Test {
     std::string error;
     const TenantRestore wanted{
         scratch_.path() + "/backups", 0, options_.data_dir, tenant, replace, "a test"};
-    EXPECT_EQ(restore_tenant(wanted, &restored, &error), error.empty()) << error;
+    const bool done = restore_tenant(wanted, &restored, &error);
+    EXPECT_EQ(done, error.empty()) << error;
     if (error.empty()) {
       EXPECT_EQ(restored.backup.id, 1u);
       EXPECT_GT(restored.rows, 10u);
