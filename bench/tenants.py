@@ -3,7 +3,8 @@
 
 Adds tenants to the data (that of `bench/history.py --keep` has ten million events), in each a
 topic, a consumer group, an acked group, a principal, quotas and a few events; starts the broker
-again and asks over one HTTP connection, as a platform admin and with keys of tenants drawn at random.
+again and asks over one HTTP connection, as a platform admin and with keys of tenants drawn at
+random.
 Per question: the median and the 95th percentile of the answers. Also how long the start took, and
 the resident memory.
 """
