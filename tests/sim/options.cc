@@ -1,5 +1,6 @@
 #include "tests/sim/options.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "metrics/time.h"
@@ -27,6 +28,8 @@ void flood(test::Prng& prng, Options* options) {
   options->slow_readers = false;
   options->clock_step = 0;
   options->events_per_s = 0;
+  options->turn_events = prng.between(2, 8);
+  options->handlers = std::max(options->handlers, 1u);
   options->set_bytes = static_cast<size_t>(prng.between(300, 1'500));
 }
 
@@ -83,8 +86,8 @@ Options draw_options(uint64_t seed) {
   options.events_per_s = prng.chance(0.3) ? prng.between(5, 200) : 0;
   options.tenants = prng.chance(0.25) ? 3 : 2;
   for (uint32_t& weight : options.weights) weight = static_cast<uint32_t>(prng.between(1, 5));
-  options.turn_events = prng.chance(0.5) ? prng.between(2, 30) : 1 << 14;
-  options.flood = prng.chance(0.15);
+  options.turn_events = prng.chance(0.3) ? prng.between(5, 30) : 1 << 14;
+  options.flood = prng.chance(0.08);
   if (options.flood) flood(prng, &options);
   return options;
 }
