@@ -1,11 +1,13 @@
 #include "broker/identity.h"
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
 #include <random>
 
+#include "metrics/base64.h"
 #include "storage/synced_file.h"
 
 namespace headrace::broker {
@@ -13,10 +15,8 @@ namespace {
 
 std::string random_id() {
   std::random_device device;
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string id = "hr-";
-  for (int i = 0; i < 16; ++i) id += kHex[device() % 16];
-  return id;
+  const std::array<uint32_t, 2> bits{device(), device()};
+  return "hr-" + encode_base16({reinterpret_cast<const char*>(bits.data()), sizeof(bits)});
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "metrics/base64.h"
+
 namespace headrace::storage {
 namespace {
 
@@ -29,16 +31,6 @@ struct KeyReader {
 
 Key& append_partition(Key& key, const PartitionKey& partition) {
   return key.append(partition.topic).append(partition.slice).append(partition.partition);
-}
-
-std::string hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text = "0x";
-  for (const char c : bytes) {
-    text += kDigits[static_cast<unsigned char>(c) >> 4];
-    text += kDigits[c & 15];
-  }
-  return text;
 }
 
 std::string text_of(const PartitionKey& partition) {
@@ -586,7 +578,7 @@ std::string to_text(Table table, std::string_view key) {
     const std::string known = state_text(key);
     if (!known.empty()) return text + " " + known;
   }
-  return text + " " + hex(key);
+  return text + " " + "0x" + encode_base16(key);
 }
 
 }  // namespace headrace::storage

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "metrics/base64.h"
+
 namespace headrace::core {
 namespace {
 
@@ -24,16 +26,13 @@ bool is_control(char c) {
 }
 
 std::string quoted(std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
     } else if (is_control(c)) {
-      out += "\\x";
-      out += kHex[static_cast<unsigned char>(c) >> 4];
-      out += kHex[static_cast<unsigned char>(c) & 15];
+      out += "\\x" + encode_base16({&c, 1});
     } else {
       out += c;
     }

@@ -1,6 +1,7 @@
 // How the process ends when the disk fails under it. A failed write or sync leaves the log in a
 // state nobody knows, so nothing is retried: the process says which file and ends; the next start
-// recovers from what is on the disk. Numbers are read by service managers: never change one.
+// recovers from what is on the disk. So does a device that no longer reads (read_breaker.h).
+// Numbers are read by service managers: never change one.
 #pragma once
 
 #include <string_view>

@@ -1,8 +1,11 @@
 #include "storage/rocks/options.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/sst_file_manager.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -28,6 +31,19 @@ constexpr int kMaxOpenFiles = 512;  // below the usual soft limit of 1,024, whic
 // A queue kept in key order leaves tombstones that each later seek walks: compact such files early.
 constexpr size_t kTombstoneWindow = 512;
 constexpr size_t kTombstonesInWindow = 128;
+// Removing a file of 64 MiB at once (its pages, its blocks, where mounted so their discard) makes
+// every sync wait for 15 ms: obsolete files shrink by a chunk at a time. Faster than anybody can
+// publish, so that what waits to be removed stays small.
+constexpr int64_t kRemovedBytesPerSecond = 1 << 30;
+constexpr uint64_t kRemovedChunk = 1u << 20;
+constexpr double kAnyShareOfTrash = 1e9;  // never at once, however much of it there is
+
+std::shared_ptr<rocksdb::SstFileManager> make_slow_remover(const RocksOptions& options) {
+  const auto disk = options.file_system ? options.file_system : rocksdb::FileSystem::Default();
+  return std::shared_ptr<rocksdb::SstFileManager>(
+      rocksdb::NewSstFileManager(rocksdb::Env::Default(), disk, nullptr, "", kRemovedBytesPerSecond,
+                                 true, nullptr, kAnyShareOfTrash, kRemovedChunk));
+}
 
 rocksdb::DBOptions make_db_options(const RocksOptions& options) {
   rocksdb::DBOptions db;
@@ -40,6 +56,7 @@ rocksdb::DBOptions make_db_options(const RocksOptions& options) {
   db.write_buffer_manager =
       std::make_shared<rocksdb::WriteBufferManager>(options.write_buffers_bytes);
   db.use_direct_io_for_flush_and_compaction = options.direct_io_for_flush;
+  db.sst_file_manager = make_slow_remover(options);
   db.max_background_jobs = 2;
   db.max_open_files = kMaxOpenFiles;
   db.delayed_write_rate = kDelayedWriteRate;

@@ -1,5 +1,6 @@
 #include "storage/rocks/reads.h"
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -14,12 +15,6 @@ constexpr size_t kCachedScanBytes = 256u << 10;
 
 SharedBytes copy(const rocksdb::Slice& bytes) {
   return SharedBytes::copy_of(std::string_view(bytes.data(), bytes.size()));
-}
-
-Status to_status(const rocksdb::Status& status) {
-  if (status.ok()) return Status::ok;
-  log::error("reading the store failed", {{"cause", status.ToString()}});
-  return status.IsCorruption() ? Status::corrupt : Status::io_error;
 }
 
 // A snapshot whose rows are all synced.
@@ -58,6 +53,16 @@ void fill_rows(rocksdb::Iterator* it, Scan* scan) {
 
 }  // namespace
 
+Status Reader::note(const rocksdb::Status& status, const Key& key) const {
+  if (status.ok() || status.IsNotFound()) {
+    breaker_->succeeded();
+    return Status::ok;
+  }
+  log::error("reading the store failed", {{"cause", status.ToString()}});
+  breaker_->failed(std::hash<std::string_view>()(key.view()), status);
+  return status.IsCorruption() ? Status::corrupt : Status::io_error;
+}
+
 bool Reader::execute(Read* read) const {
   const size_t count = read->items.size();
   read->status = Status::ok;
@@ -91,10 +96,9 @@ bool Reader::execute(Read* read) const {
   for (size_t i = 0; i < wanted.size(); ++i) {
     Read::Item& item = read->items[wanted[i]];
     item.found = statuses[i].ok();
-    if (item.found)
-      item.value = copy(values[i]);
-    else if (!statuses[i].IsNotFound())
-      read->status = to_status(statuses[i]);
+    if (item.found) item.value = copy(values[i]);
+    const Status status = note(statuses[i], item.key);
+    if (status != Status::ok) read->status = status;
     values[i].Reset();
   }
   return true;
@@ -123,7 +127,7 @@ bool Reader::execute(Scan* scan) const {
   scan->reverse ? it->SeekToLast() : it->SeekToFirst();
   fill_rows(it.get(), scan);
   // Part of a result would look like all of it.
-  scan->status = to_status(it->status());
+  scan->status = note(it->status(), scan->from);
   if (scan->status != Status::ok) scan->rows.clear();
   return true;
 }

@@ -7,6 +7,7 @@
 
 #include "storage/rocks/committer.h"
 #include "storage/rocks/families.h"
+#include "storage/rocks/read_breaker.h"
 #include "storage/rocks/syncer.h"
 #include "storage/store.h"
 
@@ -14,8 +15,9 @@ namespace headrace::storage {
 
 class Reader {
  public:
-  Reader(rocksdb::DB* db, const Families* families, const Committer* committer, Syncer* syncer)
-      : db_(db), families_(families), committer_(committer), syncer_(syncer) {}
+  Reader(rocksdb::DB* db, const Families* families, const Committer* committer, Syncer* syncer,
+         ReadBreaker* breaker)
+      : db_(db), families_(families), committer_(committer), syncer_(syncer), breaker_(breaker) {}
 
   // Worker threads. Fill in the results and the status; posting is the caller's. False if the store
   // died meanwhile: then nothing may be answered.
@@ -23,10 +25,13 @@ class Reader {
   bool execute(Scan* scan) const;
 
  private:
+  Status note(const rocksdb::Status& status, const Key& key) const;
+
   rocksdb::DB* const db_;
   const Families* const families_;
   const Committer* const committer_;
   Syncer* const syncer_;
+  ReadBreaker* const breaker_;
 };
 
 }  // namespace headrace::storage

@@ -47,6 +47,7 @@ class RocksStore::Parts {
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Syncer> syncer_;
   std::unique_ptr<Committer> committer_;
+  ReadBreaker breaker_{&fatal_};
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<Monitor> monitor_;
@@ -137,7 +138,8 @@ void RocksStore::Parts::start(uint64_t last_group) {
   committer_ = std::make_unique<Committer>(
       options_, db_.get(), &families_, syncer_.get(), &gauge_, &fatal_, last_group,
       [this](Maintenance* work) { retention_->run(work, committer_.get()); });
-  reader_ = std::make_unique<Reader>(db_.get(), &families_, committer_.get(), syncer_.get());
+  reader_ =
+      std::make_unique<Reader>(db_.get(), &families_, committer_.get(), syncer_.get(), &breaker_);
   monitor_ = std::make_unique<Monitor>(options_, db_.get(), &gauge_);
 }
 

@@ -10,6 +10,7 @@
 #include "broker/admin/routes/letter_json.h"
 #include "broker/admin/routes/letter_walk.h"
 #include "broker/core/api_jobs.h"
+#include "broker/core/parse_error.h"
 #include "broker/native/handlers/convert_groups.h"
 #include "json/json_rows.h"
 
@@ -58,22 +59,6 @@ void answer_letters(const CallPtr& call, const LetterPage& page, bool all_seen) 
 
 // ---- one event's letters
 
-// A condition's value may be anything but must be quoted then.
-std::string quote_value(std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string quoted = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      quoted += std::string("\\x") + kHex[byte >> 4] + kHex[byte & 15];
-    } else {
-      if (c == '"' || c == '\\') quoted += '\\';
-      quoted += c;
-    }
-  }
-  return quoted + '"';
-}
-
 struct FoundLetters {
   GroupOfTopic of;
   std::vector<uint64_t> sequences;
@@ -86,7 +71,7 @@ void find_letters(const CallPtr& call, const std::string& id, bool computed, Wit
   auto letters = std::make_shared<LetterWalk>();
   auto found = std::make_shared<std::vector<FoundLetters>>();
   letters->groups = groups_from(call, "");
-  if (!computed) letters->conditions = {"id == " + quote_value(id)};
+  if (!computed) letters->conditions = {"id == " + core::quoted(id)};
   letters->take = [found, id](const core::ListDeadLetters& page) {
     for (const auto& letter : page.letters) {
       std::string json;

@@ -3,6 +3,7 @@
 
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
+#include "metrics/base64.h"
 #include "metrics/sha256.h"
 
 namespace headrace::admin {
@@ -14,15 +15,9 @@ struct Served {
 };
 
 Served make_served(const std::string& version) {
-  constexpr char kHex[] = "0123456789abcdef";
   Served served{openapi_document(version), "\""};
   const Sha256 hash = sha256({served.text});
-  for (size_t i = 0; i < 8; ++i) {
-    const auto byte = static_cast<unsigned>(hash[i]);
-    served.tag += kHex[byte >> 4];
-    served.tag += kHex[byte & 15];
-  }
-  served.tag += '"';
+  served.tag += encode_base16({reinterpret_cast<const char*>(hash.data()), 8}) + '"';
   return served;
 }
 
