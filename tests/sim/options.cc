@@ -84,10 +84,10 @@ Options draw_options(uint64_t seed) {
   options.dlq_entries = prng.chance(0.5) ? static_cast<uint32_t>(prng.between(1, 8)) : 0;
   options.set_bytes = prng.chance(0.4) ? static_cast<size_t>(prng.between(100, 3'000)) : 1u << 20;
   options.events_per_s = prng.chance(0.3) ? prng.between(5, 200) : 0;
-  options.tenants = prng.chance(0.25) ? 3 : 2;
+  options.tenants = prng.chance(0.1) ? 3 : 2;
   for (uint32_t& weight : options.weights) weight = static_cast<uint32_t>(prng.between(1, 5));
   options.turn_events = prng.chance(0.3) ? prng.between(5, 30) : 1 << 14;
-  options.flood = prng.chance(0.08);
+  options.flood = prng.chance(0.06);
   if (options.flood) flood(prng, &options);
   return options;
 }

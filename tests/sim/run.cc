@@ -132,7 +132,8 @@ void Run::cast_others(uint32_t tenant) {
   add<Reader>(topic());
   if (options_.subscribers > 0 && prng.chance(0.5)) add<Subscriber>(topic());
   if (options_.members > 0 && prng.chance(0.5)) members_.push_back(add<Member>(topic()));
-  if (options_.handlers > 0) handlers_.push_back(add<Handler>(topic()));
+  const bool handles = options_.flood || prng.chance(0.6);
+  if (options_.handlers > 0 && handles) handlers_.push_back(add<Handler>(topic()));
 }
 
 // Each tenant floods a topic whose group has several members: they ask in the same turns.
