@@ -91,15 +91,15 @@ void ShardObjects::publish_in_order(RequestPtr request, int64_t bytes) {
   queue.push_back(std::move(request));
 }
 
-// The broker's own events are nobody's.
+// The broker's own events are in their tenant's share, and no quota refuses them.
 Error ShardObjects::admit(const Request& publish, const Load& load, uint32_t* weight) const {
-  if (publish.tenant.caller() == nullptr) return {};
   const auto& tenants = ctx_->catalog()->tenants_by_id;
   const auto found = tenants.find(publish.tenant.tenant());
   if (found == tenants.end()) return {};
   const Tenant& tenant = *found->second;
-  options_.publishers->note(tenant.id, ctx_->now().mono_us);
   *weight = tenant.quotas.weight;
+  if (publish.tenant.caller() == nullptr) return {};
+  options_.publishers->note(tenant.id, ctx_->now().mono_us);
   if (tenant.quotas.limits == Quotas().limits) return {};
   if (tenant.quotas.of(Quota::stored_bytes) > 0 && !knows_stored(tenant)) {
     Error error(ErrorCode::loading, "what the tenant stores is being counted");

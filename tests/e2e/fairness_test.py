@@ -77,11 +77,11 @@ class FairnessTest(unittest.TestCase):
         batch = ("application/cloudevents-batch+json", [
             {"specversion": "1.0", "id": str(i), "source": "/s", "type": "a.b", "data": i}
             for i in range(300)])
-        self.assertEqual(self.publish(*batch), 200)
+        self.assertEqual(self.publish(*batch), 201)
         one = ("application/json", {"x": 1})
         self.assertEqual(self.publish(*one), 429)
         lines(self.broker, self.root, *update, "1000000")
-        self.assertEqual(self.publish(*one), 200)
+        self.assertEqual(self.publish(*one), 201)
 
 
 if __name__ == "__main__":

@@ -12,22 +12,23 @@ constexpr int64_t kFlooderTurnsUs = 10 * kMicrosPerMilli;
 
 }  // namespace
 
-Flooder::Flooder(Scene* scene, uint32_t tenant)
-    : Client(scene, tenant), wire_(&scene->world, "flooder-" + std::to_string(number_), tenant_) {}
+Flooder::Flooder(Scene* scene, const SimTopic* topic)
+    : Client(scene, topic->tenant),
+      topic_(*topic),
+      wire_(&scene->world, "flooder-" + std::to_string(number_), tenant_) {}
 
 void Flooder::step() {
   wire_.step();
   if (wire_.broken()) scene_.judge.complain(wire_.broken_why());
-  if (left_ == 0) return;
-  const SimTopic* topic = scene_.any_topic(tenant_);
-  if (topic == nullptr || !wire_.ready()) return;
+  if (topic_.deleted) left_ = 0;
+  if (left_ == 0 || !wire_.ready()) return;
   const Options& options = scene_.world.options();
   while (left_ > 0 && wire_.outstanding() < kFlooderOutstanding) {
     Publish publish;
     publish.form = Publish::Form::atomic;
     publish.count = static_cast<uint32_t>(scene_.prng().between(1, std::min(left_, 3u)));
     publish.padding = scene_.prng().below(kFlooderPadding);
-    publish.lane = {topic->name, 0};
+    publish.lane = {topic_.name, 0};
     publish.producer = number_;
     publish.first_number = next_number_;
     Waited waited{tenant_, options.weights.at(tenant_), 0,
@@ -35,7 +36,7 @@ void Flooder::step() {
     for (uint32_t i = 0; i < publish.count; ++i) {
       const Value value{number_, next_number_ + i};
       waited.bytes += static_cast<int64_t>(key_text(value).size() +
-                                           value_text(value, publish.padding, topic->name).size());
+                                           value_text(value, publish.padding, topic_.name).size());
     }
     next_number_ += publish.count;
     left_ -= publish.count;

@@ -8,7 +8,7 @@ namespace headrace::sim {
 
 class Flooder final : public Client {
  public:
-  Flooder(Scene* scene, uint32_t tenant);
+  Flooder(Scene* scene, const SimTopic* topic);
   void flood(uint32_t publishes) { left_ = publishes; }
   void step() override;
   int64_t next_us() const override;
@@ -18,6 +18,7 @@ class Flooder final : public Client {
  private:
   void on_outcome(const Outcome& outcome, Waited waited);
 
+  const SimTopic& topic_;
   Wire wire_;
   uint32_t left_ = 0;
   uint64_t next_number_ = 0;

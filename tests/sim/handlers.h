@@ -19,7 +19,7 @@ class Handler final : public Client {
   void give(uint32_t events) override;
   std::string state() const override;
 
-  const SimTopic& topic() const { return topic_; }
+  SimTopic& topic() const { return topic_; }
   // Nothing of the topic is neither acked nor dead, as the broker says.
   bool drained() const { return drained_; }
   void collect();  // reads the dead letters, then tells the judge how the group ended

@@ -1,5 +1,6 @@
 #include "tests/sim/options.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "metrics/time.h"
@@ -27,6 +28,8 @@ void flood(test::Prng& prng, Options* options) {
   options->slow_readers = false;
   options->clock_step = 0;
   options->events_per_s = 0;
+  options->turn_events = prng.between(2, 8);
+  options->handlers = std::max(options->handlers, 1u);
   options->set_bytes = static_cast<size_t>(prng.between(300, 1'500));
 }
 
@@ -82,10 +85,10 @@ Options draw_options(uint64_t seed) {
   options.set_bytes = prng.chance(0.4) ? static_cast<size_t>(prng.between(100, 3'000)) : 1u << 20;
   options.events_per_s = prng.chance(0.3) ? prng.between(5, 200) : 0;
   options.schemas = static_cast<uint32_t>(prng.between(0, 2));
-  options.tenants = prng.chance(0.25) ? 3 : 2;
+  options.tenants = prng.chance(0.1) ? 3 : 2;
   for (uint32_t& weight : options.weights) weight = static_cast<uint32_t>(prng.between(1, 5));
-  options.turn_events = prng.chance(0.5) ? prng.between(2, 30) : 1 << 14;
-  options.flood = prng.chance(0.15);
+  options.turn_events = prng.chance(0.3) ? prng.between(5, 30) : 1 << 14;
+  options.flood = prng.chance(0.06);
   if (options.flood) flood(prng, &options);
   return options;
 }
@@ -100,14 +103,13 @@ std::string Options::to_string() const {
       << " publishers=" << publishers << " idempotent=" << idempotent << " readers=" << readers
       << " subscribers=" << subscribers << " members=" << members << " handlers=" << handlers
       << " delayers=" << delayers << " repeaters=" << repeaters << " schemas=" << schemas
-      << " dlq=" << dlq_entries
-      << " slow=" << slow_readers << " retention=" << retention << " deletes=" << deletes
-      << " rounds=" << rounds << " crash=" << crash << " clean_restart=" << clean_restart
-      << " commit_fault=" << commit_fault << " disk_low=" << disk_low << " set_bytes=" << set_bytes
-      << " events_per_s=" << events_per_s << " tenants=" << tenants << " weights=" << weights[0]
-      << "," << weights[1] << "," << weights[2] << " turn_events=" << turn_events
-      << " flood=" << flood << " clock_step=" << clock_step << " resets=" << resets
-      << " idle_days=" << idle_days;
+      << " dlq=" << dlq_entries << " slow=" << slow_readers << " retention=" << retention
+      << " deletes=" << deletes << " rounds=" << rounds << " crash=" << crash
+      << " clean_restart=" << clean_restart << " commit_fault=" << commit_fault
+      << " disk_low=" << disk_low << " set_bytes=" << set_bytes << " events_per_s=" << events_per_s
+      << " tenants=" << tenants << " weights=" << weights[0] << "," << weights[1] << ","
+      << weights[2] << " turn_events=" << turn_events << " flood=" << flood
+      << " clock_step=" << clock_step << " resets=" << resets << " idle_days=" << idle_days;
   return out.str();
 }
 

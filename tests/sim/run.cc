@@ -52,6 +52,7 @@ class Run {
   void watch_turns();
   void add_topics(uint32_t tenant, uint32_t count);
   void cast_others(uint32_t tenant);
+  void cast_flood();
   void flood();
 
   const Options options_;
@@ -91,9 +92,7 @@ void Run::cast() {
   for (uint32_t i = 0; i < options_.members; ++i) members_.push_back(add<Member>(topic()));
   for (uint32_t i = 0; i < options_.handlers; ++i) handlers_.push_back(add<Handler>(topic()));
   for (uint32_t tenant = 1; tenant < options_.tenants; ++tenant) cast_others(tenant);
-  for (uint32_t tenant = 0; options_.flood && tenant < options_.tenants; ++tenant) {
-    flooders_.push_back(add<Flooder>(tenant));
-  }
+  if (options_.flood) cast_flood();
   world_.watch([this] {
     watch_budgets();
     watch_turns();
@@ -136,7 +135,18 @@ void Run::cast_others(uint32_t tenant) {
   add<Reader>(topic());
   if (options_.subscribers > 0 && prng.chance(0.5)) add<Subscriber>(topic());
   if (options_.members > 0 && prng.chance(0.5)) members_.push_back(add<Member>(topic()));
-  if (options_.handlers > 0) handlers_.push_back(add<Handler>(topic()));
+  const bool handles = options_.flood || prng.chance(0.6);
+  if (options_.handlers > 0 && handles) handlers_.push_back(add<Handler>(topic()));
+}
+
+// Each tenant floods a topic whose group has several members: they ask in the same turns.
+void Run::cast_flood() {
+  std::map<uint32_t, SimTopic*> handled;  // by tenant
+  for (const Handler* handler : handlers_) handled[handler->topic().tenant] = &handler->topic();
+  for (const auto& [tenant, topic] : handled) {
+    flooders_.push_back(add<Flooder>(topic));
+    handlers_.push_back(add<Handler>(topic));
+  }
 }
 
 // What a reactor's turn gave the acked groups of each tenant.
@@ -161,7 +171,7 @@ void Run::watch_turns() {
 
 // All tenants publish what they can; nobody else does anything.
 void Run::flood() {
-  constexpr uint32_t kPublishes = 400;
+  constexpr uint32_t kPublishes = 120;
   for (Flooder* flooder : flooders_) flooder->flood(kPublishes);
   wait_for_all("the flood");
   judge_.waits_over();

@@ -51,6 +51,8 @@ void World::start() {
     reactor.shard.set_bytes = options_.set_bytes;
     reactor.shard.shared_set_bytes = std::min(options_.set_bytes, size_t{128} << 10);
     reactor.shard.turn_events = options_.turn_events;
+    // The broker's own events are in the shares of their tenants, and no client publishes them.
+    if (options_.flood) reactor.shard.system_events_delay_us = -1;
     reactor.tail_bytes = options_.tail_bytes;
     // As the node does: it knows of the month that it made.
     reactor.months = {storage::month_of(now().wall_us)};

@@ -32,7 +32,8 @@ class IdempotencyTest : public testing::Test {
   }
   void done(const Idempotency::Key& key, std::string body = "{}") {
     ASSERT_EQ(begin(key, 0), "new");
-    table_.finish(key, answer_of(body == "{}" ? 201 : 200, std::move(body)), 0);
+    const int status = body == "{}" ? 201 : 200;
+    table_.finish(key, answer_of(status, std::move(body)), 0);
   }
 
   Idempotency table_;
