@@ -29,8 +29,16 @@ uint64_t TimerWheel::tick_of(int64_t mono_us) const {
 }
 
 void TimerWheel::arm(core::Timer* timer, int64_t deadline_mono_us) {
+  deadline_mono_us = std::max<int64_t>(deadline_mono_us, 0);
+  if (timer->deadline_mono_us == deadline_mono_us) return;
   disarm(timer);
-  timer->deadline_mono_us = std::max<int64_t>(deadline_mono_us, 0);
+  timer->deadline_mono_us = deadline_mono_us;
+  // While the wheel turns, one that is overdue waits for the next turn, or it would fire again and
+  // again, once for every tick of a long sleep.
+  if (now_tick_ < target_tick_ && tick_of(deadline_mono_us) <= now_tick_) {
+    timer->deadline_mono_us =
+        origin_mono_us_ + static_cast<int64_t>(target_tick_ + 1) * limits::kWheelTickUs;
+  }
   place(timer);
   ++size_;
 }
@@ -101,10 +109,10 @@ void TimerWheel::cascade(int level) {
 
 size_t TimerWheel::advance(Time now) {
   const int64_t since = std::max<int64_t>(now.mono_us - origin_mono_us_, 0);
-  const uint64_t target = static_cast<uint64_t>(since / limits::kWheelTickUs);
+  target_tick_ = static_cast<uint64_t>(since / limits::kWheelTickUs);
   size_t fired = 0;
-  while (now_tick_ < target) {
-    now_tick_ = std::min(next_tick(), target);  // nothing is in between
+  while (now_tick_ < target_tick_) {
+    now_tick_ = std::min(next_tick(), target_tick_);  // nothing is in between
     for (int level = kLevels - 1; level >= 1; --level) {
       if ((now_tick_ & ((uint64_t{1} << (kSlotBits * level)) - 1)) == 0) cascade(level);
     }

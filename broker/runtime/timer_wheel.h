@@ -20,7 +20,8 @@ class TimerWheel {
   void arm(core::Timer* timer, int64_t deadline_mono_us);
   void disarm(core::Timer* timer);
 
-  // Fires what is due, tick by tick. A timer armed meanwhile waits for at least one tick more.
+  // Fires what is due, tick by tick. A timer armed meanwhile waits for at least one tick more,
+  // and for the next call if it is overdue.
   size_t advance(Time now);
 
   // A time at which advance() should be called again: not later than the first deadline.
@@ -45,6 +46,7 @@ class TimerWheel {
 
   int64_t origin_mono_us_;
   uint64_t now_tick_ = 0;
+  uint64_t target_tick_ = 0;  // of advance()
   std::array<std::array<Slot, kSlots>, kLevels> slots_;
   std::array<uint64_t, kLevels> occupied_{};  // a bit a slot
   Slot firing_;

@@ -64,12 +64,16 @@ TEST(TimerWheel, OneThatFiresMayDisarmAnotherOfTheSameTick) {
   EXPECT_EQ(wheel.size(), 0u);
 }
 
-TEST(TimerWheel, OneThatArmsItselfWaitsForAnotherTick) {
+// Also after a long sleep: one that arms itself for now must not fire for each tick of it.
+TEST(TimerWheel, OneThatArmsItselfWaitsForTheNextCallAndTick) {
   TimerWheel wheel(0);
   Alarm alarm;
   alarm.then = [&] { wheel.arm(&alarm, 0); };
   wheel.arm(&alarm, kTick);
-  EXPECT_EQ(wheel.advance({10 * kTick, 0}), 10u);
+  EXPECT_EQ(wheel.advance({10 * kTick, 0}), 1u);
+  EXPECT_EQ(wheel.advance({10 * kTick + 1, 0}), 0u);
+  EXPECT_EQ(wheel.advance({int64_t{24} * 3'600 * 1'000'000, 0}), 1u);
+  EXPECT_GT(wheel.next_deadline_mono_us(), int64_t{24} * 3'600 * 1'000'000);
   wheel.disarm(&alarm);
 }
 
