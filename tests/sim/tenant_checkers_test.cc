@@ -87,12 +87,19 @@ TEST_F(TenantCheckers, WhoWantsMoreHasHisShareOfATurn) {
   turn({{1, {1, 100, true}}, {2, {1, 50, true}}});  // it was not known of
   turn({{1, {1, 50, true}}, {2, {1, 50, true}}});
   turn({{1, {1, 50, true}}, {2, {1, 10, false}}});
-  turn({{1, {3, 75, true}}, {2, {1, 25, true}}});
   EXPECT_TRUE(violations_.empty());
   turn({{1, {1, 50, true}}, {2, {1, 49, true}}});
   EXPECT_EQ(violations_.size(), 1u) << "less than its share";
   turn({{1, {1, 51, true}}, {2, {1, 50, true}}});
   EXPECT_EQ(violations_.size(), 2u) << "more than its share";
+}
+
+TEST_F(TenantCheckers, SharesOfATurnAreByWeight) {
+  turn({{1, {3, 75, true}}, {2, {1, 25, true}}});
+  turn({{1, {3, 75, true}}, {2, {1, 25, true}}});
+  EXPECT_TRUE(violations_.empty());
+  turn({{1, {3, 50, true}}, {2, {1, 25, true}}});
+  EXPECT_EQ(violations_.size(), 1u);
 }
 
 TEST_F(TenantCheckers, ARetryBeforeItIsDue) {
