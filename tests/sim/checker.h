@@ -196,6 +196,7 @@ class Checker {
   virtual void on_belief(const Belief&) {}
   // `at_least` had been acknowledged when the broker was asked.
   virtual void on_told(const Position& /*at_least*/, const Position& /*told*/) {}
+  virtual void on_asked_for_rest(const Lane&) {}  // what on_final() tells of goes at least so far
   virtual void on_final(const Final&) {}
   virtual void on_use(const Use&) {}
   virtual void on_delivered(const Delivered&) {}

@@ -142,6 +142,9 @@ TEST_F(Checkers, OutOfOrder) {
 
 TEST_F(Checkers, SeenAndGone) {
   visible_->on_seen(seen(1, 0));
+  visible_->on_final(log_of({}));  // asked before
+  EXPECT_TRUE(violations_.empty());
+  visible_->on_asked_for_rest(log_of({}).lane);
   visible_->on_final(log_of({1}));
   EXPECT_TRUE(violations_.empty());
   visible_->on_final(log_of({}));
