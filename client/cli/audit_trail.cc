@@ -2,6 +2,9 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <vector>
 
 #include "client/admin.h"
 #include "json/audit.h"
@@ -44,12 +47,48 @@ std::string export_line(uint32_t shard, const proto::AuditRow& row) {
   return text;
 }
 
-client::Error read_export(const std::string& path, const VisitAuditRow& visit) {
+namespace {
+
+// What stands in an export for people is not hashed: it is held against the entry, which is. White
+// space and the order of the fields are anybody's.
+std::string misread_field(const nlohmann::json& line, uint32_t shard, const proto::AuditRow& row) {
+  const auto written = nlohmann::json::parse(export_line(shard, row));
+  for (const auto& [name, value] : written.items()) {
+    const auto at = line.find(name);
+    if (at == line.end() || *at != value) return name;
+  }
+  for (const auto& [name, value] : line.items()) {
+    if (!written.contains(name)) return name;
+  }
+  return "";
+}
+
+// Not an object, or one that says something twice, which readers take either way.
+std::optional<nlohmann::json> parse_object(const std::string& text) {
+  std::vector<std::set<std::string>> seen;
+  bool twice = false;
+  const auto look = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+    using Event = nlohmann::json::parse_event_t;
+    if (event == Event::object_start) seen.emplace_back();
+    if (event == Event::object_end) seen.pop_back();
+    if (event == Event::key) twice = !seen.back().insert(value.get<std::string>()).second || twice;
+    return true;
+  };
+  auto object = nlohmann::json::parse(text, look, false);
+  if (twice || !object.is_object()) return std::nullopt;
+  return object;
+}
+
+}  // namespace
+
+client::Error read_export(const std::string& path, const VisitExportedRow& visit) {
   std::ifstream file(path);
   if (!file) return client::bad_argument("--export: cannot read '" + path + "'");
   std::string line;
-  for (uint64_t number = 1; std::getline(file, line); ++number) {
-    const auto object = nlohmann::json::parse(line, nullptr, false);
+  uint64_t lines = 0;
+  while (std::getline(file, line)) {
+    const uint64_t number = ++lines;
+    const nlohmann::json object = parse_object(line).value_or(nlohmann::json());
     const auto text = [&](const char* name) {
       const auto at = object.is_object() ? object.find(name) : object.end();
       return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
@@ -73,7 +112,11 @@ client::Error read_export(const std::string& path, const VisitAuditRow& visit) {
     row.set_key(*key);
     row.set_hash(*hash);
     row.set_entry(*entry);
-    visit(static_cast<uint32_t>(*shard), row);
+    visit(static_cast<uint32_t>(*shard), row,
+          misread_field(object, static_cast<uint32_t>(*shard), row));
+  }
+  if (lines == 0) {
+    return client::bad_argument("--export: '" + path + "' holds no entry of `audit export`");
   }
   return {};
 }
