@@ -5,6 +5,7 @@
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 #include "json/group.h"
+#include "metrics/quantity.h"
 
 namespace headrace::cli {
 
@@ -23,6 +24,9 @@ std::string summary(const proto::DescribeGroupOk& group) {
     return text + ", generation " + std::to_string(group.generation()) + "\n";
   }
   if (!group.state_reason().empty()) text += " (" + group.state_reason() + ")";
+  if (group.cooldown_ends_us() > 0) {
+    text += ", cool-down ends " + format_time_us(group.cooldown_ends_us());
+  }
   text += "\n" + std::to_string(group.lag_events()) + " events to do, " +
           std::to_string(group.in_flight()) + " in flight, " + std::to_string(group.retry()) +
           " wait for a retry, " + std::to_string(group.dlq()) + " dead letters, " +
@@ -98,6 +102,10 @@ int describe_group(const ConnectArguments& connect, const GroupArguments& argume
 }
 
 int delete_group(const ConnectArguments& connect, const GroupArguments& arguments) {
+  if (!confirmed("this deletes the group with its positions and dead letters", arguments.group,
+                 arguments.yes)) {
+    return kFailed;
+  }
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
   const auto reply = client::delete_group(*client.value, arguments.group);

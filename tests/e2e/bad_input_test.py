@@ -92,7 +92,37 @@ class Strangers(unittest.TestCase):
             done = subprocess.run(
                 [HEADRACE, "publish", "default", "--data", "x", "--timeout", "500ms", "--server",
                  f"127.0.0.1:{port}"], capture_output=True, text=True, timeout=60)
+            http = subprocess.run(
+                [HEADRACE, "reload", "--timeout", "500ms", "--http", f"http://127.0.0.1:{port}"],
+                capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("--server HOST:PORT", done.stderr)
+        self.assertEqual(http.returncode, 3, http.stderr)
+        self.assertIn(f"http://127.0.0.1:{port}", http.stderr)
+        self.assertIn("--http URL (HEADRACE_HTTP)", http.stderr)
+        self.assertNotIn("--server", http.stderr)
+
+    def test_flags_that_would_be_ignored_are_bad_usage(self):
+        for flag in ("--type", "--source", "--id", "--content-type", "--correlation-id"):
+            with self.subTest(flag):
+                refused = self.broker.cli("publish", "default", "--cloudevents", flag, "x",
+                                          stdin="", check=False)
+                self.assertEqual(refused.returncode, 2)
+                self.assertIn("leave out " + flag, refused.stderr)
+        for flag in ("--dedup-max-ids", "--dedup-window"):
+            with self.subTest(flag):
+                refused = self.broker.cli("topics", "create", "d", flag, "0", check=False)
+                self.assertEqual(refused.returncode, 2)
+                self.assertIn(flag, refused.stderr)
+
+    def test_an_unknown_tenant_is_named(self):
+        for flags in (("--tenant", "nobody"), ("--as-tenant", "nobody", "--reason", "x")):
+            with self.subTest(flags):
+                refused = self.broker.cli("topics", "ls", *flags, check=False)
+                self.assertEqual(refused.returncode, 4)
+                self.assertIn("no such tenant: 'nobody'", refused.stderr)
+        described = self.broker.cli("tenants", "describe", "nobody", check=False)
+        self.assertIn("no such tenant: 'nobody'", described.stderr)
 
 
 class Surroundings(unittest.TestCase):
