@@ -24,7 +24,7 @@ std::string summary(const proto::DescribeGroupOk& group) {
     return text + ", generation " + std::to_string(group.generation()) + "\n";
   }
   if (!group.state_reason().empty()) text += " (" + group.state_reason() + ")";
-  if (group.cooldown_ends_us() > 0) {
+  if (group.state() == "quarantined" && group.cooldown_ends_us() > 0) {
     text += ", cool-down ends " + format_time_us(group.cooldown_ends_us());
   }
   text += "\n" + std::to_string(group.lag_events()) + " events to do, " +
