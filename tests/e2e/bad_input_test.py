@@ -2,6 +2,7 @@
 """What strangers, broken clients and bad surroundings get: a clear error that names the cause,
 while everybody else goes on."""
 
+import json
 import os
 import socket
 import struct
@@ -160,6 +161,15 @@ class Surroundings(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             broker.start()
+
+    def test_the_configuration_as_json_is_an_object_a_line(self):
+        done = subprocess.run([HEADRACE, "config", "--json", "--set", "limits.handshake=2s"],
+                              capture_output=True, text=True, timeout=60, check=True)
+        settings = {row["setting"]: row for row in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual(settings["limits.handshake"],
+                         {"setting": "limits.handshake", "value": "2s", "live": False,
+                          "environment": "HEADRACE_LIMITS_HANDSHAKE"})
+        self.assertIn("broker.data", settings)
 
     def test_a_wrong_setting_is_named_with_its_range(self):
         with tempfile.TemporaryDirectory() as scratch:
