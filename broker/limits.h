@@ -200,6 +200,7 @@ constexpr size_t kLetterWalks = 4;             // counts and purges of a group a
 constexpr size_t kConfirmationsPerGroup = 16;  // purges that were counted; then the oldest goes
 constexpr int64_t kConfirmationUs = int64_t{300} * 1'000'000;
 constexpr int64_t kRetentionPinUsMax = int64_t{31} * 24 * 3600 * 1'000'000;  // held for groups
+constexpr uint32_t kRetentionMonthsMax = 12'000;                             // more is the same
 constexpr size_t kSearchOffsets = 1'024;  // with a rare status, that one search in a group is given
 constexpr size_t kSearchRounds = 8;       // of a search in a group; then its page ends early
 constexpr size_t kExplainRows = 4'096;  // of parked events, for one answer; then its cursor goes on

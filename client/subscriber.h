@@ -2,7 +2,8 @@
 // what became of it (docs/delivery.md). Subscribes again after a broken connection.
 //
 // Threads: poll() and the outcomes by any thread; `settled` runs on the client's I/O thread and
-// must not block. Memory: bounded by the window, counted in events.
+// must not block. What is delivered and not yet polled is extended while somebody polls at least
+// once a deadline. Memory: bounded by the window, counted in events.
 #pragma once
 
 #include <functional>

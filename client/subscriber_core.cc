@@ -49,6 +49,7 @@ void SubscriberCore::on_subscribed() {
 void SubscriberCore::on_lost(const Error& why) {
   live_ = false;
   queue_.clear();
+  extensions_.clear();
   for (const auto& outcome : std::exchange(pending_, {})) report(outcome, why);
 }
 
@@ -75,15 +76,17 @@ Error SubscriberCore::on_delivery(const proto::GroupDelivery& delivery, const Sh
     at += size;
     Part& part = made[static_cast<size_t>(i)];
     if (part.ranges.empty()) continue;
+    part.partition = delivery.partition();
     part.lane = delivery.lane();
-    part.deadline_us = now_us + delivery.deadline_ms() * 1000;
+    part.allowed_us = delivery.deadline_ms() * 1000;
+    part.deadline_us = now_us + part.allowed_us;
     std::ranges::sort(part.ranges, {}, &Range::first_offset);
     const int64_t append_us = i < delivery.append_times_us_size() ? delivery.append_times_us(i) : 0;
     Result<ReceivedBatch> batch =
         batches > 0 ? receive_batch(delivery.partition(), bytes, append_us)
                     : receive_event(delivery.partition(), delivery.events(i), bytes.view());
     if (!batch.ok()) {
-      reject_rest(part, delivery.partition(), batch.error.message);
+      reject_rest(part, batch.error.message);
       continue;
     }
     part.held = std::make_shared<Held>();
@@ -119,23 +122,39 @@ bool SubscriberCore::next(Delivered* delivered) {
       return true;
     }
     if (const Error error = held.reader->error()) {
-      reject_rest(part, held.batch.partition, error.message);
+      reject_rest(part, error.message);
     }
     queue_.pop_front();
   }
   return false;
 }
 
+void SubscriberCore::extend_queued(int64_t now_us) {
+  for (Part& part : queue_) {
+    if (part.deadline_us - now_us > part.allowed_us * 3 / 4) continue;
+    part.deadline_us = now_us + part.allowed_us;
+    for (size_t i = part.at; i < part.ranges.size(); ++i) {
+      extensions_.push_back(outcome_of(part, part.ranges[i], proto::EXTEND));
+    }
+  }
+}
+
+proto::Outcome SubscriberCore::outcome_of(const Part& part, const Range& range,
+                                          proto::Verdict verdict) {
+  proto::Outcome outcome;
+  outcome.set_partition(part.partition);
+  outcome.set_lane(part.lane);
+  outcome.set_first_offset(range.first_offset);
+  outcome.set_last_offset(range.last_offset);
+  outcome.set_attempt(range.attempt);
+  outcome.set_verdict(verdict);
+  return outcome;
+}
+
 // What cannot be read would come again and again: to the dead letters, where the whole event is.
-void SubscriberCore::reject_rest(const Part& part, uint32_t partition, const std::string& why) {
+void SubscriberCore::reject_rest(const Part& part, const std::string& why) {
   for (size_t i = part.at; i < part.ranges.size(); ++i) {
-    proto::Outcome outcome;
-    outcome.set_partition(partition);
-    outcome.set_lane(part.lane);
-    outcome.set_first_offset(part.ranges[i].first_offset);
-    outcome.set_last_offset(part.ranges[i].last_offset);
-    outcome.set_attempt(part.ranges[i].attempt);
-    outcome.set_verdict(proto::REJECT);
+    proto::Outcome outcome = outcome_of(part, part.ranges[i], proto::REJECT);
     outcome.set_error(clean_utf8("cannot be read by the client: " + why, kOutcomeTextMax));
     add(std::move(outcome));
   }
@@ -182,6 +201,7 @@ void SubscriberCore::order_pending() {
 }
 
 std::optional<SubscriberCore::Request> SubscriberCore::take() {
+  if (live_ && !extensions_.empty()) return take_extensions();
   if (!live_ || pending_.empty() || sent_.size() >= kSettlesInFlight) return std::nullopt;
   order_pending();
   Request request;
@@ -196,6 +216,16 @@ std::optional<SubscriberCore::Request> SubscriberCore::take() {
   sent_[request.number].assign(std::make_move_iterator(pending_.begin()),
                                std::make_move_iterator(end));
   pending_.erase(pending_.begin(), end);
+  return request;
+}
+
+// They do not count as under way: what they are for must not wait for outcomes.
+SubscriberCore::Request SubscriberCore::take_extensions() {
+  Request request;
+  const size_t count = std::min(extensions_.size(), kOutcomesPerRequest);
+  const auto end = extensions_.begin() + static_cast<ptrdiff_t>(count);
+  request.message.mutable_outcomes()->Add(extensions_.begin(), end);
+  extensions_.erase(extensions_.begin(), end);
   return request;
 }
 

@@ -24,7 +24,7 @@ constexpr size_t kRequestTextBytes = 256 * 1024;  // error texts of one request
 class SubscriberCore {
  public:
   struct Request {
-    uint64_t number = 0;
+    uint64_t number = 0;    // 0: nobody waits for the answer
     proto::Settle message;  // without its subscription
   };
 
@@ -38,6 +38,10 @@ class SubscriberCore {
 
   bool next(Delivered* delivered);  // false: none is queued
   bool has_next() const { return !queue_.empty(); }
+
+  // What is queued waits for who handles what is in front of it: its deadline begins again when
+  // a quarter of it is over. Nobody is told of that, nor if the broker does not take it.
+  void extend_queued(int64_t now_us);
 
   void settle(const Delivered& delivered, proto::Verdict verdict, std::string_view error,
               std::optional<int64_t> delay_ms);
@@ -64,13 +68,17 @@ class SubscriberCore {
   };
   struct Part {
     std::shared_ptr<Held> held;
+    uint32_t partition = 0;
     uint32_t lane = 0;
     int64_t deadline_us = 0;
+    int64_t allowed_us = 0;     // from one deadline to the next
     std::vector<Range> ranges;  // ascending; the first is the next
     size_t at = 0;
   };
 
-  void reject_rest(const Part& part, uint32_t partition, const std::string& why);
+  static proto::Outcome outcome_of(const Part& part, const Range& range, proto::Verdict verdict);
+  void reject_rest(const Part& part, const std::string& why);
+  Request take_extensions();
   void add(proto::Outcome outcome);
   void order_pending();
   void report(const proto::Outcome& outcome, const Error& error);
@@ -79,6 +87,7 @@ class SubscriberCore {
   uint64_t incarnation_ = 0;
   std::deque<Part> queue_;
   std::vector<proto::Outcome> pending_;
+  std::vector<proto::Outcome> extensions_;                // of what is queued
   std::map<uint64_t, std::vector<proto::Outcome>> sent_;  // by request number
   uint64_t next_number_ = 1;
   std::vector<Settled> reports_;

@@ -78,11 +78,28 @@ void SubscriberLink::on_reply(uint32_t subscription, const Error& error, const F
   if (!reply.ok()) return fail(reply.error);
   subscribed_ = true;
   backoff_.reset();
+  extend_queued_later(subscription, reply->ack_deadline_ms() * 1000);
   const std::lock_guard lock(mutex_);
   core_.on_subscribed();
+  polled_us_ = Loop::now_us();
   topic_.set_name(reply->topic());
   topic_.set_id(reply->topic_id());
   changed_.notify_all();
+}
+
+// Who handles events one after the other must not lose those that wait behind the first. Who has
+// not come for the next one within a deadline is taken for stuck, and others get what it holds.
+void SubscriberLink::extend_queued_later(uint32_t subscription, int64_t deadline_us) {
+  client_->loop().after_us(deadline_us / 4, [self = shared_from_this(), subscription, deadline_us] {
+    if (self->stopped_ || self->subscription_ != subscription) return;
+    {
+      const std::lock_guard lock(self->mutex_);
+      const int64_t now_us = Loop::now_us();
+      if (now_us - self->polled_us_ < deadline_us) self->core_.extend_queued(now_us);
+    }
+    self->pump();
+    self->extend_queued_later(subscription, deadline_us);
+  });
 }
 
 void SubscriberLink::on_lost(const Error& why) {
@@ -219,6 +236,7 @@ Result<std::optional<Delivered>> SubscriberLink::poll(int64_t wait_ms) {
   std::unique_lock lock(mutex_);
   while (true) {
     Delivered delivered;
+    polled_us_ = Loop::now_us();
     if (core_.next(&delivered)) return std::optional<Delivered>(std::move(delivered));
     if (core_.open() > 0) wake_io();  // what could not be read is rejected
     if (error_) return error_;

@@ -31,6 +31,7 @@ class SubscriberLink : public std::enable_shared_from_this<SubscriberLink> {
   void on_lost(const Error& why);
   void again(const Error& error);
   void fail(const Error& error);
+  void extend_queued_later(uint32_t subscription, int64_t deadline_us);
   void wake_io();
   void pump();
   void send(const SubscriberCore::Request& request);
@@ -50,7 +51,8 @@ class SubscriberLink : public std::enable_shared_from_this<SubscriberLink> {
   std::mutex mutex_;
   std::condition_variable changed_;
   SubscriberCore core_;
-  proto::Topic topic_;  // its name is empty until the first membership
+  proto::Topic topic_;     // its name is empty until the first membership
+  int64_t polled_us_ = 0;  // when poll() began or ended last
   bool reporting_ = false;
   bool io_woken_ = false;
   Error error_;

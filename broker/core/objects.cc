@@ -465,7 +465,7 @@ void ShardObjects::keep_house() {
   ctx_->arm(&housekeeping_, ctx_->now().mono_us + options_.retention_interval_us);
   for (const auto& [name, topic] : ctx_->catalog()->topics) {
     if (topic->shard != id_ || topic->state != Topic::State::active) continue;
-    if (topic->retention.unlimited()) continue;
+    if (retention_of(*topic, *ctx_->catalog()).unlimited()) continue;
     for (uint32_t i = 0; i < topic->partitions; ++i) open(topic, PartitionId(i));
   }
   for (const auto& [name, group] : ctx_->catalog()->groups) {
@@ -484,7 +484,8 @@ void ShardObjects::keep_house() {
   for (const auto& [key, partition] : partitions_) {
     if (partition->state() != Partition::State::ready) continue;
     partition->expire();
-    if (retention_running_ || partition->topic()->retention.unlimited()) continue;
+    if (retention_running_) continue;
+    if (retention_of(*partition->topic(), *ctx_->catalog()).unlimited()) continue;
     retention_queue_.push_back(partition);
   }
   if (!retention_running_) next_retention_pass();

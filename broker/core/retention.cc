@@ -29,6 +29,26 @@ bool may_go(const Retention& retention, const RetentionQuestion& question) {
   return retention.months && age_months > int64_t{*retention.months};
 }
 
+Retention retention_within(const Topic& topic, const Quotas& quotas) {
+  Retention within = topic.retention;
+  if (topic.name == kSystemTopic) return within;
+  if (const int64_t days = quotas.of(Quota::keep_days); days > 0) {
+    constexpr int64_t kDayUs = int64_t{24} * 3'600 * kMicrosPerSecond;
+    const int64_t most_us = std::min(days, INT64_MAX / kDayUs) * kDayUs;
+    within.age_us = std::min(within.age_us.value_or(most_us), most_us);
+  }
+  if (const int64_t months = quotas.of(Quota::keep_months); months > 0) {
+    const auto most = static_cast<uint32_t>(std::min<int64_t>(months, limits::kRetentionMonthsMax));
+    within.months = std::min(within.months.value_or(most), most);
+  }
+  return within;
+}
+
+Retention retention_of(const Topic& topic, const CatalogSnapshot& catalog) {
+  const TenantPtr tenant = catalog.tenant(topic.tenant);
+  return retention_within(topic, tenant == nullptr ? Quotas{} : tenant->quotas);
+}
+
 bool held_long_enough(const Retention& retention, const RetentionQuestion& question,
                       int64_t max_pin_us) {
   constexpr int64_t kMonthUs = limits::kRetentionPinUsMax;
@@ -119,7 +139,6 @@ struct Pass final : storage::Scan {
     question.chunk_last_append_us = chunk->last_append_us;
     question.kept_bytes = partition.index().total_bytes() - seen_bytes - bytes;
     question.kept_events = partition.visible_end() - end;
-    const Retention& retention = partition.topic()->retention;
     if (end > partition.visible_end() || !may_go(retention, question)) return Look::ends;
     if (!needed_from) return Look::asks;
     seen_bytes += bytes;
@@ -165,6 +184,7 @@ struct Pass final : storage::Scan {
 
   std::weak_ptr<Partition> owner;
   AckedGroups* groups = nullptr;  // there as long as the partition
+  Retention retention;
   int64_t max_pin_us = 0;
   Ctx* ctx = nullptr;
   std::function<void()> done;
@@ -188,6 +208,7 @@ void RetentionPass::begin(std::shared_ptr<Partition> partition, AckedGroups* gro
                           int64_t max_pin_us, Ctx* ctx, std::function<void()> done) {
   auto* pass = new Pass;
   pass->groups = groups;
+  pass->retention = retention_of(*partition->topic(), *ctx->catalog());
   pass->max_pin_us = max_pin_us;
   pass->owner = partition;
   pass->ctx = ctx;

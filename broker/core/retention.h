@@ -36,6 +36,11 @@ struct RetentionQuestion {
 };
 bool may_go(const Retention& retention, const RetentionQuestion& question);
 
+// Pure: what the topic says, within what its tenant may keep (quotas `keep_days`, `keep_months`).
+Retention retention_within(const Topic& topic, const Quotas& quotas);
+// By the catalog; without a tenant as the topic says.
+Retention retention_of(const Topic& topic, const CatalogSnapshot& catalog);
+
 // Pure: has a chunk that may go been kept for acked groups for the whole of max_pin? It is counted
 // from when the chunk's age or month let it go; with bounds of bytes or events alone from when it
 // was appended. 0: one retention period, at most kRetentionPinUsMax.

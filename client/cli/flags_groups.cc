@@ -114,7 +114,7 @@ void add_subscribe(CLI::App& app, Invocation* invocation) {
       ->check(positive());
   add_duration_ms(verb, "--wait", &given->wait_ms, "end after so long without an event");
   verb->add_option("--window", given->window_events,
-                   "deliveries taken before their outcomes [500]");
+                   "deliveries taken before their outcomes [500; with --exec 1]");
   verb->add_option("--exec", given->command,
                    "run by /bin/sh -c for each event, its data on standard input: exit 0 acks, "
                    "anything else nacks with its standard error");

@@ -15,6 +15,7 @@ namespace headrace::cli {
 namespace {
 
 constexpr uint32_t kWindowDefault = 500;
+constexpr uint32_t kExecWindowDefault = 1;  // what waits for a slow command, others could handle
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
@@ -190,11 +191,11 @@ int subscribe(const ConnectArguments& connect, const SubscribeArguments& given) 
   Handling handling(connect, given);
   client::SubscriberOptions options;
   options.group = given.group;
-  options.window_events = given.window_events;
-  if (given.count > 0) {
-    // More than are wanted would be taken from the other members for nothing.
-    const uint32_t window = given.window_events > 0 ? given.window_events : kWindowDefault;
-    options.window_events = static_cast<uint32_t>(std::min<uint64_t>(window, given.count));
+  const uint32_t usual = given.command.empty() ? kWindowDefault : kExecWindowDefault;
+  options.window_events = given.window_events > 0 ? given.window_events : usual;
+  // More than are wanted would be taken from the other members for nothing.
+  if (given.count > 0 && given.count < options.window_events) {
+    options.window_events = static_cast<uint32_t>(given.count);
   }
   auto subscriber = client::Subscriber::open(
       *client.value, options,

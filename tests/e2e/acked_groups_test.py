@@ -254,6 +254,16 @@ class Failures(unittest.TestCase):
             self.assertGreaterEqual(lines[0]["attempt"], 2)
             slow.kill()
 
+    def test_what_waits_behind_a_slow_command_does_not_fail(self):
+        with Broker() as broker:
+            create(broker, "g", *QUICK, "--ack-deadline", "400ms")
+            publish(broker, "default", [str(i) for i in range(12)])
+            # All of them are taken at once, and take three deadlines together.
+            lines = broker.json("subscribe", "g", "--count", "12", "--window", "12",
+                                "--exec", "sleep 0.1")
+            self.assertEqual([(one["attempt"], one["outcome"]) for one in lines],
+                             [(1, "ack")] * 12)
+
     def test_disabled_groups_deliver_nothing_until_they_are_enabled(self):
         with Broker() as broker:
             create(broker, "g")

@@ -131,7 +131,8 @@ class QuotasTest(unittest.TestCase):
         self.acme_lines("groups", "create", "h", "--topic", "t", "--from", "earliest")
         self.acme_lines("publish", "t", stdin="x\n" * 20)
         self.update("--in-flight", "3")
-        slow = Waiting(self, "subscribe", "g", "--exec", "sleep 0.2", "--count", "20")
+        slow = Waiting(self, "subscribe", "g", "--window", "10", "--count", "20",
+                       "--exec", "sleep 0.2")
         wait_until(lambda: self.described()["use"]["in_flight"] == 3, "deliveries")
         # Another group gets its turn when one of the three is settled; nothing is lost.
         handled = self.acme_lines("subscribe", "h", "--count", "20")

@@ -77,9 +77,8 @@ TEST(Simulation, Seeds) {
             << " delayed, " << sum.cancelled << " of those cancelled, " << sum.repeated
             << " recognised by their id, " << sum.purged << " dead letters purged, " << sum.jobs
             << " jobs, " << sum.kept_back << " letters of events without a match to their schema, "
-            << sum.flooded << " publishes while all tenants flood, "
-            << sum.shared_turns << " turns in which several tenants wanted more, " << sum.starts
-            << " starts\n";
+            << sum.flooded << " publishes while all tenants flood, " << sum.shared_turns
+            << " turns in which several tenants wanted more, " << sum.starts << " starts\n";
   if (seeds < 100) return;  // a few need not meet everything
   EXPECT_GT(sum.published, seeds * 20);
   EXPECT_GT(sum.read, seeds * 20);

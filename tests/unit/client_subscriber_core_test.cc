@@ -284,5 +284,49 @@ TEST(SubscriberCore, TextsAreCutAndCleaned) {
   EXPECT_TRUE(parsed.ParseFromString(request->message.SerializeAsString()));
 }
 
+// Deliveries of 10 ms that came at 1 ms.
+TEST(SubscriberCore, WhatWaitsBehindASlowOneIsExtended) {
+  SubscriberCore core;
+  core.on_subscribed();
+  ASSERT_FALSE(deliver(&core, 0, 5, 0, 4));
+  Delivered first;
+  ASSERT_TRUE(core.next(&first));
+  EXPECT_EQ(first.deadline_us, 11'000);
+  core.extend_queued(2'000);
+  EXPECT_FALSE(core.take()) << "it has time";
+  core.extend_queued(6'000);
+  const auto request = core.take();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(text(request->message), "EXTEND 0:1-4#1 ");
+  EXPECT_FALSE(core.take());
+  core.extend_queued(6'001);
+  EXPECT_FALSE(core.take()) << "it has time again";
+  core.on_settled(request->number, {}, ok_of(1, 7));
+  EXPECT_TRUE(core.take_reports().empty()) << "nobody waits for that";
+  Delivered second;
+  ASSERT_TRUE(core.next(&second));
+  EXPECT_EQ(second.deadline_us, 16'000);
+}
+
+TEST(SubscriberCore, ExtensionsGoBeforeOutcomesAndDoNotOutliveTheMembership) {
+  SubscriberCore core;
+  core.on_subscribed();
+  ASSERT_FALSE(deliver(&core, 0, 5, 0, 4));
+  Delivered first;
+  ASSERT_TRUE(core.next(&first));
+  core.settle(first, proto::ACK, {}, {});
+  core.extend_queued(6'000);
+  const auto request = core.take();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(text(request->message), "EXTEND 0:1-4#1 ");
+  const auto outcome = core.take();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(text(outcome->message), "ACK 0:0-0#1 ");
+  core.extend_queued(20'000);
+  core.on_lost(connection_lost("gone"));
+  core.on_subscribed();
+  EXPECT_FALSE(core.take());
+}
+
 }  // namespace
 }  // namespace headrace::client

@@ -114,5 +114,27 @@ TEST(HeldLongEnough, SinceItWasAppendedWhereOnlyTheSizeIsBounded) {
   EXPECT_TRUE(held_long_enough(retention, asked, kRetentionDayUs));
 }
 
+TEST(RetentionWithin, TheSmallerOfTopicAndTenantHolds) {
+  Topic topic;
+  topic.name = "orders";
+  EXPECT_TRUE(retention_within(topic, {}).unlimited());
+  Quotas quotas;
+  quotas.set(Quota::keep_days, 2);
+  quotas.set(Quota::keep_months, 3);
+  Retention within = retention_within(topic, quotas);
+  EXPECT_EQ(within.age_us, int64_t{2} * 86'400 * 1'000'000);
+  EXPECT_EQ(within.months, 3u);
+  EXPECT_FALSE(within.bytes || within.events);
+  topic.retention = {.age_us = 5, .bytes = 6, .events = 7, .months = 9};
+  within = retention_within(topic, quotas);
+  EXPECT_EQ(within, (Retention{.age_us = 5, .bytes = 6, .events = 7, .months = 3}));
+  topic.name = kSystemTopic;
+  EXPECT_EQ(retention_within(topic, quotas), topic.retention);
+  topic.name = "orders";
+  quotas.set(Quota::keep_days, INT64_MAX);
+  quotas.set(Quota::keep_months, INT64_MAX);
+  EXPECT_EQ(retention_within(topic, quotas), topic.retention);
+}
+
 }  // namespace
 }  // namespace headrace::core

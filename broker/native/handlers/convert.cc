@@ -52,7 +52,9 @@ core::Retention from_proto(const proto::Retention& retention) {
   }
   if (retention.has_bytes()) out.bytes = retention.bytes();
   if (retention.has_events()) out.events = retention.events();
-  if (retention.has_months()) out.months = retention.months();
+  if (retention.has_months()) {
+    out.months = std::min(retention.months(), limits::kRetentionMonthsMax);
+  }
   return out;
 }
 
