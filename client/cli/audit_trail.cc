@@ -3,11 +3,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
-#include <vector>
 
 #include "client/admin.h"
 #include "json/audit.h"
+#include "json/strict_json.h"
 #include "metrics/base64.h"
 #include "metrics/quantity.h"
 #include "storage/audit_chain.h"
@@ -63,19 +62,12 @@ std::string misread_field(const nlohmann::json& line, uint32_t shard, const prot
   return "";
 }
 
-// Not an object, or one that says something twice, which readers take either way.
-std::optional<nlohmann::json> parse_object(const std::string& text) {
-  std::vector<std::set<std::string>> seen;
-  bool twice = false;
-  const auto look = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-    using Event = nlohmann::json::parse_event_t;
-    if (event == Event::object_start) seen.emplace_back();
-    if (event == Event::object_end) seen.pop_back();
-    if (event == Event::key) twice = !seen.back().insert(value.get<std::string>()).second || twice;
-    return true;
-  };
-  auto object = nlohmann::json::parse(text, look, false);
-  if (twice || !object.is_object()) return std::nullopt;
+// Null: no object, or one that says something twice, which readers take either way.
+nlohmann::json parse_object(const std::string& text) {
+  constexpr int kDepthMax = 10;
+  StrictFindings findings;
+  auto object = parse_strict<nlohmann::json>(text, kDepthMax, &findings);
+  if (!findings.ok() || !object.is_object()) return {};
   return object;
 }
 
@@ -88,7 +80,7 @@ client::Error read_export(const std::string& path, const VisitExportedRow& visit
   uint64_t lines = 0;
   while (std::getline(file, line)) {
     const uint64_t number = ++lines;
-    const nlohmann::json object = parse_object(line).value_or(nlohmann::json());
+    const nlohmann::json object = parse_object(line);
     const auto text = [&](const char* name) {
       const auto at = object.is_object() ? object.find(name) : object.end();
       return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();

@@ -1,4 +1,5 @@
 // groups ls / describe / delete, for both kinds of group.
+#include <nlohmann/json.hpp>
 
 #include "client/admin.h"
 #include "client/cli/group_options.h"
@@ -17,6 +18,17 @@ std::string seconds(double value) {
   return text;
 }
 
+// One a line: all of them in one would be wider than any terminal.
+std::string options_text(const proto::GroupOptions& options) {
+  std::string text;
+  const auto object = nlohmann::ordered_json::parse(options_json(options));
+  for (const auto& [name, value] : object.items()) {
+    text +=
+        "  " + name + ": " + (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
+  }
+  return text;
+}
+
 std::string summary(const proto::DescribeGroupOk& group) {
   std::string text =
       group.group() + ": " + group.kind() + ", topic " + group.topic() + ", " + group.state();
@@ -25,7 +37,7 @@ std::string summary(const proto::DescribeGroupOk& group) {
   }
   if (!group.state_reason().empty()) text += " (" + group.state_reason() + ")";
   if (group.state() == "quarantined" && group.cooldown_ends_us() > 0) {
-    text += ", cool-down ends " + format_time_us(group.cooldown_ends_us());
+    text += "\ncool-down ends " + format_time_us(group.cooldown_ends_us());
   }
   text += "\n" + std::to_string(group.lag_events()) + " events to do, " +
           std::to_string(group.in_flight()) + " in flight, " + std::to_string(group.retry()) +
@@ -39,7 +51,7 @@ std::string summary(const proto::DescribeGroupOk& group) {
             " wait for space\n";
   }
   if (!group.last_error().empty()) text += "last error: " + group.last_error() + "\n";
-  return text + "options: " + options_json(group.options()) + "\n";
+  return text + "options:\n" + options_text(group.options());
 }
 
 }  // namespace

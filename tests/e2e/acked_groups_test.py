@@ -296,6 +296,8 @@ class Failures(unittest.TestCase):
             described = broker.cli("groups", "describe", "g").stdout
             ends = broker.json("groups", "describe", "g")[0]["cooldown_ends"]
             self.assertIn("cool-down ends " + ends, described)
+            self.assertIn("\n  cooldown: 10m\n", described)
+            self.assertLessEqual(max(map(len, described.splitlines())), 100)
             self.assertIn("until " + ends, second.stderr)
 
 

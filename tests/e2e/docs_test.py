@@ -51,6 +51,16 @@ class Documents(unittest.TestCase):
     def test_access(self):
         self.run_page("access.md")
 
+    def test_the_program_of_the_client_library(self):
+        program = pathlib.Path(HEADRACE).resolve().parent / "publish_one"
+        with Broker() as broker:
+            done = subprocess.run([program, broker.listen.rsplit(":", 1)[1]], capture_output=True,
+                                  text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (0, "partition 0, offset 0\n"),
+                             done.stderr)
+            event = broker.json("consume", "default", "--count", "1")[0]
+            self.assertEqual((event["type"], event["data"]), ("order.placed", '{"total":12}'))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
