@@ -130,6 +130,28 @@ struct FindChunk final : storage::Scan {
   ColdJob job;
 };
 
+// What the store has no chunk rows of yet.
+void read_by_memory(ColdJob job, const LogIndex& index) {
+  for (const auto& chunk : index.closing()) {
+    if (chunk.end() <= job.from) continue;
+    if (job.may_match(chunk.row)) {
+      job.place = index.log_place(chunk.month);
+      return read_batches(std::move(job), chunk.row, chunk.base);
+    }
+    metrics::add(metrics::Counter::fetch_chunks_skipped);
+    job.skip_to(chunk.end());
+    if (job.from >= job.visible_end) return job.ctx->reply(std::move(job.request));
+  }
+  const storage::ChunkRow& open = index.open_chunk().so_far();
+  if (job.may_match(open)) {
+    job.place = index.log_place(index.months().back().row.month);
+    return read_batches(std::move(job), open, index.chunked_end());
+  }
+  metrics::add(metrics::Counter::fetch_chunks_skipped);
+  job.skip_to(job.visible_end);
+  job.ctx->reply(std::move(job.request));
+}
+
 }  // namespace
 
 void ColdRead::begin(std::unique_ptr<Fetch> request, const LogIndex& index, Offset visible_end,
@@ -138,14 +160,8 @@ void ColdRead::begin(std::unique_ptr<Fetch> request, const LogIndex& index, Offs
   ColdJob job{std::move(request), index.partition(), {}, visible_end, ctx, from};
   const auto* month = index.month_of(from);
   if (month == nullptr) return job.fail(storage::Status::gone);
+  if (from >= index.stored_end()) return read_by_memory(std::move(job), index);
   job.place = index.log_place(month->row.month);
-  if (from >= index.chunked_end()) {
-    const storage::ChunkRow& open = index.open_chunk().so_far();
-    if (job.may_match(open)) return read_batches(std::move(job), open, index.chunked_end());
-    metrics::add(metrics::Counter::fetch_chunks_skipped);
-    job.skip_to(visible_end);
-    return ctx->reply(std::move(job.request));
-  }
   auto* scan = new FindChunk;
   scan->place = job.place;
   scan->from = storage::log_prefix(storage::LogKind::chunk, job.partition);

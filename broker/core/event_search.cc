@@ -129,6 +129,14 @@ void look_at_open_chunk(SearchWalk* search, const LogIndex& index) {
   }
 }
 
+// Closed chunks whose rows are not in the store yet are memory, too.
+void look_at_closing_chunks(SearchWalk* search, const LogIndex& index) {
+  const auto& closing = index.closing();
+  for (auto chunk = closing.rbegin(); chunk != closing.rend(); ++chunk) {
+    search->choose(chunk->row, chunk->base, index.log_place(chunk->month));
+  }
+}
+
 }  // namespace
 
 void go_on(SearchPtr search) {
@@ -149,7 +157,7 @@ void EventSearch::begin(std::unique_ptr<FindEvents> request, const LogIndex& ind
   search->log_start = index.log_start();
   search->lookups_from = index.lookups_from();
   search->end = std::min(request->before, visible_end);
-  search->below = std::min(search->end, index.chunked_end());
+  search->below = std::min(search->end, index.stored_end());
   search->looked_to = search->end;
   search->entries = request->query->entries();
   if (!request->query->id.empty()) {  // there is one such event, or none
@@ -159,6 +167,7 @@ void EventSearch::begin(std::unique_ptr<FindEvents> request, const LogIndex& ind
   search->ctx = ctx;
   search->request = std::move(request);
   look_at_open_chunk(search.get(), index);
+  look_at_closing_chunks(search.get(), index);
   go_on(std::move(search));
 }
 

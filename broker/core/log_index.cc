@@ -69,9 +69,17 @@ void LogIndex::count(const storage::BatchHeader& header, const storage::Summary&
 void LogIndex::close_chunk(storage::WriteSet* writes) {
   if (chunk_.empty()) return;
   put_lookups(writes);
-  const auto key = storage::log_key(storage::LogKind::chunk, partition_, chunk_.base_offset());
-  writes->put(log_place(months_.back().row.month), key, chunk_.finish().encode());
+  const Month month = months_.back().row.month;
+  const Offset base = chunk_.base_offset();
+  const auto& row =
+      closing_.emplace_back(ClosingChunk{base, month, chunk_.finish(), writes->sequence}).row;
+  writes->put(log_place(month), storage::log_key(storage::LogKind::chunk, partition_, base),
+              row.encode());
   put_month(months_.back(), writes);
+}
+
+void LogIndex::on_committed(uint64_t sequence) {
+  std::erase_if(closing_, [&](const ClosingChunk& chunk) { return chunk.sequence <= sequence; });
 }
 
 void LogIndex::put_lookups(storage::WriteSet* writes) {
@@ -146,6 +154,7 @@ std::vector<LogIndex::MonthSpan> LogIndex::trim(Offset to, int64_t bytes_in_mont
     gone.push_back(months_.front());
     months_.erase(months_.begin());
   }
+  std::erase_if(closing_, [&](const ClosingChunk& chunk) { return chunk.end() <= to; });
   const bool same_month = gone.empty();
   trimmed_bytes_ = bytes_in_month + (same_month ? trimmed_bytes_ : 0);
   log_start_ = to;
@@ -164,6 +173,7 @@ std::vector<LogIndex::MonthSpan> LogIndex::trim_all(storage::WriteSet* writes) {
     writes->remove(storage::state_place(partition_.tenant),
                    storage::months_key(partition_, span.first_offset));
   }
+  closing_.clear();
   trimmed_bytes_ = 0;
   log_start_ = next_offset_;
   writes->put(storage::state_place(partition_.tenant), storage::log_start_key(partition_),

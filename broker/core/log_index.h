@@ -24,6 +24,15 @@ class LogIndex {
     Offset first_offset;
     storage::MonthRow row;
   };
+  // Its row is in a set that is not committed: the store knows nothing of it yet.
+  struct ClosingChunk {
+    Offset base;
+    Month month;
+    storage::ChunkRow row;
+    uint64_t sequence;  // of the set
+
+    Offset end() const { return base + row.last_offset_delta + 1; }
+  };
 
   explicit LogIndex(const PartitionKey& partition) : partition_(partition) {}
 
@@ -35,8 +44,12 @@ class LogIndex {
   // The month whose span holds `offset`; nullptr if no month does.
   const MonthSpan* month_of(Offset offset) const;
   const storage::ChunkBuilder& open_chunk() const { return chunk_; }
-  // Chunk rows exist for offsets below this.
+  // Closed chunks end here; below stored_end() the store has their rows. What lies between is read
+  // by closing(), oldest first, what follows by the open chunk: its events may have been visible
+  // long.
   Offset chunked_end() const { return chunk_.empty() ? next_offset_ : chunk_.base_offset(); }
+  Offset stored_end() const { return closing_.empty() ? chunked_end() : closing_.front().base; }
+  const std::vector<ClosingChunk>& closing() const { return closing_; }
   // Of the open chunk; and from which offset on closed chunks have look-up rows: older data has
   // none.
   const storage::LookupBuilder& open_lookups() const { return lookups_; }
@@ -53,6 +66,8 @@ class LogIndex {
   void append(SharedBytes batch, const storage::BatchHeader& header,
               const storage::Summary& summary, const storage::Violations& violations,
               int64_t append_time_us, Month month, storage::WriteSet* writes);
+
+  void on_committed(uint64_t sequence);  // the store has what the sets up to this one held
 
   // Loading, in this order.
   void load_month(Offset first_offset, const storage::MonthRow& row);
@@ -92,8 +107,9 @@ class LogIndex {
   const PartitionKey partition_;
   std::vector<MonthSpan> months_;  // by first offset; the last one is being written
   storage::ChunkBuilder chunk_;
-  storage::LookupBuilder lookups_;  // of the same batches
-  Offset lookups_from_;             // closed chunks with look-up rows: [from, end)
+  std::vector<ClosingChunk> closing_;  // of the sets in flight
+  storage::LookupBuilder lookups_;     // of the same batches
+  Offset lookups_from_;                // closed chunks with look-up rows: [from, end)
   Offset lookups_end_;
   Offset log_start_;
   int64_t trimmed_bytes_ = 0;  // of the first month: gone, but still in its row's count

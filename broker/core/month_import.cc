@@ -38,6 +38,7 @@ void MonthImport::add(const ImportBatches& request, storage::WriteSet* writes) {
     front_.append(item.batch, item.header, item.summary, item.violations, item.append_time_us,
                   row_.month, &rows);
   }
+  front_.on_committed(rows.sequence);  // nobody reads before all of it is durable
   copy_log_rows(rows, writes);
 }
 
@@ -49,6 +50,7 @@ Error MonthImport::close(storage::WriteSet* writes) {
   }
   storage::WriteSet rows;
   front_.close(&rows);
+  front_.on_committed(rows.sequence);
   copy_log_rows(rows, writes);
   return {};
 }

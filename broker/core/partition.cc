@@ -226,6 +226,7 @@ void Partition::seal() {
 
 void Partition::on_committed(Ctx&, uint64_t sequence) {
   const Offset before = visible_end_;
+  index_.on_committed(sequence);
   SlotSet groups;
   bool all = false;
   while (!uncommitted_.empty() && uncommitted_.front().sequence <= sequence) {

@@ -32,6 +32,15 @@ void SearchWalk::choose(const storage::ContentsRow& row, Offset base, const stor
   }
 }
 
+void SearchWalk::choose(const storage::ChunkRow& row, Offset base, const storage::Place& place) {
+  if (base >= end || !query().may_match(row)) return;
+  for (auto batch = row.batches.rbegin(); batch != row.batches.rend(); ++batch) {
+    const Offset first = base + batch->offset_delta;
+    if (first >= end || !wants(first, first + batch->record_count)) continue;
+    batches.push_back({place, first, batch->size});
+  }
+}
+
 void SearchWalk::fail(storage::Status status) {
   request->error = Error(from_store(status), "searching " + request->topic->name);
   ctx->reply(std::move(request));
@@ -204,16 +213,7 @@ struct DecodeRows final : storage::Work {
         search->below = search->log_start;  // append times do not go back
         return;
       }
-      if (key->base_offset < search->end && search->query().may_match(*row)) {
-        choose(*row, key->base_offset);
-      }
-    }
-  }
-  void choose(const storage::ChunkRow& row, Offset base) {
-    for (auto batch = row.batches.rbegin(); batch != row.batches.rend(); ++batch) {
-      const Offset first = base + batch->offset_delta;
-      if (first >= search->end || !search->wants(first, first + batch->record_count)) continue;
-      search->batches.push_back({place, first, batch->size});
+      search->choose(*row, key->base_offset, place);
     }
   }
   void run() override {

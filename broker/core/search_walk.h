@@ -49,6 +49,8 @@ struct SearchWalk {
   // The batches of a chunk in which something may match, into `to`, oldest first.
   void choose(const storage::ContentsRow& row, Offset base, const storage::Place& place,
               std::vector<Batch>* to) const;
+  // Likewise by a chunk row, behind what is in `batches`, newest first.
+  void choose(const storage::ChunkRow& row, Offset base, const storage::Place& place);
   void fail(storage::Status status);
 };
 using SearchPtr = std::unique_ptr<SearchWalk>;

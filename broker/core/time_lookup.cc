@@ -102,6 +102,12 @@ void TimeLookup::begin(std::unique_ptr<ListOffsets> request, const LogIndex& ind
   } else {
     best = Hit{std::next(span)->first_offset, std::next(span)->row.first_append_us};
   }
+  const Offset end = newest ? index.chunked_end() : std::next(span)->first_offset;
+  const auto& closing = index.closing();
+  for (auto chunk = closing.rbegin(); chunk != closing.rend(); ++chunk) {
+    if (chunk->base >= end) continue;
+    if (auto hit = first_at(chunk->row, chunk->base, time_us)) best = hit;
+  }
   auto* search = new TimeSearch;
   search->place = index.log_place(span->row.month);
   search->reverse = true;
@@ -110,7 +116,7 @@ void TimeLookup::begin(std::unique_ptr<ListOffsets> request, const LogIndex& ind
   search->partition = index.partition();
   search->month_first = span->first_offset;
   search->low = std::max(span->first_offset, index.log_start());
-  search->high = newest ? index.chunked_end() : std::next(span)->first_offset;
+  search->high = std::min(end, index.stored_end());
   search->time_us = time_us;
   search->best = best;
   search->visible_end = visible_end;

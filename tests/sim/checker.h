@@ -182,6 +182,13 @@ struct Turn {
   std::map<uint32_t, Share> shares;  // of those that wanted some
 };
 
+// The connection of a producer without an id ended before all was answered. What it carried may
+// still be on its way, and what the producer numbers so or above may overtake it on the next one.
+struct LostConnection {
+  uint32_t producer = 0;
+  uint64_t next_number = 0;
+};
+
 class Checker {
  public:
   explicit Checker(std::vector<std::string>* violations) : violations_(*violations) {}
@@ -190,12 +197,14 @@ class Checker {
   // Acknowledged, first or again, under an id of its own on a topic that looks for repetitions.
   virtual void on_repeated(const Published&) {}
   virtual void on_typed(const Typed&) {}
+  virtual void on_lost_connection(const LostConnection&) {}
   virtual void on_seen(const Seen&) {}
   virtual void on_reader_jumped(uint32_t /*reader*/, const Lane&) {}
   virtual void on_ends(const Ends&) {}
   virtual void on_belief(const Belief&) {}
   // `at_least` had been acknowledged when the broker was asked.
   virtual void on_told(const Position& /*at_least*/, const Position& /*told*/) {}
+  virtual void on_asked_for_rest(const Lane&) {}  // what on_final() tells of goes at least so far
   virtual void on_final(const Final&) {}
   virtual void on_use(const Use&) {}
   virtual void on_delivered(const Delivered&) {}

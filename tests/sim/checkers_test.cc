@@ -138,10 +138,19 @@ TEST_F(Checkers, OutOfOrder) {
   EXPECT_TRUE(violations_.empty());
   order_->on_final(log_of({1, 4, 2}));
   EXPECT_EQ(violations_.size(), 1u);
+  // Over connections there is an order only with a producer id.
+  order_->on_lost_connection({log_of({1}).values.front().producer, 3});
+  order_->on_final(log_of({4, 1, 5, 2}));
+  EXPECT_EQ(violations_.size(), 1u);
+  order_->on_final(log_of({5, 1, 4}));
+  EXPECT_EQ(violations_.size(), 2u);
 }
 
 TEST_F(Checkers, SeenAndGone) {
   visible_->on_seen(seen(1, 0));
+  visible_->on_final(log_of({}));  // asked before
+  EXPECT_TRUE(violations_.empty());
+  visible_->on_asked_for_rest(log_of({}).lane);
   visible_->on_final(log_of({1}));
   EXPECT_TRUE(violations_.empty());
   visible_->on_final(log_of({}));

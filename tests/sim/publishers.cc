@@ -58,6 +58,9 @@ void Publisher::on_outcome(const Outcome& outcome) {
     }
     pause_until_us_ = scene_.now_us() + kPublisherPauseUs;
   }
+  if (outcome.kind == Reply::Kind::lost) {
+    scene_.judge.tell(&Checker::on_lost_connection, LostConnection{number_, next_number_});
+  }
   for (const Published& published : outcome.events) {
     scene_.judge.tell(&Checker::on_published, published);
     ++scene_.published;

@@ -101,7 +101,7 @@ void SchemaPublisher::send_events(const Sent& sent) {
   }
   wire_.ask(MessageType::publish, message, payload, [this, sent](const Reply& reply) {
     if (reply.ok()) return on_results(sent, reply.as<proto::PublishOk>());
-    if (reply.kind == Reply::Kind::refused) on_refused(sent, reply.error);
+    on_failed(sent, reply);
   });
 }
 
@@ -128,7 +128,7 @@ void SchemaPublisher::send_batch(const Sent& sent) {
   }
   wire_.ask(MessageType::publish_batch, message, batch.view(), [this, sent](const Reply& reply) {
     if (reply.ok()) return on_batch(sent, reply.as<proto::PublishBatchOk>());
-    if (reply.kind == Reply::Kind::refused) on_refused(sent, reply.error);
+    on_failed(sent, reply);
   });
 }
 
@@ -139,7 +139,12 @@ bool SchemaPublisher::may_refuse(const Sent& sent) const {
          std::ranges::any_of(sent.events, [](const Event& event) { return !event.matches; });
 }
 
-void SchemaPublisher::on_refused(const Sent& sent, const proto::Error& error) {
+void SchemaPublisher::on_failed(const Sent& sent, const Reply& reply) {
+  if (reply.kind == Reply::Kind::lost) {
+    const LostConnection lost{number_, next_number_};
+    return scene_.judge.tell(&Checker::on_lost_connection, lost);
+  }
+  const proto::Error& error = reply.error;
   pause_until_us_ = scene_.now_us() + kTypedPauseUs;
   const bool expected = error.code() == kRefused ? may_refuse(sent) : is_expected(error.code());
   if (!expected) scene_.judge.complain("a typed publish was refused: " + error.message());

@@ -37,7 +37,7 @@ class SchemaPublisher final : public Client {
   void send(const Sent& sent);
   void send_events(const Sent& sent);
   void send_batch(const Sent& sent);
-  void on_refused(const Sent& sent, const proto::Error& error);
+  void on_failed(const Sent& sent, const Reply& reply);
   void on_results(const Sent& sent, const proto::PublishOk& ok);
   void on_batch(const Sent& sent, const proto::PublishBatchOk& ok);
   bool may_refuse(const Sent& sent) const;

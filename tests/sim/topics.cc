@@ -152,6 +152,7 @@ void TopicClient::read_on() {
     });
     return;
   }
+  scene_.judge.tell(&Checker::on_asked_for_rest, lane);
   proto::Fetch message;
   message.set_topic(lane.topic);
   message.set_partition(lane.partition);

@@ -5,6 +5,7 @@
 //   rollups                          are written from the next restart on
 //   audit                            lists the trail
 //   system_events                    are published from the next restart on
+//   tail BYTES                       memory for recent batches, from the next restart on
 //   clock +SECONDS | +DAYSd          time passes, timers fire
 //   step clock +SECONDS              the wall clock jumps (suspect until `trust clock`)
 //   quotas NAME=LIMIT...             of the tenant, and its weight
@@ -70,13 +71,20 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   std::string take_transcript();
 
   // For tests that are written in C++. start: asks, and drops the answer; answer: asks, settles,
-  // gives the answered request back.
+  // gives the answered request back; answer_meanwhile: as answer, but what was not committed when
+  // it asked is not committed when it is answered.
   void start(core::RequestPtr request);
   core::RequestPtr answer(core::RequestPtr request);
   template <class T>
   std::unique_ptr<T> answer(std::unique_ptr<T> request) {
     return std::unique_ptr<T>(
         &core::as<T>(*answer(core::RequestPtr(std::move(request))).release()));
+  }
+  core::RequestPtr answer_meanwhile(core::RequestPtr request);
+  template <class T>
+  std::unique_ptr<T> answer_meanwhile(std::unique_ptr<T> request) {
+    return std::unique_ptr<T>(
+        &core::as<T>(*answer_meanwhile(core::RequestPtr(std::move(request))).release()));
   }
   core::TopicPtr topic(const std::string& name) const;
   const storage::MemStore::Disk& disk() const { return disk_; }
@@ -158,6 +166,7 @@ class CoreStage final : public runtime::Services, public core::Requester, public
   std::unique_ptr<runtime::Inbox> inbox_;
   std::unique_ptr<runtime::TimerWheel> wheel_;
   std::unique_ptr<core::Tail> tail_;
+  size_t tail_bytes_ = 1u << 20;
   std::unique_ptr<runtime::Shard> shard_;
   core::CatalogPtr catalog_;
   runtime::MonthKeeper months_{{}};
