@@ -121,8 +121,7 @@ constexpr uint32_t kDedupIdsMax = 1'000'000;
 // ---- a reactor
 constexpr size_t kMailboxLetters = 1'024;  // per pair; then busy (requests)
 constexpr size_t kForeignRequests = 256;   // admin → reactor; then busy (HTTP 503)
-constexpr size_t kFramesPerTurn = 4'096;   // then the rest waits for the next turn
-constexpr int64_t kTurnEvents = 16'384;    // of acked groups: handed out, expired; likewise
+constexpr int64_t kTurnEvents = 16'384;  // of acked groups, handed out, expired; then the next turn
 constexpr int64_t kWheelTickUs = 1'000;
 constexpr int64_t kWaitUsMax = 500'000;  // a reactor looks around at least twice a second
 
@@ -137,7 +136,6 @@ constexpr size_t kOutputBytesPerConnection = 32u << 20;   // then receiving and 
 constexpr size_t kSubscriptionsPerConnection = 1'024;
 constexpr int64_t kHandshakeUs = 2'000'000;
 constexpr int64_t kIdleUs = 30'000'000;
-constexpr int64_t kPingIntervalUs = 10'000'000;
 // A frame that is arriving is a sign of life if it brings this much within the idle time: a slow
 // link is served, a trickle does not hold memory.
 constexpr uint64_t kProgressBytes = 256u << 10;
@@ -223,6 +221,7 @@ constexpr int64_t kJobCountBatches = 16;    // of one step of a dry run
 constexpr int64_t kRateBurstUs = 100'000;   // what a late timer may make good
 
 // ---- HTTP
+constexpr size_t kHttpPageBytes = 1u << 20;        // of values; then a page ends early
 constexpr uint32_t kHttpWaitMsMax = 20'000;        // of a long poll; more: invalid_request
 constexpr size_t kHttpDeliveriesMax = 100;         // of one receive; more: invalid_request
 constexpr size_t kHttpOutcomesMax = 1'000;         // of one settle; more: invalid_request
@@ -243,7 +242,6 @@ constexpr int64_t kIdempotencyUs = 3600ll * 1'000'000;    // then it is forgotte
 static_assert(kFoldBytes <= kBatchBytesMax);
 static_assert(kFetchBytesMax < kOutputBytesPerConnection, "one fetch reply must fit the output");
 static_assert(kBatchBytesMax <= kOutputBytesPerConnection);
-static_assert(kPingIntervalUs * 2 < kIdleUs, "one lost ping must not close a connection");
 static_assert(kHandshakeUs < kIdleUs);
 static_assert(kBatchBytesMax + (2u << 20) <= kReceiveBytes, "the largest frame must fit");
 

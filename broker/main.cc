@@ -110,7 +110,18 @@ int serve(const cli::ServeArguments& arguments) {
 int print_config(const cli::ServeArguments& arguments) {
   const auto config = load(arguments);
   if (!config) return cli::kUsage;
-  std::cout << broker::config_as_toml(*config);
+  if (!arguments.json) {
+    std::cout << broker::config_as_toml(*config);
+    return cli::kDone;
+  }
+  for (const broker::ConfigField& field : broker::config_fields()) {
+    nlohmann::ordered_json line;
+    line["setting"] = field.name();
+    line["value"] = field.value(*config);
+    line["environment"] = field.environment();
+    line["live"] = field.live();
+    std::cout << line.dump() << "\n";
+  }
   return cli::kDone;
 }
 

@@ -4,25 +4,17 @@ namespace headrace::client {
 
 using net::native::MessageType;
 
-namespace {
-CallOptions again(bool repeatable) {
-  CallOptions options;
-  options.repeatable = repeatable;
-  return options;
-}
-}  // namespace
-
 Result<proto::MeOk> me(Client& client) {
-  return client.call<proto::MeOk>(MessageType::me, proto::Me{}, again(true));
+  return client.call<proto::MeOk>(MessageType::me, proto::Me{}, repeatable());
 }
 
 Result<proto::ListTenantsOk> list_tenants(Client& client, const proto::ListTenants& request) {
-  return client.call<proto::ListTenantsOk>(MessageType::list_tenants, request, again(true));
+  return client.call<proto::ListTenantsOk>(MessageType::list_tenants, request, repeatable());
 }
 
 Result<proto::CreateTenantOk> create_tenant(Client& client, const proto::CreateTenant& request) {
   return client.call<proto::CreateTenantOk>(MessageType::create_tenant, request,
-                                            again(request.if_missing()));
+                                            repeatable(request.if_missing()));
 }
 
 Result<proto::SetTenantStateOk> set_tenant_state(Client& client, const std::string& tenant,
@@ -32,7 +24,7 @@ Result<proto::SetTenantStateOk> set_tenant_state(Client& client, const std::stri
   request.set_name(tenant);
   request.set_state(state);
   request.set_reason(reason);
-  return client.call<proto::SetTenantStateOk>(MessageType::set_tenant_state, request, again(true));
+  return client.call<proto::SetTenantStateOk>(MessageType::set_tenant_state, request, repeatable());
 }
 
 Result<proto::SetQuotasOk> set_quotas(Client& client, const std::string& tenant,
@@ -41,12 +33,12 @@ Result<proto::SetQuotasOk> set_quotas(Client& client, const std::string& tenant,
   request.set_name(tenant);
   *request.mutable_quotas() = quotas;
   request.set_reason(reason);
-  return client.call<proto::SetQuotasOk>(MessageType::set_quotas, request, again(true));
+  return client.call<proto::SetQuotasOk>(MessageType::set_quotas, request, repeatable());
 }
 
 Result<proto::ShowQuotasOk> show_quotas(Client& client) {
   return client.call<proto::ShowQuotasOk>(MessageType::show_quotas, proto::ShowQuotas{},
-                                          again(true));
+                                          repeatable());
 }
 
 Result<proto::DeleteTenantOk> delete_tenant(Client& client, const std::string& tenant,
@@ -59,13 +51,13 @@ Result<proto::DeleteTenantOk> delete_tenant(Client& client, const std::string& t
 
 Result<proto::ListPrincipalsOk> list_principals(Client& client,
                                                 const proto::ListPrincipals& request) {
-  return client.call<proto::ListPrincipalsOk>(MessageType::list_principals, request, again(true));
+  return client.call<proto::ListPrincipalsOk>(MessageType::list_principals, request, repeatable());
 }
 
 Result<proto::CreatePrincipalOk> create_principal(Client& client,
                                                   const proto::CreatePrincipal& request) {
   return client.call<proto::CreatePrincipalOk>(MessageType::create_principal, request,
-                                               again(request.if_missing()));
+                                               repeatable(request.if_missing()));
 }
 
 Result<proto::UpdatePrincipalOk> update_principal(Client& client,
@@ -84,19 +76,19 @@ Result<proto::SetPasswordOk> set_password(Client& client, const std::string& pri
   proto::SetPassword request;
   request.set_principal(principal);
   request.set_password(password);
-  return client.call<proto::SetPasswordOk>(MessageType::set_password, request, again(true));
+  return client.call<proto::SetPasswordOk>(MessageType::set_password, request, repeatable());
 }
 
 Result<proto::DeletePasswordOk> delete_password(Client& client, const std::string& principal) {
   proto::DeletePassword request;
   request.set_principal(principal);
-  return client.call<proto::DeletePasswordOk>(MessageType::delete_password, request, again(true));
+  return client.call<proto::DeletePasswordOk>(MessageType::delete_password, request, repeatable());
 }
 
 Result<proto::ListKeysOk> list_keys(Client& client, const std::string& principal) {
   proto::ListKeys request;
   request.set_principal(principal);
-  return client.call<proto::ListKeysOk>(MessageType::list_keys, request, again(true));
+  return client.call<proto::ListKeysOk>(MessageType::list_keys, request, repeatable());
 }
 
 Result<proto::CreateKeyOk> create_key(Client& client, const proto::CreateKey& request) {
@@ -107,7 +99,7 @@ Result<proto::RevokeKeyOk> revoke_key(Client& client, const std::string& id, int
   proto::RevokeKey request;
   request.set_id(id);
   request.set_after_ms(after_ms);
-  return client.call<proto::RevokeKeyOk>(MessageType::revoke_key, request, again(true));
+  return client.call<proto::RevokeKeyOk>(MessageType::revoke_key, request, repeatable());
 }
 
 }  // namespace headrace::client

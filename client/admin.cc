@@ -4,14 +4,6 @@ namespace headrace::client {
 
 using net::native::MessageType;
 
-namespace {
-CallOptions repeatable() {
-  CallOptions options;
-  options.repeatable = true;
-  return options;
-}
-}  // namespace
-
 Result<proto::MetadataOk> metadata(Client& client, const std::vector<std::string>& topics) {
   proto::Metadata request;
   for (const std::string& topic : topics) request.add_topics(topic);

@@ -253,9 +253,7 @@ Result<native::Frame> Client::wait(const std::function<void(Reply, CallOptions)>
 }
 
 Result<proto::HelloOk> Client::connect() {
-  CallOptions options;
-  options.repeatable = true;
-  const auto pong = call<proto::Pong>(native::MessageType::ping, proto::Ping{}, options);
+  const auto pong = call<proto::Pong>(native::MessageType::ping, proto::Ping{}, repeatable());
   if (!pong.ok()) return pong.error;
   proto::HelloOk hello;
   run_on_loop([&] { hello = hello_; });

@@ -33,6 +33,12 @@ struct CallOptions {
   SharedBytes payload;
 };
 
+inline CallOptions repeatable(bool is = true) {
+  CallOptions options;
+  options.repeatable = is;
+  return options;
+}
+
 class Client : private Connection::Owner {
  public:
   using Reply = std::function<void(Error, net::native::Frame)>;

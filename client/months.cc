@@ -5,15 +5,11 @@ namespace headrace::client {
 using net::native::MessageType;
 
 Result<proto::DropMonthOk> drop_month(Client& client, const proto::DropMonth& request) {
-  CallOptions options;
-  options.repeatable = true;
-  return client.call<proto::DropMonthOk>(MessageType::drop_month, request, options);
+  return client.call<proto::DropMonthOk>(MessageType::drop_month, request, repeatable());
 }
 
 Result<proto::BeginImportOk> begin_import(Client& client, const proto::BeginImport& request) {
-  CallOptions options;
-  options.repeatable = true;
-  return client.call<proto::BeginImportOk>(MessageType::begin_import, request, options);
+  return client.call<proto::BeginImportOk>(MessageType::begin_import, request, repeatable());
 }
 
 Result<proto::ImportBatchesOk> import_batches(Client& client, const proto::ImportBatches& request,
@@ -24,9 +20,7 @@ Result<proto::ImportBatchesOk> import_batches(Client& client, const proto::Impor
 }
 
 Result<proto::NoteExportOk> note_export(Client& client, const proto::NoteExport& request) {
-  CallOptions options;
-  options.repeatable = true;
-  return client.call<proto::NoteExportOk>(MessageType::note_export, request, options);
+  return client.call<proto::NoteExportOk>(MessageType::note_export, request, repeatable());
 }
 
 }  // namespace headrace::client

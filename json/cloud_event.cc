@@ -19,7 +19,7 @@ constexpr int kDepthMax = 100;
 std::string parse(std::string_view text, Json* json) {
   StrictFindings findings;
   *json = parse_strict<Json>(text, kDepthMax, &findings);
-  if (json->is_discarded()) return "the text is not JSON";
+  if (json->is_discarded()) return "not JSON, from byte " + std::to_string(json_error_at(text));
   if (findings.too_deep) return "data: is nested too deeply";
   return findings.twice.empty() ? "" : findings.twice + ": is given more than once";
 }

@@ -37,4 +37,31 @@ Json parse_strict(std::string_view text, int depth_max, StrictFindings* findings
   return Json::parse(text, watch, false);
 }
 
+// Where a text stops being JSON: the number of the byte, from 1. 0: it is JSON.
+inline size_t json_error_at(std::string_view text) {
+  struct Position final : nlohmann::json_sax<nlohmann::json> {
+    size_t at = 0;
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(number_integer_t) override { return true; }
+    bool number_unsigned(number_unsigned_t) override { return true; }
+    bool number_float(number_float_t, const string_t&) override { return true; }
+    bool string(string_t&) override { return true; }
+    bool binary(binary_t&) override { return true; }
+    bool start_object(size_t) override { return true; }
+    bool end_object() override { return true; }
+    bool start_array(size_t) override { return true; }
+    bool end_array() override { return true; }
+    bool key(string_t&) override { return true; }
+    bool parse_error(size_t position, const std::string&,
+                     const nlohmann::detail::exception&) override {
+      at = position;
+      return false;
+    }
+  };
+  Position found;
+  nlohmann::json::sax_parse(text.begin(), text.end(), &found);
+  return found.at;
+}
+
 }  // namespace headrace

@@ -33,7 +33,8 @@ void Body::read(const http::Request& request) {
   StrictFindings findings;
   json parsed = parse_strict<json>(request.body, kDepthMax, &findings);
   if (parsed.is_discarded()) {
-    error = {core::ErrorCode::malformed_message, "the body is not JSON"};
+    error = {core::ErrorCode::malformed_message,
+             "the body is not JSON, from byte " + std::to_string(json_error_at(request.body))};
   } else if (findings.too_deep) {
     error = {core::ErrorCode::invalid_request, "the body is nested too deeply"};
   } else if (!parsed.is_object()) {

@@ -4,6 +4,7 @@
 
 #include "broker/limits.h"
 #include "metrics/quantity.h"
+#include "metrics/time.h"
 
 namespace headrace::admin {
 
@@ -39,6 +40,13 @@ int64_t Query::time_us(std::string_view name) {
 uint32_t Query::limit() {
   return static_cast<uint32_t>(
       number("limit", 1, limits::kPageSizeMax).value_or(limits::kPageSizeDefault));
+}
+
+int64_t Query::wait_us() {
+  constexpr int64_t kMostUs = int64_t{limits::kHttpWaitMsMax} * kMicrosPerMilli;
+  const int64_t wanted_us = form("wait", kDurationExample, parse_duration_us).value_or(0);
+  if (wanted_us > kMostUs) wrong("wait", "at most " + format_duration_us(kMostUs));
+  return wanted_us;
 }
 
 std::optional<int64_t> Query::number(std::string_view name, int64_t least, int64_t most) {

@@ -23,6 +23,7 @@ class Query {
   int64_t time_us(std::string_view name);                 // RFC 3339; 0: not given
   uint32_t limit();                                       // of a page: 1 to 100, default 50
   std::optional<int64_t> number(std::string_view name, int64_t least, int64_t most);
+  int64_t wait_us();                    // of a long poll: `wait`, a duration; default 0
   bool boolean(std::string_view name);  // `true` or `false`; false if it is not there
   // A text that `parse` understands; `example` says what that is.
   template <class Parse>

@@ -114,7 +114,9 @@ Error cross(const CatalogSnapshot& catalog, const Credentials& credentials, Call
     return Error(ErrorCode::invalid_request, "reason: acting as another tenant needs one");
   }
   *tenant = catalog.tenant(credentials.as_tenant);
-  if (*tenant == nullptr) return Error(ErrorCode::unknown_tenant);
+  if (*tenant == nullptr) {
+    return Error(ErrorCode::unknown_tenant, "'" + credentials.as_tenant + "'");
+  }
   const TenantPtr home =
       catalog.tenant(caller->principal ? caller->principal->tenant : kDefaultTenant);
   caller->actor = (home ? home->name : "?") + "/" + caller->actor;
@@ -220,8 +222,10 @@ Error Access::enter(const CatalogSnapshot& catalog, const AnonymousRule& rule,
     if (Error error = cross(catalog, credentials, &caller, &tenant)) return error;
   } else {
     // One that is another's and one that does not exist look alike.
-    if (tenant == nullptr || (!credentials.tenant.empty() && credentials.tenant != tenant->name)) {
-      return Error(ErrorCode::unknown_tenant);
+    if (tenant == nullptr) return Error(ErrorCode::unknown_tenant);
+    if (!credentials.tenant.empty() && credentials.tenant != tenant->name) {
+      return Error(ErrorCode::unknown_tenant,
+                   "'" + credentials.tenant + "', or it is not the one of these credentials");
     }
     if (tenant->state == Tenant::State::suspended) {
       return Error(ErrorCode::tenant_suspended, "'" + tenant->name + "'");

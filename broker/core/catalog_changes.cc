@@ -6,6 +6,7 @@
 #include "broker/core/catalog_deletes.h"
 #include "broker/core/catalog_rows.h"
 #include "broker/core/catalog_store.h"
+#include "broker/core/declared_again.h"
 #include "broker/core/option_changes.h"
 #include "broker/core/system_events.h"
 #include "broker/limits.h"
@@ -67,7 +68,7 @@ void CatalogStore::create_topic(std::unique_ptr<CreateTopic> request) {
     }
     if (!request->if_missing || existing->partitions != request->partitions ||
         existing->retention != request->retention || existing->dedup != request->dedup) {
-      return refuse(Error(ErrorCode::topic_exists, request->name));
+      return refuse(Error(ErrorCode::topic_exists, topic_exists_as(*existing, *request)));
     }
     request->topic = existing;
     return ctx_->reply_committed(std::move(request), newest_change());
@@ -212,7 +213,8 @@ void CatalogStore::create_group(std::unique_ptr<CreateGroup> request) {
       return refuse(Error(ErrorCode::group_kind, request->name + " is positional"));
     }
     if (!request->if_missing || existing->options != request->options) {
-      return refuse(Error(ErrorCode::group_exists, request->name));
+      return refuse(Error(ErrorCode::group_exists,
+                          group_exists_as(request->name, existing->options, request->options)));
     }
     request->group = existing;
     return ctx_->reply_committed(std::move(request), newest_change());

@@ -151,9 +151,15 @@ void CatalogStore::create_principal(std::unique_ptr<CreatePrincipal> request) {
   if (Error error = check_principal(*principal)) return refuse(std::move(error));
   if (Error error = check_covers(request->tenant, *principal)) return refuse(std::move(error));
   if (const PrincipalPtr existing = newest_->principal(tenant, request->name)) {
-    if (!request->if_missing || existing->grants != principal->grants ||
-        existing->platform != principal->platform || existing->subjects != principal->subjects) {
-      return refuse(Error(ErrorCode::principal_exists, "'" + request->name + "'"));
+    const bool equal = existing->grants == principal->grants &&
+                       existing->platform == principal->platform &&
+                       existing->subjects == principal->subjects;
+    if (!request->if_missing || !equal) {
+      return refuse(
+          Error(ErrorCode::principal_exists,
+                "'" + request->name +
+                    (equal ? "', just as it was asked for: with if_missing that is a success"
+                           : "', with other roles or subjects")));
     }
     request->made = existing;
     return ctx_->reply_committed(std::move(request), newest_change());

@@ -52,9 +52,9 @@ Error compare(const SchemaTypePtr& base, const RegisterSchema& request,
     if (last) *from_last = std::move(differences);
     if (count == 0) continue;
     if (count > kBreaksTold) breaks += "; " + std::to_string(count - kBreaksTold) + " more";
-    return Error(ErrorCode::incompatible_schema, std::string(schema::to_string(level)) +
-                                                     ", with version " + std::to_string(at->first) +
-                                                     ": " + breaks);
+    return Error(ErrorCode::incompatible_schema,
+                 "'" + request.type + "', " + std::string(schema::to_string(level)) +
+                     ", with version " + std::to_string(at->first) + ": " + breaks);
   }
   return {};
 }

@@ -74,7 +74,7 @@ void CatalogStore::set_tenant_state(std::unique_ptr<SetTenantState> request) {
   if (Error error = request->tenant.require(Permission::platform)) return refuse(std::move(error));
   const TenantPtr existing = newest_->tenant(request->name);
   if (existing == nullptr || existing->state == Tenant::State::deleting) {
-    return refuse(Error(ErrorCode::unknown_tenant));
+    return refuse(Error(ErrorCode::unknown_tenant, "'" + request->name + "'"));
   }
   if (existing->id == kDefaultTenant) {
     return refuse(Error(ErrorCode::invalid_request,
@@ -107,7 +107,7 @@ void CatalogStore::set_quotas(std::unique_ptr<SetQuotas> request) {
   if (Error error = request->tenant.require(Permission::platform)) return refuse(std::move(error));
   const TenantPtr existing = newest_->tenant(request->name);
   if (existing == nullptr || existing->state == Tenant::State::deleting) {
-    return refuse(Error(ErrorCode::unknown_tenant));
+    return refuse(Error(ErrorCode::unknown_tenant, "'" + request->name + "'"));
   }
   const Quotas quotas = request->changes.applied_to(existing->quotas);
   if (Error error = check_quotas(quotas)) return refuse(std::move(error));
@@ -143,7 +143,8 @@ void CatalogStore::delete_tenant(std::unique_ptr<DeleteTenant> request) {
   };
   if (Error error = request->tenant.require(Permission::platform)) return refuse(std::move(error));
   const TenantPtr existing = newest_->tenant(request->name);
-  if (existing == nullptr) return refuse(Error(ErrorCode::unknown_tenant));
+  if (existing == nullptr)
+    return refuse(Error(ErrorCode::unknown_tenant, "'" + request->name + "'"));
   if (existing->id == kDefaultTenant) {
     return refuse(Error(ErrorCode::invalid_request, "tenant: 'default' cannot be deleted"));
   }

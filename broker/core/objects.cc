@@ -16,8 +16,7 @@ ShardObjects::ShardObjects(ShardId id, Ctx* ctx, const ShardOptions& options)
       audit_(id, ctx),
       system_events_(&audit_, ctx, options.system_events_delay_us),
       rollups_(ctx, options.rollup_interval_us),
-      acked_(ctx, options.turns.get(),
-             [this](RequestPtr request) { dispatch(std::move(request)); }),
+      acked_(ctx, options.turns.get(), [this](RequestPtr request) { handle(std::move(request)); }),
       validation_(std::make_shared<PublishValidation>(
           ctx, options.redactor, [this](RequestPtr request) { publish(std::move(request)); })),
       delayed_wake_(id, ctx, [this](const TopicPtr& topic, PartitionId number) {
@@ -222,7 +221,7 @@ std::shared_ptr<Partition> ShardObjects::open(const TopicPtr& topic, PartitionId
 }
 
 void ShardObjects::loaded(std::vector<RequestPtr> waiting) {
-  for (auto& request : waiting) dispatch(std::move(request));
+  for (auto& request : waiting) handle(std::move(request));
 }
 
 // A partition that can answer now; nullptr if the request has been taken (waits, or was refused).
@@ -296,10 +295,6 @@ Group* ShardObjects::ready_group(const GroupPtr& record, const TopicPtr& topic,
   request->waited = true;
   entry.waiting.push_back(std::move(request));
   return nullptr;
-}
-
-void ShardObjects::dispatch(RequestPtr request) {
-  handle(std::move(request));
 }
 
 // ---- publishes, in the order in which they came

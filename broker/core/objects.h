@@ -113,7 +113,6 @@ class ShardObjects {
   void keep_house();
   void forget_closed();
   void next_retention_pass();
-  void dispatch(RequestPtr request);
 
   const ShardId id_;
   Ctx* const ctx_;

@@ -16,7 +16,8 @@ struct TopicArguments {
   std::optional<int64_t> dedup_window_ms;
   std::optional<uint32_t> dedup_max_ids;
   bool if_missing = false;
-  std::string id;  // of a delayed event
+  std::string id;    // of a delayed event
+  bool yes = false;  // delete: without asking
 };
 
 struct PublishArguments {
@@ -65,6 +66,7 @@ struct GroupArguments {
   bool unhealthy = false;
   std::string topic;
   bool if_missing = false;
+  bool yes = false;  // delete: without asking
   GroupOptionArguments options;
 };
 

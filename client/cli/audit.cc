@@ -130,14 +130,23 @@ int verify_audit(const ConnectArguments& connect, const AuditArguments& given) {
   };
   Chains exported;
   if (!given.export_file.empty()) {
-    if (const auto error = read_export(given.export_file, take)) return report(error);
+    const auto take_line = [&](uint32_t shard, const proto::AuditRow& row,
+                               const std::string& misread) {
+      take(shard, row);
+      AuditChain& chain = chains[shard];
+      if (misread.empty() || !chain.broken.empty()) return;
+      chain.broken = "entry " + std::to_string(row.sequence()) + ": '" + misread +
+                     "' is not what the hashed entry says";
+    };
+    if (const auto error = read_export(given.export_file, take_line)) return report(error);
     if (given.offline) return print_chains(connect, chains);
     exported.swap(chains);
   }
   for (const auto& [shard, chain] : exported) {
     if (!chain.broken.empty()) {
-      return report(
-          client::bad_argument("--export: shard " + std::to_string(shard) + ": " + chain.broken));
+      std::fputs("headrace: --export: the file is not as it was exported; no broker was asked\n",
+                 stderr);
+      return print_chains(connect, exported);
     }
     chains[shard].anchor_sequence = chain.entries;
     chains[shard].anchor_hash = std::string(chain.head_bytes());

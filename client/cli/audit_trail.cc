@@ -2,9 +2,11 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "client/admin.h"
 #include "json/audit.h"
+#include "json/strict_json.h"
 #include "metrics/base64.h"
 #include "metrics/quantity.h"
 #include "storage/audit_chain.h"
@@ -44,12 +46,41 @@ std::string export_line(uint32_t shard, const proto::AuditRow& row) {
   return text;
 }
 
-client::Error read_export(const std::string& path, const VisitAuditRow& visit) {
+namespace {
+
+// What stands in an export for people is not hashed: it is held against the entry, which is. White
+// space and the order of the fields are anybody's.
+std::string misread_field(const nlohmann::json& line, uint32_t shard, const proto::AuditRow& row) {
+  const auto written = nlohmann::json::parse(export_line(shard, row));
+  for (const auto& [name, value] : written.items()) {
+    const auto at = line.find(name);
+    if (at == line.end() || *at != value) return name;
+  }
+  for (const auto& [name, value] : line.items()) {
+    if (!written.contains(name)) return name;
+  }
+  return "";
+}
+
+// Null: no object, or one that says something twice, which readers take either way.
+nlohmann::json parse_object(const std::string& text) {
+  constexpr int kDepthMax = 10;
+  StrictFindings findings;
+  auto object = parse_strict<nlohmann::json>(text, kDepthMax, &findings);
+  if (!findings.ok() || !object.is_object()) return {};
+  return object;
+}
+
+}  // namespace
+
+client::Error read_export(const std::string& path, const VisitExportedRow& visit) {
   std::ifstream file(path);
   if (!file) return client::bad_argument("--export: cannot read '" + path + "'");
   std::string line;
-  for (uint64_t number = 1; std::getline(file, line); ++number) {
-    const auto object = nlohmann::json::parse(line, nullptr, false);
+  uint64_t lines = 0;
+  while (std::getline(file, line)) {
+    const uint64_t number = ++lines;
+    const nlohmann::json object = parse_object(line);
     const auto text = [&](const char* name) {
       const auto at = object.is_object() ? object.find(name) : object.end();
       return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
@@ -73,7 +104,11 @@ client::Error read_export(const std::string& path, const VisitAuditRow& visit) {
     row.set_key(*key);
     row.set_hash(*hash);
     row.set_entry(*entry);
-    visit(static_cast<uint32_t>(*shard), row);
+    visit(static_cast<uint32_t>(*shard), row,
+          misread_field(object, static_cast<uint32_t>(*shard), row));
+  }
+  if (lines == 0) {
+    return client::bad_argument("--export: '" + path + "' holds no entry of `audit export`");
   }
   return {};
 }

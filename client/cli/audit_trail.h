@@ -11,6 +11,9 @@
 namespace headrace::cli {
 
 using VisitAuditRow = std::function<void(uint32_t shard, const proto::AuditRow& row)>;
+// `misread`: the field that does not say what the hashed entry says; empty: all do.
+using VisitExportedRow =
+    std::function<void(uint32_t shard, const proto::AuditRow& row, const std::string& misread)>;
 
 // Every row of the tenant; those of a shard in their order.
 client::Error read_trail(client::Client* client, const VisitAuditRow& visit);
@@ -18,8 +21,9 @@ client::Error read_trail(client::Client* client, const VisitAuditRow& visit);
 // One line of an export: what an entry says, and behind it `key`, `hash` and `entry` as they were
 // hashed (storage/audit_chain.h), hash in base 16, the others in base 64.
 std::string export_line(uint32_t shard, const proto::AuditRow& row);
-// The lines of an export's file, in its order. bad_argument names the line that is none.
-client::Error read_export(const std::string& path, const VisitAuditRow& visit);
+// The lines of an export's file, in its order. bad_argument names the line that is none, or says
+// that the file has none at all.
+client::Error read_export(const std::string& path, const VisitExportedRow& visit);
 
 // One shard's chain, followed from its first entry.
 struct AuditChain {

@@ -99,7 +99,12 @@ client::Result<client::HttpReply> call_http(const ConnectArguments& connect,
   client::Result<client::TlsOptions> tls;
   if (client::is_https(connect.http)) tls = tls_options(connect);
   if (!tls.ok()) return tls.error;
-  return client::http_call(connect.http, call, tls.value, headers, timeout_ms);
+  auto reply = client::http_call(connect.http, call, tls.value, headers, timeout_ms);
+  if (reply.error.code == client::kCodeUnreachable) {
+    reply.error.name = kHttpUnreachable;
+    reply.error.message = connect.http + ": " + reply.error.message;
+  }
+  return reply;
 }
 
 }  // namespace headrace::cli

@@ -9,6 +9,9 @@
 
 namespace headrace::cli {
 
+// The error's name where it is the HTTP side that was not reached: another flag says where it is.
+constexpr const char* kHttpUnreachable = "http_unreachable";
+
 // From the files of the flags; the context is there whether or not --tls was given.
 client::Result<client::TlsOptions> tls_options(const ConnectArguments& connect);
 // For --server: plain unless --tls was given.

@@ -53,6 +53,11 @@ client::Result<std::string_view> take_value(const proto::DeadLetter& letter,
 
 }  // namespace
 
+std::vector<std::string> dead_letter_reasons() {
+  return {"nack",        "timeout",      "rejected",         "expired",
+          "undecodable", "lost_members", "schema_violation", "schema_version"};
+}
+
 std::vector<std::string> conditions_of(const DeadLetterArguments& given) {
   auto conditions = given.conditions;
   if (!given.reason.empty()) conditions.push_back("reason == " + given.reason);

@@ -91,18 +91,21 @@ void add_topics(CLI::App& app, Invocation* invocation) {
   };
   CLI::App* make = verb("create", "create a topic", true, create_topic);
   make->add_option("--partitions", arguments->partitions,
-                   "ordering lanes [1, unless the broker says else]")
-      ->check(CLI::Range(1u, 1'000'000u));
+                   "ordering lanes, 1 to 1024 [1, unless the broker says else]")
+      ->check(CLI::Range(1u, 1024u));
   make->add_option("--retention", arguments->retention,
                    "limits, comma-separated: 7d 10GiB 1000events 3months none");
   add_duration_ms(make, "--dedup-window", &arguments->dedup_window_ms,
                   "do not append an event id again within this time [off, with the next: 2m]");
-  make->add_option("--dedup-max-ids", arguments->dedup_max_ids,
-                   "ids remembered for it per partition [off, with the one before: 100000]");
+  make->add_option(
+      "--dedup-max-ids", arguments->dedup_max_ids,
+      "ids remembered for it per partition, 1 or more [off, with the one before: 100000]");
   make->add_flag("--if-missing", arguments->if_missing, "an equal topic that exists is a success");
   verb("ls", "list the topics", false, list_topics);
   verb("describe", "one topic with its partitions", true, describe_topic);
-  verb("delete", "delete a topic with all its events", true, delete_topic);
+  verb("delete", "delete a topic with all its events; a terminal is asked first", true,
+       delete_topic)
+      ->add_flag("--yes", arguments->yes, "without asking");
   verb("delayed", "the topic's events that are not due yet", true, list_delayed);
   verb("cancel-delayed", "take a delayed event back before it is due", true, cancel_delayed)
       ->add_option("id", arguments->id, "its id, as publish and delayed print it")

@@ -1,6 +1,7 @@
 // `groups`, `subscribe` and `dlq`.
 #include <memory>
 
+#include "client/cli/dead_letters.h"
 #include "client/cli/flags.h"
 #include "client/cli/verbs.h"
 
@@ -87,10 +88,19 @@ void add_groups(CLI::App& app, Invocation* invocation) {
     add_matching_flags(verb, &given->options);
     add_failure_flags(verb, &given->options);
   }
+  change->parse_complete_callback([change] {
+    for (const CLI::Option* option : change->get_options()) {
+      const bool is_flag = !option->get_lnames().empty();
+      if (is_flag && option->count() > 0) return;
+    }
+    throw CLI::ValidationError("groups update", "nothing to change: give at least one option");
+  });
   verbs.add("ls", "list the groups", false, list_groups)
       ->add_flag("--unhealthy", given->unhealthy, "only those that are not healthy");
   verbs.add("describe", "one group with its partitions and members", true, describe_group);
-  verbs.add("delete", "delete a group with its state", true, delete_group);
+  verbs
+      .add("delete", "delete a group with its state; a terminal is asked first", true, delete_group)
+      ->add_flag("--yes", given->yes, "without asking");
   verbs.add("enable", "deliver again (--reason says why)", true, enable_group);
   verbs.add("disable", "deliver nothing (--reason says why)", true, disable_group);
   verbs.add("probe", "try one event now (--reason says why)", true, probe_group);
@@ -148,9 +158,8 @@ void add_dead_letters(CLI::App& app, Invocation* invocation) {
                                    "timeout'; may be repeated: all of them")
                       ->expected(1)
                       ->take_all();
-    auto* reason = verb->add_option("--reason", given->reason,
-                                    "nack, timeout, rejected, expired, undecodable, lost_members, "
-                                    "schema_violation, schema_version");
+    auto* reason = verb->add_option("--reason", given->reason, "why it is dead")
+                       ->check(CLI::IsMember(dead_letter_reasons()));
     if (verb == purge) all->excludes(where)->excludes(reason);
   }
   run(purge, purge_dead_letters);

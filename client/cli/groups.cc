@@ -1,10 +1,12 @@
 // groups ls / describe / delete, for both kinds of group.
+#include <nlohmann/json.hpp>
 
 #include "client/admin.h"
 #include "client/cli/group_options.h"
 #include "client/cli/session.h"
 #include "client/cli/verbs.h"
 #include "json/group.h"
+#include "metrics/quantity.h"
 
 namespace headrace::cli {
 
@@ -16,6 +18,17 @@ std::string seconds(double value) {
   return text;
 }
 
+// One a line: all of them in one would be wider than any terminal.
+std::string options_text(const proto::GroupOptions& options) {
+  std::string text;
+  const auto object = nlohmann::ordered_json::parse(options_json(options));
+  for (const auto& [name, value] : object.items()) {
+    text +=
+        "  " + name + ": " + (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
+  }
+  return text;
+}
+
 std::string summary(const proto::DescribeGroupOk& group) {
   std::string text =
       group.group() + ": " + group.kind() + ", topic " + group.topic() + ", " + group.state();
@@ -23,6 +36,9 @@ std::string summary(const proto::DescribeGroupOk& group) {
     return text + ", generation " + std::to_string(group.generation()) + "\n";
   }
   if (!group.state_reason().empty()) text += " (" + group.state_reason() + ")";
+  if (group.state() == "quarantined" && group.cooldown_ends_us() > 0) {
+    text += "\ncool-down ends " + format_time_us(group.cooldown_ends_us());
+  }
   text += "\n" + std::to_string(group.lag_events()) + " events to do, " +
           std::to_string(group.in_flight()) + " in flight, " + std::to_string(group.retry()) +
           " wait for a retry, " + std::to_string(group.dlq()) + " dead letters, " +
@@ -35,7 +51,7 @@ std::string summary(const proto::DescribeGroupOk& group) {
             " wait for space\n";
   }
   if (!group.last_error().empty()) text += "last error: " + group.last_error() + "\n";
-  return text + "options: " + options_json(group.options()) + "\n";
+  return text + "options:\n" + options_text(group.options());
 }
 
 }  // namespace
@@ -98,6 +114,10 @@ int describe_group(const ConnectArguments& connect, const GroupArguments& argume
 }
 
 int delete_group(const ConnectArguments& connect, const GroupArguments& arguments) {
+  if (!confirmed("this deletes the group with its positions and dead letters", arguments.group,
+                 arguments.yes)) {
+    return kFailed;
+  }
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
   const auto reply = client::delete_group(*client.value, arguments.group);

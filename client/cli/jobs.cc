@@ -20,6 +20,11 @@ void append_job(std::string* out, const proto::Job& job) {
   line.end();
 }
 
+// A dry run counts and delivers nothing, whatever its numbers look like.
+std::string kind_text(const proto::Job& job) {
+  return job.kind() + (job.dry_run() ? " (dry run)" : "");
+}
+
 std::string percent_text(const proto::Job& job) {
   return std::to_string(static_cast<int>(job.percent())) + "%";
 }
@@ -31,7 +36,7 @@ int show(const ConnectArguments& connect, const proto::Job& job) {
   } else {
     Table table(
         {"JOB", "KIND", "STATE", "SCANNED", "MATCHED", "DELIVERED", "FAILED", "EXPIRED", "DONE"});
-    table.row({job.id(), job.kind(), job.state(), std::to_string(job.scanned()),
+    table.row({job.id(), kind_text(job), job.state(), std::to_string(job.scanned()),
                std::to_string(job.matched()), std::to_string(job.delivered()),
                std::to_string(job.failed()), std::to_string(job.expired()), percent_text(job)});
     out = table.text();
@@ -104,7 +109,7 @@ int list_jobs(const ConnectArguments& connect, const JobArguments& given) {
     if (connect.json) {
       append_job(&out, job);
     } else {
-      table.row({job.id(), job.kind(), job.state(), std::to_string(job.matched()),
+      table.row({job.id(), kind_text(job), job.state(), std::to_string(job.matched()),
                  std::to_string(job.delivered()), std::to_string(job.failed()), percent_text(job)});
     }
   }

@@ -1,4 +1,6 @@
 // me; principals create / ls / describe / update / delete; keys create / ls / revoke
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "client/access.h"
 #include "client/cli/connect.h"
@@ -210,6 +212,20 @@ int delete_principal(const ConnectArguments& connect, const PrincipalArguments& 
 
 // ---- keys
 
+namespace {
+
+// `keys create … > FILE`: the shell has made it readable for everybody, as the umask says. Only one
+// that is still empty is ours to change.
+void hide_new_file() {
+  struct stat file {};
+  if (fstat(STDOUT_FILENO, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size != 0) return;
+  if (fchmod(STDOUT_FILENO, S_IRUSR | S_IWUSR) != 0) {
+    std::fputs("headrace: others may be able to read the file with the key\n", stderr);
+  }
+}
+
+}  // namespace
+
 int create_key(const ConnectArguments& connect, const KeyArguments& given) {
   proto::CreateKey request;
   request.set_principal(given.principal);
@@ -219,6 +235,7 @@ int create_key(const ConnectArguments& connect, const KeyArguments& given) {
   if (!client.ok()) return report(client.error);
   const auto made = client::create_key(*client.value, request);
   if (!made.ok()) return report(made.error);
+  hide_new_file();
   std::string out;
   if (connect.json) {
     JsonLine line(&out);

@@ -50,6 +50,17 @@ client::Error check(const PublishArguments& arguments) {
   if (arguments.cloud_events && arguments.data) {
     return client::bad_argument("--cloudevents reads standard input: leave out --data");
   }
+  if (arguments.cloud_events) {
+    for (const auto& [flag, value] : {std::pair("--type", &arguments.type),
+                                      {"--source", &arguments.source},
+                                      {"--id", &arguments.id},
+                                      {"--content-type", &arguments.content_type},
+                                      {"--correlation-id", &arguments.correlation_id}}) {
+      if (value->empty()) continue;
+      return client::bad_argument(std::string("--cloudevents: each line has its own attributes: ") +
+                                  "leave out " + flag);
+    }
+  }
   if (!arguments.id.empty() && !arguments.data) {
     return client::bad_argument("--id is for one event: it needs --data");
   }

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <utility>
 
 #include "client/cli/connect.h"
@@ -21,9 +22,17 @@ namespace {
 constexpr std::pair<const char*, const char*> kAdvice[] = {
     {"unknown_topic", "`headrace topics ls` lists the topics, `topics create NAME` makes one"},
     {"unknown_group", "`headrace groups ls` lists the groups, `groups create` makes an acked one"},
-    {"topic_exists", "`headrace topics describe NAME` shows its settings"},
+    {"topic_exists",
+     "--if-missing makes an equal one a success, `headrace topics describe NAME` shows what it "
+     "has"},
     {"group_exists",
-     "`headrace groups describe NAME` shows its options, `groups update` changes them"},
+     "--if-missing makes an equal one a success, `headrace groups describe NAME` shows its "
+     "options, `groups update` changes them"},
+    {"principal_exists",
+     "--if-missing makes an equal one a success, `headrace principals update` changes it"},
+    {"tenant_exists", "--if-missing makes that a success"},
+    {"unknown_tenant",
+     "`headrace me` without --tenant shows yours; platform admins: `headrace tenants ls`"},
     {"group_kind",
      "`consume --group` is for positional groups, `subscribe`, `dlq` and `explain` for acked ones"},
     {"unknown_event", "`headrace events ls` searches the history"},
@@ -32,6 +41,13 @@ constexpr std::pair<const char*, const char*> kAdvice[] = {
     {"forbidden", "`headrace me` shows who you are and what you may do"},
     {"unknown_principal", "`headrace principals ls` lists them"},
     {"unknown_key", "`headrace keys ls` lists them"},
+};
+// Refused for who asks or for how much they use. By name, as HTTP says it, and by the native code,
+// which is all that the result of one event has.
+constexpr std::pair<const char*, uint16_t> kRefusals[] = {
+    {"limit_reached", 60},       {"unknown_tenant", 49},    {"unauthenticated", 104},
+    {"forbidden", 105},          {"tenant_suspended", 106}, {"access_changed", 107},
+    {"bad_authentication", 130}, {"quota_exceeded", 125},   {"quota_reached", 126},
 };
 std::atomic<bool> g_interrupted{false};
 void on_signal(int) {
@@ -43,17 +59,18 @@ int exit_code(const client::Error& error) {
   if (!error) return kDone;
   if (error.is_unreachable() || error.code == client::kCodeTls) return kUnreachable;
   if (error.code == client::kCodeBadArgument) return kUsage;
-  for (const char* refused :
-       {"limit_reached", "unknown_tenant", "unauthenticated", "forbidden", "tenant_suspended",
-        "access_changed", "bad_authentication", "quota_exceeded", "quota_reached"}) {
-    if (error.is(refused)) return kRefused;
+  for (const auto& [name, code] : kRefusals) {
+    if (error.is(name) || error.code == code) return kRefused;
   }
   return kFailed;
 }
 
 int report(const client::Error& error) {
   std::fprintf(stderr, "headrace: %s\n", error.message.c_str());
-  if (error.code == client::kCodeUnreachable) {
+  if (error.is(kHttpUnreachable)) {
+    std::fputs("is the broker running? --http URL (HEADRACE_HTTP) says where its HTTP side is\n",
+               stderr);
+  } else if (error.code == client::kCodeUnreachable) {
     std::fputs("is the broker running? --server HOST:PORT (HEADRACE_SERVER) says where it is\n",
                stderr);
   }
@@ -111,6 +128,16 @@ bool print(std::string_view text) {
     text.remove_prefix(static_cast<size_t>(written));
   }
   return true;
+}
+
+bool confirmed(const std::string& what, const std::string& name, bool yes) {
+  if (yes || isatty(STDIN_FILENO) == 0) return true;
+  std::fprintf(stderr, "%s; type '%s' to go on (--yes does not ask): ", what.c_str(), name.c_str());
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == name) return true;
+  std::fputs("headrace: not confirmed, nothing was deleted\n", stderr);
+  return false;
 }
 
 std::string Table::text() const {

@@ -25,6 +25,10 @@ client::Result<std::unique_ptr<client::Client>> make_client(const ConnectArgumen
 // Whole writes to standard output. False when nobody reads any more (closed pipe): stop quietly.
 bool print(std::string_view text);
 
+// Before something is gone for good: a person at a terminal types its name; `yes` and scripts,
+// which have no terminal, are not asked. False: not confirmed, and that has been said.
+bool confirmed(const std::string& what, const std::string& name, bool yes);
+
 // Columns for people, as wide as their widest cell.
 class Table {
  public:

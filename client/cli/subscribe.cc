@@ -6,6 +6,7 @@
 #include "client/cli/event_line.h"
 #include "client/cli/run_command.h"
 #include "client/cli/session.h"
+#include "client/cli/stopped_group.h"
 #include "client/cli/verbs.h"
 #include "client/subscriber.h"
 
@@ -76,7 +77,7 @@ class Handling {
                  settled.error.message.c_str());
   }
 
-  client::Error run(client::Subscriber* subscriber);
+  client::Error run(client::Subscriber* subscriber, StoppedGroup* stopped);
   bool broken() const { return broken_; }
 
  private:
@@ -146,7 +147,7 @@ void Handling::print_all(client::Subscriber* subscriber) {
   }
 }
 
-client::Error Handling::run(client::Subscriber* subscriber) {
+client::Error Handling::run(client::Subscriber* subscriber, StoppedGroup* stopped) {
   uint64_t handled = 0;
   int64_t quiet_since_us = client::Loop::now_us();
   while (!interrupted() && !broken_) {
@@ -168,6 +169,7 @@ client::Error Handling::run(client::Subscriber* subscriber) {
       }
       const int64_t quiet_ms = (client::Loop::now_us() - quiet_since_us) / 1000;
       const int64_t left_ms = given_.wait_ms < 0 ? kInterruptPollMs : given_.wait_ms - quiet_ms;
+      stopped->quiet_for(quiet_ms);
       polled = subscriber->poll(std::clamp<int64_t>(left_ms, 1, kInterruptPollMs));
       if (polled.ok() && !polled.value && left_ms <= 0) return {};
     }
@@ -199,7 +201,9 @@ int subscribe(const ConnectArguments& connect, const SubscribeArguments& given) 
       *client.value, options,
       [&handling](const client::Settled& settled) { handling.on_settled(settled); });
   if (!subscriber.ok()) return report(subscriber.error);
-  const client::Error error = handling.run(subscriber.value.get());
+  StoppedGroup stopped(client.value.get(), given.group);
+  stopped.look();
+  const client::Error error = handling.run(subscriber.value.get(), &stopped);
   if (error.is_unreachable()) return report(error);  // nothing left to say goodbye to
   const client::Error closed = subscriber.value->close();
   if (error) return report(error);

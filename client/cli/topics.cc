@@ -44,6 +44,12 @@ int create_topic(const ConnectArguments& connect, const TopicArguments& argument
     }
     *request.mutable_retention() = *retention;
   }
+  if (arguments.dedup_max_ids == 0u) {
+    return usage_error("--dedup-max-ids: 1 or more; leave it and --dedup-window out for no dedup");
+  }
+  if (arguments.dedup_window_ms == 0) {
+    return usage_error("--dedup-window: 1s to 7d; leave it and --dedup-max-ids out for no dedup");
+  }
   // Either switches it on; what is 0 has the broker's default.
   if (arguments.dedup_window_ms || arguments.dedup_max_ids) {
     request.mutable_dedup()->set_window_ms(arguments.dedup_window_ms.value_or(0));
@@ -106,6 +112,9 @@ int describe_topic(const ConnectArguments& connect, const TopicArguments& given)
 }
 
 int delete_topic(const ConnectArguments& connect, const TopicArguments& given) {
+  if (!confirmed("this deletes the topic with all its events and groups", given.topic, given.yes)) {
+    return kFailed;
+  }
   const auto client = make_client(connect);
   if (!client.ok()) return report(client.error);
   const auto reply = client::delete_topic(*client.value, given.topic);

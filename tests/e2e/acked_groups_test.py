@@ -106,7 +106,15 @@ class Deliveries(unittest.TestCase):
             other = broker.cli("groups", "create", "g", "--topic", "default", "--max-retries", "2",
                                "--if-missing", "--from", "earliest", check=False)
             self.assertEqual(other.returncode, 1)
-            self.assertIn("exists", other.stderr)
+            self.assertIn("exists already: 'g': max_retries 1, asked 2", other.stderr)
+            self.assertIn("--if-missing", other.stderr)
+            equal = broker.cli("groups", "create", "g", "--topic", "default", "--max-retries", "1",
+                               "--from", "earliest", check=False)
+            self.assertEqual(equal.returncode, 1)
+            self.assertIn("just as it was asked for", equal.stderr)
+            nothing = broker.cli("groups", "update", "g", check=False)
+            self.assertEqual(nothing.returncode, 2)
+            self.assertIn("nothing to change", nothing.stderr)
             updated = broker.json("groups", "update", "g", "--max-retries", "5")[0]
             self.assertEqual(updated["options"]["max_retries"], 5)
             self.assertEqual(updated["options"]["from"], "earliest")
@@ -262,12 +270,35 @@ class Failures(unittest.TestCase):
             disabled = broker.json("groups", "disable", "g", "--reason", "maintenance")[0]
             self.assertEqual(disabled["state"], "disabled")
             publish(broker, "default", ["x"])
-            self.assertEqual(broker.json("subscribe", "g", "--wait", "300ms"), [])
+            empty = broker.cli("subscribe", "g", "--wait", "300ms")
+            self.assertEqual(empty.stdout, "")
+            self.assertIn("group g is disabled (maintenance)", empty.stderr)
+            self.assertIn("`headrace groups enable g`", empty.stderr)
             unhealthy = broker.json("groups", "ls", "--unhealthy")
             self.assertEqual([row["group"] for row in unhealthy], ["g"])
             self.assertEqual(unhealthy[0]["state_reason"], "maintenance")
             self.assertEqual(broker.json("groups", "enable", "g")[0]["state"], "healthy")
             self.assertEqual(broker.json("subscribe", "g", "--count", "1")[0]["attempt"], 1)
+
+
+    def test_a_member_is_told_once_that_its_group_is_quarantined(self):
+        with Broker() as broker:
+            create(broker, "g", "--cooldown", "10m", "--max-retries", "0")
+            publish(broker, "default", [str(i) for i in range(6)])
+            # It is stopped while it subscribes, and was when the next one comes.
+            first = broker.cli("subscribe", "g", "--exec", "exit 1", "--wait", "3s")
+            second = broker.cli("subscribe", "g", "--wait", "3s")
+            self.assertEqual(second.stdout, "")
+            for member in (first, second):
+                told = [line for line in member.stderr.splitlines() if "is quarantined" in line]
+                self.assertEqual(len(told), 1, member.stderr)
+                self.assertIn("`headrace groups probe g`", told[0])
+            described = broker.cli("groups", "describe", "g").stdout
+            ends = broker.json("groups", "describe", "g")[0]["cooldown_ends"]
+            self.assertIn("cool-down ends " + ends, described)
+            self.assertIn("\n  cooldown: 10m\n", described)
+            self.assertLessEqual(max(map(len, described.splitlines())), 100)
+            self.assertIn("until " + ends, second.stderr)
 
 
 class Members(unittest.TestCase):
@@ -394,6 +425,10 @@ class BadInput(unittest.TestCase):
         self.assertIn("id", self.refused("dlq", "get", "no-number"))
         create(self.broker, "there")
         self.assertIn("there@9", self.refused("dlq", "get", "there@9"))
+        for verb in ("ls", "purge"):
+            reason = self.broker.cli("dlq", verb, "there", "--reason", "bored", check=False)
+            self.assertEqual(reason.returncode, 2)
+            self.assertIn("lost_members", reason.stderr)
 
     def test_the_two_kinds_of_group_are_kept_apart(self):
         publish(self.broker, "default", ["x"])

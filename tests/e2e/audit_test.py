@@ -87,6 +87,39 @@ class Trail(unittest.TestCase):
                 self.assertEqual(wrong.returncode, 2)
                 self.assertIn(f"audit.jsonl:{len(rows) + 1} is no line", wrong.stderr)
 
+    def test_what_an_export_says_is_what_was_hashed(self):
+        with tempfile.TemporaryDirectory() as scratch, Broker() as broker:
+            kept = scratch + "/audit.jsonl"
+            make_history(broker)
+            rows = broker.json("audit", "export")
+
+            def verify(lines, *args):
+                with open(kept, "w") as file:
+                    file.writelines(line + "\n" for line in lines)
+                return broker.cli("audit", "verify", "--export", kept, *args, check=False)
+
+            at = [row["action"] for row in rows].index("group.disabled")
+            self.assertEqual(verify([json.dumps(row) for row in rows]).returncode, 0)
+            for field, value in (("actor", "somebody"), ("reason", ""), ("action", "group.enabled"),
+                                 ("time", "2020-01-01T00:00:00.000000Z"), ("note", "new")):
+                forged = [dict(row) for row in rows]
+                forged[at][field] = value
+                for args in ((), ("--offline",)):
+                    with self.subTest(field, args=args):
+                        found = verify([json.dumps(row) for row in forged], *args)
+                        self.assertEqual(found.returncode, 1)
+                        self.assertIn(f"'{field}' is not what the hashed entry says", found.stdout)
+            # A reader takes the first of two, another one the last.
+            twice = [json.dumps(row) for row in rows]
+            twice[at] = '{"actor": "somebody", ' + twice[at][1:]
+            self.assertIn("is no line", verify(twice, "--offline").stderr)
+            for lines in ([], ["no json"], ['{"event": "of something else"}']):
+                for args in ((), ("--offline",)):
+                    with self.subTest(lines, args=args):
+                        foreign = verify(lines, *args)
+                        self.assertEqual(foreign.returncode, 2)
+                        self.assertIn("audit export", foreign.stderr)
+
     def test_bad_bounds_are_named(self):
         with Broker() as broker:
             refused = broker.cli("audit", "ls", "--from", "yesterday", check=False)

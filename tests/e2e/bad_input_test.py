@@ -2,6 +2,7 @@
 """What strangers, broken clients and bad surroundings get: a clear error that names the cause,
 while everybody else goes on."""
 
+import json
 import os
 import socket
 import struct
@@ -92,7 +93,37 @@ class Strangers(unittest.TestCase):
             done = subprocess.run(
                 [HEADRACE, "publish", "default", "--data", "x", "--timeout", "500ms", "--server",
                  f"127.0.0.1:{port}"], capture_output=True, text=True, timeout=60)
+            http = subprocess.run(
+                [HEADRACE, "reload", "--timeout", "500ms", "--http", f"http://127.0.0.1:{port}"],
+                capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("--server HOST:PORT", done.stderr)
+        self.assertEqual(http.returncode, 3, http.stderr)
+        self.assertIn(f"http://127.0.0.1:{port}", http.stderr)
+        self.assertIn("--http URL (HEADRACE_HTTP)", http.stderr)
+        self.assertNotIn("--server", http.stderr)
+
+    def test_flags_that_would_be_ignored_are_bad_usage(self):
+        for flag in ("--type", "--source", "--id", "--content-type", "--correlation-id"):
+            with self.subTest(flag):
+                refused = self.broker.cli("publish", "default", "--cloudevents", flag, "x",
+                                          stdin="", check=False)
+                self.assertEqual(refused.returncode, 2)
+                self.assertIn("leave out " + flag, refused.stderr)
+        for flag in ("--dedup-max-ids", "--dedup-window"):
+            with self.subTest(flag):
+                refused = self.broker.cli("topics", "create", "d", flag, "0", check=False)
+                self.assertEqual(refused.returncode, 2)
+                self.assertIn(flag, refused.stderr)
+
+    def test_an_unknown_tenant_is_named(self):
+        for flags in (("--tenant", "nobody"), ("--as-tenant", "nobody", "--reason", "x")):
+            with self.subTest(flags):
+                refused = self.broker.cli("topics", "ls", *flags, check=False)
+                self.assertEqual(refused.returncode, 4)
+                self.assertIn("no such tenant: 'nobody'", refused.stderr)
+        described = self.broker.cli("tenants", "describe", "nobody", check=False)
+        self.assertIn("no such tenant: 'nobody'", described.stderr)
 
 
 class Surroundings(unittest.TestCase):
@@ -130,6 +161,15 @@ class Surroundings(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             broker.start()
+
+    def test_the_configuration_as_json_is_an_object_a_line(self):
+        done = subprocess.run([HEADRACE, "config", "--json", "--set", "limits.handshake=2s"],
+                              capture_output=True, text=True, timeout=60, check=True)
+        settings = {row["setting"]: row for row in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual(settings["limits.handshake"],
+                         {"setting": "limits.handshake", "value": "2s", "live": False,
+                          "environment": "HEADRACE_LIMITS_HANDSHAKE"})
+        self.assertIn("broker.data", settings)
 
     def test_a_wrong_setting_is_named_with_its_range(self):
         with tempfile.TemporaryDirectory() as scratch:

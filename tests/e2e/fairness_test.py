@@ -10,7 +10,7 @@ import urllib.request
 from access_test import http, lines, make
 from broker import Broker, wait_until
 
-POLL = "/v1/topics/t/partitions/0/events?from=latest&wait_ms="
+POLL = "/v1/topics/t/partitions/0/events?from=latest&wait="
 
 
 class FairnessTest(unittest.TestCase):
@@ -48,26 +48,26 @@ class FairnessTest(unittest.TestCase):
         # Four may wait: of one tenant two.
         self.start("--set", "http.max_in_flight=8")
         answers = []
-        waits = [threading.Thread(target=self.flood, args=(POLL + "20000", answers))
+        waits = [threading.Thread(target=self.flood, args=(POLL + "20s", answers))
                  for _ in range(2)]
         for one in waits:
             one.start()
         refused = wait_until(
-            lambda: (got := http(self.broker, "GET", POLL + "1", self.acme))[0] == 503 and got,
+            lambda: (got := http(self.broker, "GET", POLL + "1ms", self.acme))[0] == 503 and got,
             "both to wait")
         self.assertEqual(refused[1]["code"], "busy")
         self.assertIn("the tenant", refused[1]["detail"])
         # Of the other tenant each is let in while those wait.
         for _ in range(20):
-            self.assertEqual(http(self.broker, "GET", POLL + "1", self.root)[0], 200)
-            self.assertEqual(http(self.broker, "GET", POLL + "1", self.acme)[0], 503)
+            self.assertEqual(http(self.broker, "GET", POLL + "1ms", self.root)[0], 200)
+            self.assertEqual(http(self.broker, "GET", POLL + "1ms", self.acme)[0], 503)
         self.assertEqual(http(self.broker, "GET", "/v1/topics", self.acme)[0], 200)
         lines(self.broker, self.acme, "publish", "t", "--data", "x")
         for one in waits:
             one.join(timeout=60)
         self.assertEqual([status for status, _ in answers], [200, 200])
         # What has ended counts no more.
-        wait_until(lambda: http(self.broker, "GET", POLL + "1", self.acme)[0] == 200, "room")
+        wait_until(lambda: http(self.broker, "GET", POLL + "1ms", self.acme)[0] == 200, "room")
 
     def test_a_raised_rate_holds_nobody_to_the_old_one(self):
         self.start()

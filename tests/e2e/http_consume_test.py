@@ -54,7 +54,7 @@ class ReadTest(unittest.TestCase):
         answers = []
         path = "/topics/poll/partitions/0/events"
         waits = threading.Thread(target=lambda: answers.append(
-            Api(self.broker).get(path, **{"from": "latest", "wait_ms": 20_000})))
+            Api(self.broker).get(path, **{"from": "latest", "wait": "20s"})))
         waits.start()
         # Whenever it comes, before the wait began or after: it is the one that is read.
         self.broker.json("publish", "poll", "--data", "now")
@@ -65,13 +65,13 @@ class ReadTest(unittest.TestCase):
             self.assertEqual([e["data"] for e in page["events"]], ["now"])
         else:  # `latest` was looked up behind it
             self.assertEqual(page["next_offset"], 1)
-        self.assertEqual(self.api.get(path, **{"from": 7, "wait_ms": 0})[1]["code"],
+        self.assertEqual(self.api.get(path, **{"from": 7, "wait": "0s"})[1]["code"],
                          "offset_out_of_range")
 
     def test_what_is_wrong_is_named(self):
         path = "/topics/default/partitions/0/events"
         for name, query in (("from: ", {"from": "soon"}), ("limit: ", {"limit": 101}),
-                            ("wait_ms: ", {"wait_ms": 20_001}), ("x: ", {"x": 1})):
+                            ("wait: ", {"wait": "20001ms"}), ("x: ", {"x": 1})):
             status, problem = self.api.get(path, **query)
             self.assertEqual((status, problem["code"]), (422, "invalid_request"))
             self.assertIn(name, problem["detail"])
@@ -87,7 +87,7 @@ class ReadTest(unittest.TestCase):
             answers = []
 
             def wait():
-                while (got := Api(broker).get(path, **{"from": 0, "wait_ms": 20_000}))[0] == 503:
+                while (got := Api(broker).get(path, **{"from": 0, "wait": "20s"}))[0] == 503:
                     pass  # the one that looks whether both wait was waiting
                 answers.append(got)
 
@@ -95,7 +95,7 @@ class ReadTest(unittest.TestCase):
             for one in waits:
                 one.start()
             refused = wait_until(
-                lambda: (got := api.get(path, **{"from": 0, "wait_ms": 1}))[0] == 503 and got,
+                lambda: (got := api.get(path, **{"from": 0, "wait": "1ms"}))[0] == 503 and got,
                 "both to wait")
             self.assertEqual(refused[1]["code"], "busy")
             self.assertIn("Retry-After", api.headers)

@@ -61,6 +61,9 @@ class Replay(unittest.TestCase):
             self.assertEqual((counted["state"], counted["scanned"], counted["matched"]),
                              ("completed", 60, 20))
             self.assertEqual(broker.json("subscribe", "g", "--wait", "300ms"), [])
+            self.assertIn("replay (dry run)", broker.cli("replay", "ls").stdout)
+            self.assertIn("replay (dry run)",
+                          broker.cli("replay", "status", counted["job"]).stdout)
 
     def test_a_job_is_paused_resumed_and_cancelled(self):
         with Broker() as broker:

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Publish, consume, groups, restart: the main job, with the real binary and its command line."""
 
+import os
+import pty
+import subprocess
 import unittest
 
-from broker import Broker
+from broker import HEADRACE, Broker
 
 
 class PublishConsume(unittest.TestCase):
@@ -79,6 +82,15 @@ class PublishConsume(unittest.TestCase):
             names = [row["topic"] for row in broker.json("topics", "ls")]
             self.assertIn("x", names)
             self.assertIn("default", names)
+            other = broker.cli("topics", "create", "x", "--partitions", "8", "--retention", "7d",
+                               "--if-missing", check=False)
+            self.assertEqual(other.returncode, 1)
+            self.assertIn("'x': partitions 4, asked 8; retention by age none, asked 7d",
+                          other.stderr)
+            equal = broker.cli("topics", "create", "x", "--partitions", "4", check=False)
+            self.assertEqual(equal.returncode, 1)
+            self.assertIn("'x', just as it was asked for", equal.stderr)
+            self.assertIn("--if-missing makes an equal one a success", equal.stderr)
             broker.cli("publish", "x", "--data", "1")
             broker.cli("topics", "delete", "x")
             self.assertNotIn("x", [row["topic"] for row in broker.json("topics", "ls")])
@@ -88,6 +100,31 @@ class PublishConsume(unittest.TestCase):
             # The name can be used again, and begins empty.
             broker.cli("topics", "create", "x")
             self.assertEqual(broker.json("publish", "x", "--data", "2")[0]["offset"], 0)
+
+    def test_a_person_at_a_terminal_is_asked_before_a_topic_goes(self):
+        with Broker() as broker:
+            broker.cli("topics", "create", "x")
+            there = lambda: "x" in [row["topic"] for row in broker.json("topics", "ls")]
+
+            def delete(answer, *flags):
+                ours, its = pty.openpty()
+                os.write(ours, answer)
+                done = subprocess.run(
+                    [HEADRACE, "topics", "delete", "x", "--server", broker.listen, *flags],
+                    stdin=its, capture_output=True, text=True, timeout=60)
+                os.close(ours)
+                os.close(its)
+                return done
+
+            refused = delete(b"yes\n")
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("type 'x'", refused.stderr)
+            self.assertTrue(there())
+            self.assertEqual(delete(b"x\n").returncode, 0)
+            self.assertFalse(there())
+            broker.cli("topics", "create", "x")
+            self.assertEqual(delete(b"", "--yes").stderr, "")
+            self.assertFalse(there())
 
     def test_smoke_and_doctor_pass(self):
         with Broker() as broker:

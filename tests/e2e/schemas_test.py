@@ -124,6 +124,7 @@ class Schemas(unittest.TestCase):
         refused = self.register("order.placed", narrower, check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("/properties/currency is required now", refused.stderr)
+        self.assertIn("'order.placed', backward-transitive, with version 2", refused.stderr)
         trial = self.register("order.placed", narrower, "--dry-run", "--compatibility", "none")
         self.assertEqual((trial["version"], trial["created"]), (3, False))
         self.assertEqual(len(self.broker.json("schemas", "ls")[0]["versions"]), 2)

@@ -70,10 +70,10 @@ TEST(Body, WhatIsWrongIsNamedByItsPath) {
   EXPECT_EQ(said_to(R"({"z":1})"), "invalid_request z: no such field here");
   EXPECT_EQ(said_to(R"({"a":1,"a":2})"), "invalid_request a: is given more than once");
   EXPECT_EQ(said_to("[1]"), "invalid_request the body must be a JSON object");
-  EXPECT_EQ(said_to("{"), "malformed_message the body is not JSON");
-  EXPECT_EQ(said_to("{\"b\":[\"\xff\"]}"), "malformed_message the body is not JSON");
+  EXPECT_EQ(said_to("{"), "malformed_message the body is not JSON, from byte 2");
+  EXPECT_EQ(said_to("{\"b\":[\"\xff\"]}"), "malformed_message the body is not JSON, from byte 8");
   EXPECT_EQ(said_to(R"({"b":)" + std::string(500'000, '[')),
-            "malformed_message the body is not JSON");
+            "malformed_message the body is not JSON, from byte 500006");
   EXPECT_EQ(said_to(R"({"b":)" + std::string(500, '[') + std::string(500, ']') + "}"),
             "invalid_request the body is nested too deeply");
 }

@@ -6,6 +6,7 @@
 #include "broker/admin/routes/event_json.h"
 #include "broker/admin/routes/letter_json.h"
 #include "broker/core/api_acked.h"
+#include "broker/limits.h"
 #include "broker/native/handlers/convert_groups.h"
 #include "json/dead_letter.h"
 #include "json/json_rows.h"
@@ -39,7 +40,7 @@ void answer_list(const CallPtr& call, const core::ListDeadLetters& listed) {
   bool more = listed.more;
   for (const auto& letter : listed.letters) {
     const std::string text = letter_json(call, listed, letter);
-    if (!rows.empty() && rows.size_bytes() + text.size() > kPageBytes) {
+    if (!rows.empty() && rows.size_bytes() + text.size() > limits::kHttpPageBytes) {
       more = true;
       break;
     }

@@ -11,6 +11,7 @@
 #include "broker/admin/routes/letter_walk.h"
 #include "broker/core/api_jobs.h"
 #include "broker/core/parse_error.h"
+#include "broker/limits.h"
 #include "broker/native/handlers/convert_groups.h"
 #include "json/json_rows.h"
 
@@ -29,7 +30,8 @@ bool take_letters(const CallPtr& call, const core::ListDeadLetters& listed, Lett
   page->cursor = native::dead_letter_id(listed.group->name, listed.last);
   for (const auto& letter : listed.letters) {
     const std::string text = letter_json(call, listed, letter);
-    const bool full = page->count > 0 && page->rows.size_bytes() + text.size() > kPageBytes;
+    const bool full =
+        page->count > 0 && page->rows.size_bytes() + text.size() > limits::kHttpPageBytes;
     if (full || page->count == page->limit) {
       page->cursor = native::dead_letter_id(listed.group->name, letter.sequence - 1);
       return false;

@@ -8,9 +8,6 @@
 
 namespace headrace::admin {
 
-// Values of one answer; then a page ends early. The first event always fits.
-constexpr size_t kPageBytes = 1u << 20;
-
 // The JSON object of one record of a batch, as consumers get it. Its id, too, unless that is null.
 std::string record_json(const core::Topic& topic, PartitionId partition,
                         const storage::BatchHeader& header, const storage::RecordView& record,

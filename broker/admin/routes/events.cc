@@ -4,6 +4,7 @@
 #include "broker/admin/query.h"
 #include "broker/admin/routes.h"
 #include "broker/admin/routes/event_json.h"
+#include "broker/limits.h"
 #include "broker/native/decode.h"
 #include "broker/native/handlers/convert_events.h"
 #include "json/event.h"
@@ -81,7 +82,8 @@ core::Error take_page(EventSearch* search, const Redactor* redactor, Page* page)
             event_json(*part.topic, part.partition, found.offset, found.append_time_us, found.event,
                        &json, nullptr, part.status(), redactor, found.violation);
         if (wrong) return wrong;
-        if (!page->events.empty() && page->events.size_bytes() + json.size() > kPageBytes) {
+        if (!page->events.empty() &&
+            page->events.size_bytes() + json.size() > limits::kHttpPageBytes) {
           *taken = native::Taken::full;
         } else {
           page->events.add_object(json);

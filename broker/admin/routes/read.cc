@@ -27,8 +27,7 @@ using ReadingPtr = std::shared_ptr<Reading>;
 core::Error read_request(const CallPtr& call, Reading* reading) {
   Query query(call->request());
   reading->limit = query.limit();
-  const auto wait_ms = query.number("wait_ms", 0, limits::kHttpWaitMsMax).value_or(0);
-  reading->wait_us = call->admin().bounded_wait_us(wait_ms * kMicrosPerMilli);
+  reading->wait_us = call->admin().bounded_wait_us(query.wait_us());
   reading->from.set_earliest(true);
   if (const auto from = query.form("from", kPositionExample, parse_position)) {
     reading->from = *from;
@@ -57,7 +56,8 @@ void answer_read(const CallPtr& call, const Reading& reading, const core::Fetch&
       if (full || offset < fetched.offset) return;
       const std::string row =
           record_json(*fetched.topic, fetched.partition, header, record, batch.append_time_us);
-      full = count == reading.limit || (count > 0 && rows.size_bytes() + row.size() > kPageBytes);
+      full = count == reading.limit ||
+             (count > 0 && rows.size_bytes() + row.size() > limits::kHttpPageBytes);
       if (full) return;
       rows.add_object(row);
       ++count;

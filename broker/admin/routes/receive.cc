@@ -26,12 +26,7 @@ core::Error read_receive(const CallPtr& call, Receiving* receiving) {
   Query query(call->request());
   receiving->most = static_cast<uint32_t>(
       query.number("max", 1, static_cast<int64_t>(limits::kHttpDeliveriesMax)).value_or(10));
-  constexpr int64_t kMostUs = int64_t{limits::kHttpWaitMsMax} * kMicrosPerMilli;
-  const auto wait_us = query.form("wait", kDurationExample, parse_duration_us);
-  if (wait_us && *wait_us > kMostUs) {
-    query.wrong("wait", "at most " + format_duration_us(kMostUs));
-  }
-  receiving->wait_us = call->admin().bounded_wait_us(wait_us.value_or(0));
+  receiving->wait_us = call->admin().bounded_wait_us(query.wait_us());
   const core::Error error = query.finish();
   return error ? error : Body(call->request()).finish();
 }

@@ -59,8 +59,11 @@ void get_tenants(const CallPtr& call) {
 
 void get_tenant(const CallPtr& call) {
   if (const core::Error error = Query(call->request()).finish()) return call->fail(error);
-  const auto found = call->catalog()->tenant(call->parameter("tenant"));
-  if (found == nullptr) return call->fail(core::Error(core::ErrorCode::unknown_tenant));
+  const std::string name(call->parameter("tenant"));
+  const auto found = call->catalog()->tenant(name);
+  if (found == nullptr) {
+    return call->fail(core::Error(core::ErrorCode::unknown_tenant, "'" + name + "'"));
+  }
   call->reply(200, tenant_json(*call->catalog(), *found));
 }
 

@@ -134,7 +134,9 @@ core::Error list(const core::CatalogSnapshot& catalog, const proto::ListTenants&
                  proto::ListTenantsOk* to) {
   if (!asked.name().empty()) {
     const core::TenantPtr one = catalog.tenant(asked.name());
-    if (one == nullptr) return core::Error(core::ErrorCode::unknown_tenant);
+    if (one == nullptr) {
+      return core::Error(core::ErrorCode::unknown_tenant, "'" + asked.name() + "'");
+    }
     to_proto(catalog, *one, to->add_tenants());
     return {};
   }
