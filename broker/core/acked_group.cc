@@ -184,32 +184,44 @@ bool AckedGroup::serve(Acquire& request) {
   Member& member = known->second;
   int64_t most = std::min<int64_t>(request.max_events, int64_t{member.window} - member.held);
   if (most > 0) most = std::min(most, held_.room());
-  if (health_.probes()) most = probe_out_ ? 0 : std::min<int64_t>(most, 1);
+  if (health_.probes()) most = probe_out() ? 0 : std::min<int64_t>(most, 1);
   if (most <= 0) return false;
   for (size_t i = 0; i < cursors_.size(); ++i) {
     Cursor& cursor = *cursors_[next_cursor_++ % cursors_.size()];
     if (!cursor.fill(&request, static_cast<uint32_t>(most))) continue;
     handed_out(request, member);
-    probe_out_ = health_.probes();
     return true;
   }
   return serve_job(request, member);
 }
 
 // Jobs get what the live lane leaves over, of at most half of the member's window; nothing while
-// an event that fails for the last time would not find space among the dead letters.
+// an event that fails for the last time would not find space among the dead letters. One of theirs
+// is the probe if nothing live is there for it: what is redriven once the handler works again must
+// not wait for somebody to publish.
 bool AckedGroup::serve_job(Acquire& request, Member& member) {
-  if (!health_.delivers() || !takes_letters()) return false;
+  if (!takes_letters()) return false;
   const int64_t half = (int64_t{member.window} + 1) / 2;
-  const int64_t most = std::min({int64_t{request.max_events}, int64_t{member.window} - member.held,
-                                 half - member.held_of_jobs, held_.room()});
+  int64_t most = std::min({int64_t{request.max_events}, int64_t{member.window} - member.held,
+                           half - member.held_of_jobs, held_.room()});
+  if (health_.probes()) most = std::min<int64_t>(most, 1);
   if (most <= 0 || !jobs_.fill(&request, static_cast<uint32_t>(most))) return false;
   member.held_of_jobs += request.events;
   handed_out(request, member);
   return true;
 }
 
+bool AckedGroup::probe_out() {
+  if (!probe_) return false;
+  const Cursor* at = cursor(probe_->partition, probe_->lane);
+  if (at == nullptr || !at->holds(probe_->offset)) probe_.reset();
+  return probe_.has_value();
+}
+
 void AckedGroup::handed_out(Acquire& request, Member& member) {
+  if (health_.probes()) {
+    probe_ = {request.partition, request.lane, request.acquired.front().first};
+  }
   member.held += request.events;
   held_.add(request.events);
   held_.spend_turn(request.events);

@@ -12,6 +12,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -145,6 +146,13 @@ class AckedGroup final : public Committable,
     int64_t held = 0;
     int64_t held_of_jobs = 0;  // of them, in lanes above 0
   };
+  // The event that is let through, as long as a member holds it: however it is over, the next goes.
+  struct Probe {
+    PartitionId partition;
+    LaneId lane;
+    Offset offset;
+  };
+  bool probe_out();
   struct Waiting final : Timer {
     void on_timer(Time) override { group->expire(this); }
     AckedGroup* group = nullptr;
@@ -210,7 +218,7 @@ class AckedGroup final : public Committable,
   std::vector<AckedGroup*>* const changed_;
   bool dirty_ = false;
   bool pumping_ = false;
-  bool probe_out_ = false;
+  std::optional<Probe> probe_;
   bool kept_attempts_ = false;
   bool warned_ = false;  // that it fails, and not yet that it recovered
   int64_t warn_again_mono_us_ = INT64_MIN;

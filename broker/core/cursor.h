@@ -52,6 +52,8 @@ class Cursor final : public Timer {
   // Gives the member up to `most` events; false if there is nothing to give now. What could be
   // given later is being read, or a timer is armed for it.
   bool fill(Acquire* acquire, uint32_t most);
+  // A member has it, and no outcome has come.
+  bool holds(Offset offset) const { return held_.find(offset) != nullptr; }
 
   // Outcomes for what lies in [first, last] and has this attempt number. How many events they
   // concerned: 0 is a stale delivery.

@@ -14,11 +14,11 @@ void AckedGroup::on_acked(LaneId lane, const HeldRange& range, int64_t events) {
   last_success_us_ = now.wall_us;
   note_duration(false, now.mono_us - range.started_mono_us, events);
   metrics::add(metrics::Counter::group_acks, static_cast<uint64_t>(events));
-  if (lane != LaneId(0)) return;
+  if (lane != LaneId(0) && !(probe_ && probe_->lane == lane)) return;
   const GroupState before = health_.state();
   const bool stopped = health_.quarantined();
   if (!health_.on_success(range.started_mono_us)) return;
-  probe_out_ = false;
+  probe_.reset();
   if (stopped) log_state("a probe succeeded: the group gets deliveries again");
   if (stopped || std::exchange(warned_, false)) note_state(AuditAction::group_recovered, before);
 }
@@ -31,12 +31,13 @@ void AckedGroup::on_failed(LaneId lane, PartitionId partition, Offset offset, Fa
   last_error_ = error.empty() ? std::string(to_string(reason)) : error;
   metrics::add(metrics::Counter::group_failures);
   mark_dirty();
-  const bool counts =
-      lane == LaneId(0) && (reason == FailureReason::nack || reason == FailureReason::timeout ||
-                            reason == FailureReason::lost_members);
+  const bool probes = probe_ && probe_->lane == lane && probe_->offset == offset;
+  const bool counts = (lane == LaneId(0) || probes) &&
+                      (reason == FailureReason::nack || reason == FailureReason::timeout ||
+                       reason == FailureReason::lost_members);
   if (!counts) return;
   note_duration(true, now.mono_us - range.started_mono_us, 1);
-  probe_out_ = false;
+  probe_.reset();
   const GroupState before = health_.state();
   if (health_.on_failure({partition, offset}, options(), now)) {
     metrics::add(metrics::Counter::group_trips);
@@ -51,10 +52,10 @@ void AckedGroup::on_failed(LaneId lane, PartitionId partition, Offset offset, Fa
 // A probe that is given back has said nothing: another cool-down.
 void AckedGroup::on_released(LaneId lane, const HeldRange& range, int64_t events) {
   released_ += events;
-  if (lane != LaneId(0) || !probe_out_ || !health_.probes() ||
+  if (!probe_ || probe_->lane != lane || !health_.probes() ||
       !health_.counts(range.started_mono_us))
     return;
-  probe_out_ = false;
+  probe_.reset();
   health_.probe_lost(options(), ctx_->now().wall_us);
   mark_dirty();
   watch_cooldown();
@@ -98,7 +99,7 @@ void AckedGroup::set_state(std::unique_ptr<SetGroupState> request) {
       action = AuditAction::group_probed;
       break;
   }
-  probe_out_ = false;
+  probe_.reset();
   log_state("the group's state was set");
   mark_dirty();
   watch_cooldown();
