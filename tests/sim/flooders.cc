@@ -1,6 +1,7 @@
 #include "tests/sim/flooders.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace headrace::sim {
 namespace {
@@ -23,7 +24,7 @@ void Flooder::step() {
   if (topic_.deleted) left_ = 0;
   if (left_ == 0 || !wire_.ready()) return;
   const Options& options = scene_.world.options();
-  while (left_ > 0 && wire_.outstanding() < kFlooderOutstanding) {
+  while (left_ > 0 && wire_.outstanding() < (loaded_ ? kFlooderOutstanding : 1)) {
     Publish publish;
     publish.form = Publish::Form::atomic;
     publish.count = static_cast<uint32_t>(scene_.prng().between(1, std::min(left_, 3u)));
@@ -54,6 +55,7 @@ void Flooder::on_outcome(const Outcome& outcome, Waited waited) {
   }
   if (outcome.events.empty()) return;
   ++scene_.flooded;
+  if (!std::exchange(loaded_, true)) return;
   waited.appended_us = outcome.append_time_us;
   scene_.judge.tell(&Checker::on_waited, waited);
 }

@@ -9,7 +9,10 @@ namespace headrace::sim {
 class Flooder final : public Client {
  public:
   Flooder(Scene* scene, const SimTopic* topic);
-  void flood(uint32_t publishes) { left_ = publishes; }
+  void flood(uint32_t publishes) {
+    left_ = publishes;
+    loaded_ = false;
+  }
   void step() override;
   int64_t next_us() const override;
   bool finished() const override { return left_ == 0 && wire_.outstanding() == 0; }
@@ -21,6 +24,7 @@ class Flooder final : public Client {
   const SimTopic& topic_;
   Wire wire_;
   uint32_t left_ = 0;
+  bool loaded_ = false;  // its partition: what waits for that waits for no turn
   uint64_t next_number_ = 0;
 };
 
