@@ -30,7 +30,7 @@ void flood(test::Prng& prng, Options* options) {
   options->events_per_s = 0;
   options->turn_events = prng.between(2, 8);
   options->handlers = std::max(options->handlers, 1u);
-  options->set_bytes = static_cast<size_t>(prng.between(300, 1'500));
+  options->set_bytes = static_cast<size_t>(prng.between(200, 600));
 }
 
 }  // namespace

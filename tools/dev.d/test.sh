@@ -95,7 +95,7 @@ verb_test() {
   run_suite coverage check_coverage
 
   say "build release"
-  build_preset release headrace micro_bench sim_tests \
+  build_preset release headrace publish_one micro_bench sim_tests \
     planted_conformance_tests planted_sim_tests
   run_suite simulation suite_ctest release -R '^sim$'
   run_suite e2e suite_e2e release
