@@ -10,6 +10,17 @@ from broker import Broker, wait_until
 
 
 class Http(unittest.TestCase):
+    def test_metrics_tell_what_waits_for_another_attempt(self):
+        with Broker() as broker:
+            broker.json("groups", "create", "g", "--topic", "default", "--from", "earliest")
+            broker.cli("publish", "default", stdin="1\n2\n3\n")
+            broker.json("subscribe", "g", "--count", "2", "--exec", "exit 1")
+            text = broker.get("/metrics")[1]
+            for line in ('headrace_group_retry_events{tenant="default",group="g"} 2',
+                         'headrace_group_in_flight_events{tenant="default",group="g"} 0',
+                         "headrace_retry_events 2", "headrace_in_flight_events 0"):
+                self.assertIn(line, text.splitlines())
+
     def test_metrics_satisfy_promtool_and_count_what_happened(self):
         with Broker() as broker:
             broker.cli("publish", "default", stdin="".join(f"{i}\n" for i in range(100)))

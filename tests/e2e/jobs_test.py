@@ -80,6 +80,8 @@ class Replay(unittest.TestCase):
             command = 'test "$HEADRACE_REPLAYED" = true && test "$HEADRACE_JOB" = g/1'
             lines = broker.json("subscribe", "g", "--count", "4", "--exec", command)
             self.assertEqual([line["outcome"] for line in lines], ["ack"] * 4)
+            self.assertIn('headrace_job_progress_ratio{tenant="default",group="g",job="1"} 0.4',
+                          broker.get("/metrics")[1])
             self.assertEqual(broker.json("replay", "cancel", "g/1")[0]["state"], "cancelled")
             self.assertEqual(broker.json("subscribe", "g", "--wait", "300ms"), [])
             self.assertEqual([job["job"] for job in broker.json("replay", "ls")], ["g/1"])

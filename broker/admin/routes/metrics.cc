@@ -35,17 +35,24 @@ std::vector<core::RequestPtr> questions_about(const core::TenantContext& scraper
     question->shard = topic->shard;
     questions.push_back(std::move(question));
   }
-  const size_t topics = questions.size();
+  size_t groups = 0;
   for (const auto& [name, group] : catalog.groups) {
-    if (questions.size() == topics + kAskedPerScrape) break;
+    if (groups == kAskedPerScrape) break;
     if (!may_name(scraper, group->tenant)) continue;
     auto topic = catalog.topic(group->tenant, group->topic);
     if (topic == nullptr) continue;
+    ++groups;
     auto question = std::make_unique<core::DescribeGroup>(core::Access::node(group->tenant));
     question->group = group;
     question->topic = topic;
     question->shard = topic->shard;
     questions.push_back(std::move(question));
+    if (group->kind != core::GroupRecord::Kind::acked) continue;
+    auto jobs = std::make_unique<core::ListJobs>(core::Access::node(group->tenant));
+    jobs->group = group;
+    jobs->topic = topic;
+    jobs->shard = topic->shard;
+    questions.push_back(std::move(jobs));
   }
   // Last, for the sums: by then the groups asked about are loaded; acked ones always are.
   for (uint16_t shard = 0; shard < shards; ++shard) {
@@ -60,10 +67,15 @@ std::vector<core::RequestPtr> questions_about(const core::TenantContext& scraper
 struct Sums {
   double lag_events = 0;
   double dead_letters = 0;
+  double retries = 0;
+  double in_flight = 0;
 
   void add(const core::GroupStats& stats) {
     lag_events += static_cast<double>(stats.lag_events);
-    if (stats.acked) dead_letters += static_cast<double>(stats.acked->dead_letters);
+    if (!stats.acked) return;
+    dead_letters += static_cast<double>(stats.acked->dead_letters);
+    retries += static_cast<double>(stats.acked->retry);
+    in_flight += static_cast<double>(stats.acked->in_flight);
   }
 };
 
@@ -83,6 +95,10 @@ void add_node_wide(std::vector<LabelledFamily>* to, const Sums& sums, const Rece
           sums.lag_events);
   add_one(to, "event_bus_dlq_size", "As headrace_dead_letters", sums.dead_letters);
   add_one(to, "headrace_dead_letters", "Dead letters of all groups", sums.dead_letters);
+  add_one(to, "headrace_retry_events", "Events of all groups that wait for their next attempt",
+          sums.retries);
+  add_one(to, "headrace_in_flight_events", "Events that members of all acked groups hold",
+          sums.in_flight);
   add_one(to, "handler_failure_rate", "As headrace_handler_failure_ratio", recent.failure_ratio);
   add_one(to, "headrace_handler_failure_ratio", "Share of failed attempts, of the last ten seconds",
           recent.failure_ratio);
@@ -103,6 +119,12 @@ struct Labelled {
       gauge("headrace_group_lag_events", "Events the group has not committed or settled yet");
   LabelledFamily lag_seconds =
       gauge("headrace_group_lag_seconds", "Age of the oldest event not committed or settled yet");
+  LabelledFamily retry = gauge("headrace_group_retry_events",
+                               "Events of the acked group that wait for their next attempt");
+  LabelledFamily in_flight =
+      gauge("headrace_group_in_flight_events", "Events that members of the acked group hold");
+  LabelledFamily jobs = gauge("headrace_job_progress_ratio",
+                              "Part of an open replay or redrive that is settled, or counted");
   LabelledFamily dlq = gauge("headrace_group_dlq_entries", "Dead letters of the acked group");
   LabelledFamily dlq_bytes = gauge("headrace_group_dlq_bytes", "Bytes of its dead letters");
   LabelledFamily dlq_used = gauge("headrace_group_dlq_used_ratio",
@@ -137,11 +159,22 @@ struct Labelled {
     put(&lag, static_cast<double>(stats.lag_events));
     put(&lag_seconds, stats.lag_seconds);
     if (!stats.acked) return;
+    put(&retry, static_cast<double>(stats.acked->retry));
+    put(&in_flight, static_cast<double>(stats.acked->in_flight));
     put(&dlq, static_cast<double>(stats.acked->dead_letters));
     put(&dlq_bytes, static_cast<double>(stats.acked->dead_letter_bytes));
     put(&dlq_used, dlq_used_of(*stats.acked, stats.group->options));
     put(&blocked, static_cast<double>(stats.acked->blocked));
     put(&failure_ratio, stats.acked->failure_rate);
+  }
+  void add(const core::ListJobs& listed) {
+    for (const core::JobStats& job : listed.jobs) {
+      if (!job.record.open()) continue;
+      jobs.samples.push_back({{{"tenant", tenant(listed.group->tenant)},
+                               {"group", listed.group->name},
+                               {"job", std::to_string(job.record.lane.value())}},
+                              job.percent / 100});
+    }
   }
 };
 
@@ -213,6 +246,8 @@ std::vector<LabelledFamily> families_of(const core::TenantContext& scraper,
       labelled.add(core::as<core::DescribeTopic>(*answer));
     } else if (answer->kind == core::Request::Kind::describe_group) {
       labelled.add(core::as<core::DescribeGroup>(*answer).stats);
+    } else if (answer->kind == core::Request::Kind::list_jobs) {
+      labelled.add(core::as<core::ListJobs>(*answer));
     } else {
       const auto& shard = core::as<core::ShardStats>(*answer);
       for (const auto& stats : shard.groups) sums.add(stats);
@@ -227,8 +262,9 @@ std::vector<LabelledFamily> families_of(const core::TenantContext& scraper,
   add_node_wide(&families, sums, recent);
   families.push_back(denials_of(scraper, catalog));
   for (LabelledFamily* one :
-       {&labelled.events, &labelled.bytes, &labelled.lag, &labelled.lag_seconds, &labelled.dlq,
-        &labelled.dlq_bytes, &labelled.dlq_used, &labelled.blocked, &labelled.failure_ratio}) {
+       {&labelled.events, &labelled.bytes, &labelled.lag, &labelled.lag_seconds, &labelled.retry,
+        &labelled.in_flight, &labelled.jobs, &labelled.dlq, &labelled.dlq_bytes, &labelled.dlq_used,
+        &labelled.blocked, &labelled.failure_ratio}) {
     families.push_back(std::move(*one));
   }
   validations.add_to(&families, scraper, catalog);
