@@ -62,9 +62,8 @@ class MonthsTest(unittest.TestCase):
                                row["result"]) for row in done],
                              [(0, 40, 100, "imported"), (1, 7, 13, "imported")])
             new = broker.json("publish", "orders", stdin="".join("%d\n" % i for i in range(20)))
-            before = self.data(broker, "orders", 86)
-            self.assertIn((0, 40, "event 0", "2025-01-02T00:00:00.000000Z",
-                           before[0][4]), before)
+            before = sorted(self.data(broker, "orders", 86))
+            self.assertEqual(before[0][:4], (0, 40, "event 0", "2025-01-02T00:00:00.000000Z"))
             self.doctor(broker)
             listed = {row["month"]: row for row in broker.json("months", "ls")}
             self.assertEqual((listed[MONTH]["events"], listed[MONTH]["partitions"],
@@ -85,9 +84,9 @@ class MonthsTest(unittest.TestCase):
             done = broker.json("months", "import", saved)
             self.assertEqual({(row["result"], row["same_topic"]) for row in done},
                              {("imported", True)})
-            self.assertEqual(sorted(self.data(broker, "orders", 86)), sorted(before))
+            self.assertEqual(sorted(self.data(broker, "orders", 86)), before)
             self.doctor(broker)
-            self.assertEqual(sorted(self.data(broker, "orders", 86)), sorted(before))
+            self.assertEqual(sorted(self.data(broker, "orders", 86)), before)
             again = broker.json("months", "import", saved)
             self.assertEqual({row["result"] for row in again}, {"present"})
             self.assertEqual(self.left(broker, "orders"), 86)
