@@ -264,6 +264,7 @@ void MemStore::answer(Read* read) {
     item.found = row != rows->end();
     item.value = item.found ? SharedBytes::copy_of(row->second) : SharedBytes();
   }
+  read->look();
   read->sink->post(read);
 }
 
@@ -312,7 +313,8 @@ void MemStore::take_rows(Scan* scan, Iterator at, Iterator end) const {
       scan->more = true;
       return;
     }
-    scan->rows.push_back({at->first, SharedBytes::copy_of(at->second)});
+    scan->rows.push_back(
+        {at->first, scan->keys_only ? SharedBytes() : SharedBytes::copy_of(at->second)});
   }
 }
 

@@ -58,6 +58,10 @@ constexpr int64_t kLazySyncMs = 100;
 
 // Exact-key look-up, in the order given.
 struct Read : Completion {
+  // On the worker that read, before the completion is posted; not if nothing was read (`full`).
+  // What it touches belongs to it until then.
+  virtual void look() noexcept {}
+
   struct Item {
     Place place;
     Key key;
@@ -83,6 +87,7 @@ struct Scan : Completion {
   Key from;
   Key to;
   bool reverse = false;
+  bool keys_only = false;  // then the rows have no values
   size_t max_rows = 1'000;
   size_t max_bytes = 4u << 20;
   CompletionSink* sink = nullptr;

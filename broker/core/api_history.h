@@ -28,7 +28,8 @@ struct FindEvents final : RequestOf<Request::Kind::find_events> {
   EventQueryPtr query;
   Offset before{INT64_MAX};  // only below it
   uint32_t page_size = 50;
-  OffsetsPtr only;  // of these alone; nullptr: of all
+  bool goes_on = false;  // its last page was not enough: much is read at once from the beginning
+  OffsetsPtr only;       // of these alone; nullptr: of all
   // out
   std::vector<FoundEvent> events;
   Offset searched_to;  // everything from here to `before` is found

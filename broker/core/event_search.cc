@@ -19,94 +19,135 @@ void answer(SearchPtr search) {
 
 // ---- what is in the batches
 
-struct Matching final : storage::Work {
-  void execute() noexcept override {
-    for (const auto& item : items) {
-      if (search->page_full()) return;
-      // A hole can only be retention that came meanwhile.
-      if (!item.found) continue;
-      status = take(item.value);
-      if (status != storage::Status::ok) return;
-    }
+struct BatchReads;
+
+// Some of the batches that are read next. The worker that read them looks through them.
+struct BatchRead final : storage::Read {
+  void look() noexcept override;
+  void run() override;
+  storage::Status take(const SharedBytes& value);
+
+  BatchReads* reads = nullptr;
+  std::vector<FoundEvent> found;  // newest first
+};
+
+// The batches that are read next, a part by each worker. Owns itself.
+struct BatchReads {
+  bool enough(const BatchRead& part) const {
+    return search->request->events.size() + part.found.size() >= search->request->page_size;
   }
-  storage::Status take(const SharedBytes& value) {
-    const auto stored = storage::open_value(value);
-    if (!stored) return storage::Status::corrupt;
-    const EventQuery& query = search->query();
-    const int64_t append_us = stored->append_time_us;
-    if (append_us < query.from_us || append_us >= query.to_us) return storage::Status::ok;
-    const auto batch = stored->batch.span();
-    const auto header = storage::read_header(batch);
-    if (!header) return storage::Status::corrupt;
-    std::span<const std::byte> records;
-    std::string inflated;
-    // What cannot be read has no attributes to be found by; its groups make a dead letter of it.
-    if (storage::records_of(batch, *header, &inflated, limits::kInflateBytesMax, &records) !=
-        storage::BatchError::ok) {
-      return storage::Status::ok;
+
+  void on_read() {
+    if (--open > 0) return;
+    const std::unique_ptr<BatchReads> self(this);
+    auto& events = search->request->events;
+    for (const auto& part : parts) {
+      // A month that was dropped meanwhile holds nothing.
+      if (part->status != storage::Status::ok && part->status != storage::Status::gone) {
+        return search->fail(part->status);
+      }
+      for (auto one = part->found.begin(); one != part->found.end() && !search->page_full();
+           ++one) {
+        events.push_back(std::move(*one));
+      }
+      if (search->page_full()) break;
     }
-    std::vector<storage::RecordView> matches;
-    storage::RecordReader reader(records, *header);
-    storage::RecordView record;
-    while (reader.next(&record)) {
-      const Offset offset = Offset(header->base_offset) + record.offset_delta;
-      if (offset >= search->end) break;
-      if (search->wants(offset, offset + 1) && query.matches(record)) matches.push_back(record);
-    }
-    for (auto match = matches.rbegin(); match != matches.rend() && !search->page_full(); ++match) {
-      const Offset offset = Offset(header->base_offset) + match->offset_delta;
-      search->request->events.push_back(
-          {offset, append_us, storage::batch_of_one(*match, offset, Epoch(header->leader_epoch)),
-           violation_text(stored->violations, static_cast<uint32_t>(match->offset_delta))});
-    }
-    return storage::Status::ok;
-  }
-  void run() override {
-    std::unique_ptr<Matching> self(this);
-    if (status != storage::Status::ok) return search->fail(status);
     go_on(std::move(search));
   }
+
   SearchPtr search;
-  std::vector<storage::Read::Item> items;  // batches, newest first
+  std::vector<std::unique_ptr<BatchRead>> parts;  // newest first
+  size_t open = 0;
 };
 
-struct ReadBatches final : storage::Read {
-  void run() override {
-    std::unique_ptr<ReadBatches> self(this);
-    // A month that was dropped meanwhile holds nothing.
-    if (status != storage::Status::ok && status != storage::Status::gone) {
-      return search->fail(status);
-    }
-    auto* matching = new Matching;
-    matching->sink = search->ctx->sink();
-    matching->tenant = search->partition.tenant;
-    matching->items = std::move(items);
-    matching->search = std::move(search);
-    matching->search->ctx->store().work(matching);
+void BatchRead::run() {
+  reads->on_read();
+}
+
+void BatchRead::look() noexcept {
+  for (const auto& item : items) {
+    if (reads->enough(*this)) return;
+    // A hole can only be retention that came meanwhile.
+    if (!item.found) continue;
+    const storage::Status taken = take(item.value);
+    if (taken == storage::Status::ok) continue;
+    status = taken;
+    return;
   }
-  SearchPtr search;
-};
+}
 
-void read_batches(SearchPtr search) {
-  auto* read = new ReadBatches;
+storage::Status BatchRead::take(const SharedBytes& value) {
+  const SearchWalk& search = *reads->search;
+  const auto stored = storage::open_value(value);
+  if (!stored) return storage::Status::corrupt;
+  const EventQuery& query = search.query();
+  const int64_t append_us = stored->append_time_us;
+  if (append_us < query.from_us || append_us >= query.to_us) return storage::Status::ok;
+  const auto batch = stored->batch.span();
+  const auto header = storage::read_header(batch);
+  if (!header) return storage::Status::corrupt;
+  std::span<const std::byte> records;
+  std::string inflated;
+  // What cannot be read has no attributes to be found by; its groups make a dead letter of it.
+  if (storage::records_of(batch, *header, &inflated, limits::kInflateBytesMax, &records) !=
+      storage::BatchError::ok) {
+    return storage::Status::ok;
+  }
+  std::vector<storage::RecordView> matches;
+  storage::RecordReader reader(records, *header);
+  storage::RecordView record;
+  while (reader.next(&record)) {
+    const Offset offset = Offset(header->base_offset) + record.offset_delta;
+    if (offset >= search.end) break;
+    if (search.wants(offset, offset + 1) && query.matches(record)) matches.push_back(record);
+  }
+  for (auto match = matches.rbegin(); match != matches.rend() && !reads->enough(*this); ++match) {
+    const Offset offset = Offset(header->base_offset) + match->offset_delta;
+    found.push_back(
+        {offset, append_us, storage::batch_of_one(*match, offset, Epoch(header->leader_epoch)),
+         violation_text(stored->violations, static_cast<uint32_t>(match->offset_delta))});
+  }
+  return storage::Status::ok;
+}
+
+// The next batches, newest first, as many as are read at once.
+std::vector<SearchWalk::Batch> take_batches(SearchWalk* search) {
+  std::vector<SearchWalk::Batch> next;
   size_t bytes = 0;
-  while (!search->batches.empty() && read->items.size() < search->batches_per_read) {
+  while (!search->batches.empty() && next.size() < search->batches_per_read) {
     const SearchWalk::Batch& batch = search->batches.front();
     if (bytes > 0 && bytes + batch.bytes > limits::kSearchBytesPerRead) break;
     bytes += batch.bytes;
     search->looked_to = batch.first;
-    read->items.push_back(
-        {batch.place,
-         storage::log_key(storage::LogKind::batch, search->partition, batch.first),
-         {},
-         false});
+    next.push_back(batch);
     search->batches.pop_front();
   }
   search->batches_per_read = std::min(2 * search->batches_per_read, limits::kSearchBatchesPerRead);
   search->bytes_left -= std::min(search->bytes_left, bytes);
-  read->sink = search->ctx->sink();
-  read->search = std::move(search);
-  read->search->ctx->store().read(read);
+  return next;
+}
+
+void read_batches(SearchPtr search) {
+  const std::vector<SearchWalk::Batch> next = take_batches(search.get());
+  auto* reads = new BatchReads;
+  const size_t parts = std::min(next.size(), limits::kSearchReads);
+  for (size_t part = 0; part < parts; ++part) {
+    auto read = std::make_unique<BatchRead>();
+    read->sink = search->ctx->sink();
+    read->reads = reads;
+    for (size_t i = next.size() * part / parts; i < next.size() * (part + 1) / parts; ++i) {
+      read->items.push_back(
+          {next[i].place,
+           storage::log_key(storage::LogKind::batch, search->partition, next[i].first),
+           {},
+           false});
+    }
+    reads->parts.push_back(std::move(read));
+  }
+  reads->open = parts;
+  storage::Store& store = search->ctx->store();
+  reads->search = std::move(search);
+  for (size_t part = 0; part < parts; ++part) store.read(reads->parts[part].get());
 }
 
 // The open chunk is memory.
@@ -163,6 +204,10 @@ void EventSearch::begin(std::unique_ptr<FindEvents> request, const LogIndex& ind
   if (!request->query->id.empty()) {  // there is one such event, or none
     search->rows_per_scan = limits::kSearchLookupRowsPerScan;
     search->segments_per_look = limits::kSearchSegmentsPerLook;
+  }
+  if (request->goes_on) {
+    search->rows_per_scan = limits::kSearchRowsGoingOn;
+    search->batches_per_read = limits::kSearchBatchesPerRead;
   }
   search->ctx = ctx;
   search->request = std::move(request);

@@ -59,6 +59,10 @@ struct GroupSearch::Search {
   Offset searched_to;
   std::vector<FoundEvent> kept;
   size_t rounds = 0;
+  // Rows of parked events, read once for all rounds unless something was written meanwhile.
+  std::vector<Offset> parked;            // ascending
+  std::optional<uint64_t> parked_as_of;  // they were read after this set, the group's last
+  bool parked_more = false;              // there are further ones, which were not read
 
   const Cursor& cursor(const AckedGroup& group) const {
     return group.live_cursor(request->partition);
@@ -194,6 +198,7 @@ void GroupSearch::list_rows(SearchPtr search) {
   scan->from = rows.from;
   scan->to = rows.to;
   scan->reverse = rows.by_offset;
+  scan->keys_only = true;
   scan->max_rows = rows.by_offset ? limits::kSearchOffsets : limits::kExplainRows;
   ctx_->store().scan(scan);
 }
@@ -237,7 +242,8 @@ void GroupSearch::find(SearchPtr search) {
   question->partition = asked.partition;
   question->query = asked.query;
   question->before = search->before;
-  question->page_size = asked.page_size;
+  question->goes_on = search->rounds > 0;
+  question->page_size = (question->goes_on ? 2 : 1) * asked.page_size;  // part of it is left out
   if (search->lists) question->only = std::make_shared<const std::vector<Offset>>(only);
   question->origin = group_->fetch_origin();
   question->ticket = ++tickets_;
@@ -334,16 +340,22 @@ std::optional<std::pair<Offset, Offset>> open_range(const Search& search) {
   return range;
 }
 
-// Events whose parked rows these are have this status.
-template <class Search>
-void take_parked(Search* search, const storage::Scan& scan, EventStatus status) {
+std::vector<Offset> offsets_of(const storage::Scan& scan) {
+  std::vector<Offset> offsets;
   for (const auto& row : scan.rows) {
-    const auto key = storage::parse_retry_key(row.key.view());
-    if (!key) continue;
-    for (size_t i = 0; i < search->found.size(); ++i) {
-      if (!search->statuses[i] && search->found[i].offset == key->offset) {
-        search->statuses[i] = status;
-      }
+    if (const auto key = storage::parse_retry_key(row.key.view())) offsets.push_back(key->offset);
+  }
+  std::sort(offsets.begin(), offsets.end());
+  return offsets;
+}
+
+// Events at these offsets have this status, if they have none yet.
+template <class Search>
+void take_parked(Search* search, const std::vector<Offset>& parked, EventStatus status) {
+  for (size_t i = 0; i < search->found.size(); ++i) {
+    if (search->statuses[i]) continue;
+    if (std::binary_search(parked.begin(), parked.end(), search->found[i].offset)) {
+      search->statuses[i] = status;
     }
   }
 }
@@ -365,12 +377,13 @@ void GroupSearch::look_for_blocked(SearchPtr search) {
   scan->from = key(range->first);
   scan->to = key(range->second + 1);
   scan->reverse = true;
+  scan->keys_only = true;
   scan->max_rows = limits::kExplainRows;
   ctx_->store().scan(scan);
 }
 
 void GroupSearch::on_blocked(SearchPtr search, storage::Scan& scan) {
-  take_parked(search.get(), scan, EventStatus::blocked);
+  take_parked(search.get(), offsets_of(scan), EventStatus::blocked);
   const auto last =
       scan.rows.empty() ? std::nullopt : storage::parse_retry_key(scan.rows.back().key.view());
   if (scan.more && last) {  // what is below was not looked at
@@ -386,6 +399,10 @@ void GroupSearch::on_blocked(SearchPtr search, storage::Scan& scan) {
 void GroupSearch::look_for_parked(SearchPtr search) {
   const auto unread = search->cursor(*group_).unread_from();
   if (!unread || !open_range(*search)) return keep(std::move(search));
+  if (search->parked_as_of == group_->touched_sequence) return take_parked_rows(std::move(search));
+  // What is on its way to the store may not be seen yet.
+  const bool all_seen = group_->touched_sequence <= ctx_->committed_sequence();
+  search->parked_as_of = all_seen ? std::optional(group_->touched_sequence) : std::nullopt;
   const PartitionKey partition = group_->topic()->partition(search->request->partition);
   auto* scan =
       new SearchStep<storage::Scan>(std::move(search), this, ctx_, &GroupSearch::on_parked);
@@ -393,13 +410,20 @@ void GroupSearch::look_for_parked(SearchPtr search) {
   scan->from = *unread;
   scan->to = storage::retry_key(partition, group_->record()->id, LaneId(0), RetryEntry::kBehindKey,
                                 Offset(0), 0);
+  scan->keys_only = true;
   scan->max_rows = limits::kExplainRows;
   ctx_->store().scan(scan);
 }
 
 void GroupSearch::on_parked(SearchPtr search, storage::Scan& scan) {
-  take_parked(search.get(), scan, EventStatus::retry);
-  if (scan.more) {
+  search->parked = offsets_of(scan);
+  search->parked_more = scan.more;
+  take_parked_rows(std::move(search));
+}
+
+void GroupSearch::take_parked_rows(SearchPtr search) {
+  take_parked(search.get(), search->parked, EventStatus::retry);
+  if (search->parked_more) {
     for (auto& status : search->statuses) {
       if (!status) status = EventStatus::unknown;
     }

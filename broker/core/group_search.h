@@ -54,6 +54,7 @@ class GroupSearch {
   void on_blocked(SearchPtr search, storage::Scan& scan);
   void look_for_parked(SearchPtr search);
   void on_parked(SearchPtr search, storage::Scan& scan);
+  void take_parked_rows(SearchPtr search);
   void keep(SearchPtr search);
   void answer(SearchPtr search, bool more);
 

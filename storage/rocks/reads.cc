@@ -46,8 +46,8 @@ void fill_rows(rocksdb::Iterator* it, Scan* scan) {
       scan->more = true;
       return;
     }
-    scan->rows.push_back(
-        {Key(std::string_view(it->key().data(), it->key().size())), copy(it->value())});
+    scan->rows.push_back({Key(std::string_view(it->key().data(), it->key().size())),
+                          scan->keys_only ? SharedBytes() : copy(it->value())});
   }
 }
 

@@ -202,6 +202,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     WhatABatchViolatesIsStoredWithIt, TenantsNeverLeak, AMonthThatIsNotThereIsGone,
     DroppingAMonthDropsNothingElse, ADroppedMonthIsEmptyAndGoneOnceNobodyIsLeft,
     ATenantWithPooledRowsStaysPooled, AMonthThatIsMadeAgainTakesRowsAgain,
-    MaintenanceRunsInOrderWithCommits, WorkIsDoneOnceAndComesBack, BehavesLikeItsModel);
+    MaintenanceRunsInOrderWithCommits, WorkIsDoneOnceAndComesBack,
+    WhatWasReadIsLookedAtBeforeItComesBack, ScansOfKeysHaveNoValues, BehavesLikeItsModel);
 
 }  // namespace headrace::conformance

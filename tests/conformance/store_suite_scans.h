@@ -73,6 +73,49 @@ TYPED_TEST_P(StoreSuite, WorkIsDoneOnceAndComesBack) {
   }
 }
 
+TYPED_TEST_P(StoreSuite, WhatWasReadIsLookedAtBeforeItComesBack) {
+  struct Look final : Read {
+    void look() noexcept override {
+      ++looked;
+      value_seen = items[0].found ? std::string(as_text(items[0].value.span())) : "nothing";
+    }
+    void run() override { looked_before = looked; }
+    std::string value_seen;
+    int looked = 0;
+    int looked_before = -1;
+  };
+  WriteSet set = set_of(1, 1);
+  set.put(kState, row_key(1, 2), "two");
+  ASSERT_EQ(this->commit(std::move(set)), Status::ok);
+  for (const auto& [offset, value] : {std::pair(2, "two"), std::pair(3, "nothing")}) {
+    Look read;
+    read.sink = &this->harness_.sink();
+    read.items.push_back({kState, row_key(1, offset), {}, false});
+    this->harness_.store().read(&read);
+    EXPECT_EQ(read.looked_before, -1) << "never inside the call";
+    this->harness_.run_until([&] { return read.looked_before >= 0; });
+    EXPECT_EQ(read.looked_before, 1);
+    EXPECT_EQ(read.looked, 1);
+    EXPECT_EQ(read.value_seen, value);
+  }
+}
+
+TYPED_TEST_P(StoreSuite, ScansOfKeysHaveNoValues) {
+  WriteSet set = set_of(1, 1);
+  for (int64_t i = 0; i < 3; ++i) set.put(kState, row_key(1, i), "value");
+  ASSERT_EQ(this->commit(std::move(set)), Status::ok);
+  for (const bool reverse : {false, true}) {
+    test::TestScan scan;
+    this->scan_of(&scan, kState, row_key(1, 0), row_key(1, 9), reverse);
+    scan.keys_only = true;
+    this->run(&scan);
+    const auto rows = this->rows_of(scan);
+    ASSERT_EQ(rows.size(), 3u);
+    for (const Row& row : rows) EXPECT_EQ(row.second, "");
+    EXPECT_EQ(scan.rows.front().key, row_key(1, reverse ? 2 : 0));
+  }
+}
+
 TYPED_TEST_P(StoreSuite, LimitsStopAScanAndPagesFitTogether) {
   WriteSet set = set_of(1, 1);
   for (int64_t i = 0; i < 20; ++i) set.put(kState, row_key(1, i), std::string(100, 'v'));

@@ -168,5 +168,62 @@ TEST_F(GroupSearch, ManyDeadLettersComeInPages) {
     EXPECT_EQ(dead[i].first, kEvents - 2 - static_cast<int64_t>(i));
 }
 
+// Rows of parked events are read once for all rounds of a question, unless the group writes
+// meanwhile: whichever step of it a failure comes after, what is parked is never settled.
+TEST(GroupSearchMeanwhile, WhatIsParkedNowIsNotSettled) {
+  struct Taken final : core::Requester {
+    void on_reply(core::RequestPtr request) override { reply = std::move(request); }
+    core::RequestPtr reply;
+  };
+  constexpr int64_t kEvents = 6 * static_cast<int64_t>(limits::kRetryHeads);
+  constexpr int64_t kFails = kEvents - 80;  // found in the second round
+  for (int step = 0; step < 12; ++step) {
+    CoreStage stage;
+    const auto run = [&stage](const std::string& command) {
+      stage.run(command);
+      stage.run("settle");
+      stage.take_transcript();
+    };
+    run("create orders 1");
+    run("declare mail orders from=earliest base_s=900 in_flight=6000 deadline_s=900");
+    run("attach mail a 6000");
+    std::string values;
+    for (int64_t i = 0; i < kEvents; ++i) values += " v";
+    run("publish orders 0 durable" + values);
+    for (int64_t i = 0; i < kEvents; i += limits::kFoldEvents) run("take mail a 6000");
+    const auto settle_with = [&](const std::string& verb, int64_t offset) {
+      run(verb + " mail a 0 " + std::to_string(offset) + " " + std::to_string(offset) + " 1");
+    };
+    for (int64_t offset = 0; offset < kEvents; ++offset) {
+      if (offset != kFails) settle_with(offset % 2 == 0 ? "nack" : "ack", offset);
+    }
+    run("clock +600");  // it is due after the others, so memory does not have it
+    Taken taken;
+    auto request = std::make_unique<core::SearchGroup>(core::Access::node(kDefaultTenant));
+    request->topic = stage.topic("orders");
+    request->shard = request->topic->shard;
+    request->group = stage.catalog()->group(kDefaultTenant, "mail");
+    request->wanted = {EventStatus::settled};
+    request->find = std::make_unique<core::FindEvents>(core::Access::node(kDefaultTenant));
+    request->find->topic = request->topic;
+    request->find->query = std::make_shared<core::EventQuery>();
+    request->find->page_size = 50;
+    request->requester = &taken;
+    request->ticket = 1;
+    stage.submit(std::move(request));
+    for (int i = 0; i < step; ++i) stage.run("read");
+    settle_with("nack", kFails);
+    run("settle");
+    ASSERT_NE(taken.reply, nullptr) << step;
+    const auto& told = core::as<core::SearchGroup>(*taken.reply);
+    ASSERT_FALSE(told.error) << told.error.message();
+    ASSERT_EQ(told.find->events.size(), 50u);
+    EXPECT_LT(told.find->events.back().offset.value(), kFails);
+    for (const auto& event : told.find->events) {
+      EXPECT_EQ(event.offset.value() % 2, 1) << event.offset.value() << " after step " << step;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace headrace::test
