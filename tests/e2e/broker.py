@@ -116,10 +116,10 @@ def wait_until(condition, what, timeout_s=30):
 class Publisher:
     """`headrace publish` fed with `lines` by a thread; iterating gives its acks as they come."""
 
-    def __init__(self, broker, topic, lines):
+    def __init__(self, broker, topic, lines, timeout="1s"):
         self.process = subprocess.Popen(
-            [HEADRACE, "publish", topic, "--json", "--server", broker.listen, "--timeout", "1s",
-             *broker.flags],
+            [HEADRACE, "publish", topic, "--json", "--server", broker.listen, "--timeout",
+             timeout, *broker.flags],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.thread = threading.Thread(target=self._feed, args=(lines,))
         self.thread.start()

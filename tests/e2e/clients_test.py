@@ -16,7 +16,7 @@ from broker import HEADRACE, Broker, read_to_end, wait_until
 from wire import Refused, Wire
 
 MIB = 1 << 20
-IDLE_S = 1
+IDLE_S = 3  # a publish that waits for the disk sends nothing
 
 
 def memory_mib(broker):
@@ -31,7 +31,7 @@ class Clients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.broker = Broker(args=["--set", f"limits.idle={IDLE_S}s", "--set",
-                                  "limits.handshake=1s"])
+                                  "limits.handshake=2s"])
         cls.broker.start()
 
     @classmethod
@@ -114,7 +114,7 @@ class Clients(unittest.TestCase):
             while data:
                 slow.socket.sendall(data[:MIB // 4])
                 data = data[MIB // 4:]
-                time.sleep(0.05)  # the link: 5 MiB a second
+                time.sleep(0.15)  # the link: 1.7 MiB a second
             self.assertGreater(time.monotonic() - start, 2 * IDLE_S)
             self.assertEqual(slow.read()[0], wire.PUBLISH)
 

@@ -53,7 +53,7 @@ class Codecs(unittest.TestCase):
             for codec in CODECS:
                 lines = [f"{round_number} {codec} {i}" for i in range(1_000)]
                 cls.broker.cli("publish", "mixed", "--codec", codec, "--batch", "4KiB",
-                               stdin="".join(line + "\n" for line in lines))
+                               "--linger", "10s", stdin="".join(line + "\n" for line in lines))
                 cls.sent += lines
 
     @classmethod

@@ -17,7 +17,7 @@ def lines(*ids):
 
 
 def consumed(broker):
-    return [event["id"] for event in broker.json("consume", "orders", "--wait", "500ms")]
+    return [event["id"] for event in broker.json("consume", "orders", "--wait", "2s")]
 
 
 class Dedup(unittest.TestCase):
@@ -44,7 +44,7 @@ class Dedup(unittest.TestCase):
                 acks = broker.json(*args, stdin=lines("a", "b", "c"))
                 self.assertEqual([ack["offset"] for ack in acks], [0, 1, 2], codec)
             mixed = broker.cli("publish", "orders", "--cloudevents", "--codec", "zstd",
-                               stdin=lines("c", "d"), check=False)
+                               "--linger", "10s", stdin=lines("c", "d"), check=False)
             self.assertEqual(mixed.returncode, 1)
             self.assertIn("'c'", mixed.stderr)
             self.assertEqual(consumed(broker), ["a", "b", "c"])

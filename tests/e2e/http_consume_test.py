@@ -193,7 +193,7 @@ class DeliveryTest(unittest.TestCase):
         self.settle((again, {"outcome": "ack"}))
 
     def test_what_a_vanished_caller_received_fails_at_its_deadline(self):
-        self.make(ack_deadline="200ms")
+        self.make(ack_deadline="3s")
         publish(self.broker, self.topic, ["a"])
         lost = self.receive()[0]
         again = self.receive()[0]  # waits for it

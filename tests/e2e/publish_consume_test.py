@@ -50,7 +50,7 @@ class PublishConsume(unittest.TestCase):
             first = broker.json("consume", "t", "--group", "g", "--from", "earliest",
                                 "--count", "100")
             rest = broker.json("consume", "t", "--group", "g", "--from", "earliest",
-                               "--wait", "2s")
+                               "--count", "200", "--wait", "20s")
             seen = [event["data"] for event in first + rest]
             self.assertEqual(len(first), 100)
             self.assertEqual(sorted(map(int, seen)), list(range(300)))

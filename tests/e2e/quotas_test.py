@@ -39,9 +39,10 @@ class QuotasTest(unittest.TestCase):
         self.acme_lines("topics", "create", "t")
         self.assertEqual(self.update("--publish-events-per-s", "5")["quotas"],
                          {"publish_events_per_s": 5, "weight": 1})
-        # What is larger than the bucket passes, and leaves a debt of two seconds beyond it.
-        self.acme_lines("publish", "t", stdin="".join(f"{i}\n" for i in range(15)))
-        refused = self.acme("publish", "t", "--data", "x", timeout="100ms")
+        # What is larger than the bucket passes, and leaves a debt of seven seconds beyond it.
+        self.acme_lines("publish", "t", "--linger", "10s",
+                        stdin="".join(f"{i}\n" for i in range(40)))
+        refused = self.acme("publish", "t", "--data", "x", timeout="2s")
         self.assertEqual(refused.returncode, 4, refused.stderr)
         self.assertIn("publish_events_per_s", refused.stderr)
         # The client waits as long as it is told, and is let in.
@@ -49,7 +50,7 @@ class QuotasTest(unittest.TestCase):
         # Others are not concerned.
         lines(self.broker, self.root, "publish", "default", stdin="x\n" * 20)
         self.assertEqual(len(self.acme_lines("consume", "t", "--from", "earliest",
-                                             "--wait", "300ms")), 16)
+                                             "--wait", "2s")), 41)
         status, page = http(self.broker, "GET", "/metrics", self.root)
         self.assertEqual(status, 200)
         self.assertIn('headrace_tenant_quota_denials_total{', page)

@@ -93,7 +93,8 @@ class Schemas(unittest.TestCase):
         lines = [USER] * 20 + ["{}"]
         for codec in ("none", "zstd"):
             batch = self.broker.cli("publish", "default", "--type", "user.created", "--codec",
-                                    codec, stdin="\n".join(lines), check=False)
+                                    codec, "--linger", "10s", stdin="\n".join(lines),
+                                    check=False)
             self.assertNotEqual(batch.returncode, 0)
             self.assertIn("events[20]", batch.stderr)
             self.assertEqual(self.count(), 1)
@@ -155,7 +156,7 @@ class Schemas(unittest.TestCase):
             flags = [] if version is None else ["--header", "ce_schemaversion=" + version]
             self.publish("t", str(number), "--id", "e%d" % number, *flags)
         read = {group: [event["id"] for event in
-                        self.broker.json("subscribe", group, "--wait", "1s")]
+                        self.broker.json("subscribe", group, "--wait", "3s")]
                 for group in ("old", "new")}
         self.assertEqual(read, {"old": ["e0", "e1"], "new": ["e2", "e3"]})
         told = self.broker.json("explain", "e4", "--group", "new")[0]
@@ -172,7 +173,7 @@ class Schemas(unittest.TestCase):
                                         ["--header", "ce_schemaversion=x"])):
             self.publish("t", str(number), "--id", "e%d" % number, *flags)
         self.publish("u", "other", "--id", "e3")
-        read = self.broker.json("subscribe", "g", "--wait", "1s")
+        read = self.broker.json("subscribe", "g", "--wait", "3s")
         self.assertEqual([event["id"] for event in read], ["e1"])
         letters = self.broker.json("dlq", "ls", "g", "--reason", "schema_version")
         self.assertEqual([(letter["event"]["id"], letter["attempts"]) for letter in letters],
@@ -188,7 +189,7 @@ class Schemas(unittest.TestCase):
                                      {"options": {"version_mismatch": "skip"}})
         self.assertEqual(status, 200, group)
         self.publish("t", "4", "--id", "e4")
-        self.broker.json("subscribe", "g", "--wait", "1s")
+        self.broker.json("subscribe", "g", "--wait", "3s")
         self.assertEqual(self.broker.json("explain", "e4", "--group", "g")[0]["status"],
                          "not_matched")
 
@@ -208,14 +209,15 @@ class Schemas(unittest.TestCase):
         self.assertEqual(metric(self.broker, "headrace_schema_kept_back_total"), 3)
         # More than a batch may have of them: none is stored.
         many = self.broker.cli("publish", "default", "--type", "user.created", "--codec", "zstd",
-                               "--batch", "8MiB", stdin="{}\n" * 10001, check=False)
+                               "--batch", "8MiB", "--linger", "10s", stdin="{}\n" * 10001,
+                               check=False)
         self.assertNotEqual(many.returncode, 0)
         self.assertIn("more than 10000 events", many.stderr)
         self.assertEqual(self.count(), 8)
         self.assertEqual(metric(self.broker, "headrace_schema_refused_total"), 0)
         self.broker.kill()
         self.broker.start()
-        read = self.broker.json("subscribe", "mail", "--wait", "1s")
+        read = self.broker.json("subscribe", "mail", "--wait", "3s")
         self.assertEqual([event["offset"] for event in read], [0, 2, 4, 5, 7])
         letters = self.broker.json("dlq", "ls", "mail")
         self.assertEqual([(letter["offset"], letter["reason"], letter["attempts"])
@@ -243,7 +245,7 @@ class Schemas(unittest.TestCase):
         self.broker.json("dlq", "redrive", "mail", "--id", letters[0]["id"])
         again = self.broker.json("subscribe", "mail", "--count", "1", "--wait", "5s")
         self.assertEqual((again[0]["id"], again[0]["outcome"]), ("bad", "ack"))
-        read = self.broker.json("subscribe", "audit", "--wait", "1s")
+        read = self.broker.json("subscribe", "audit", "--wait", "3s")
         self.assertEqual(len(read), 5)
         self.assertEqual(len(self.broker.json("dlq", "ls", "audit")), 3)
         self.broker.kill()

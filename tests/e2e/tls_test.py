@@ -259,7 +259,7 @@ class Files(Folder):
         with self.broker() as broker:
             addresses = (broker.listen, broker.http.removeprefix("https://"))
             before = self.serial(broker, broker.listen)
-            load = Publisher(broker, "default", [str(i) for i in range(200_000)])
+            load = Publisher(broker, "default", [str(i) for i in range(200_000)], timeout="30s")
             acks = iter(load)
             first = next(acks)
             for name in ("second", "third"):
