@@ -254,7 +254,8 @@ void MemStore::answer_reads() {
 
 void MemStore::answer(Read* read) {
   read->status = Status::ok;
-  for (Read::Item& item : read->items) {
+  for (size_t i = 0; i < read->items.size(); ++i) {
+    Read::Item& item = read->items[i];
     const Rows* rows = find_family(item.place);
     if (rows == nullptr) {
       read->status = Status::gone;
@@ -262,9 +263,9 @@ void MemStore::answer(Read* read) {
     }
     const auto row = rows->find(item.key);
     item.found = row != rows->end();
-    item.value = item.found ? SharedBytes::copy_of(row->second) : SharedBytes();
+    item.value = SharedBytes();
+    if (item.found && read->wants(i, row->second)) item.value = SharedBytes::copy_of(row->second);
   }
-  read->look();
   read->sink->post(read);
 }
 
@@ -304,15 +305,16 @@ void MemStore::answer(Work* work) {
 // The first row always fits, so that every scan makes progress.
 template <class Iterator>
 void MemStore::take_rows(Scan* scan, Iterator at, Iterator end) const {
+  size_t rows = 0;
   size_t bytes = 0;
   for (; at != end; ++at) {
     bytes += at->first.size() + at->second.size();
-    const bool fits =
-        scan->rows.empty() || (scan->rows.size() < scan->max_rows && bytes <= scan->max_bytes);
-    if (!fits) {
+    if (rows > 0 && (rows >= scan->max_rows || bytes > scan->max_bytes)) {
       scan->more = true;
       return;
     }
+    ++rows;
+    if (!scan->wants(at->first.view(), at->second)) continue;
     scan->rows.push_back(
         {at->first, scan->keys_only ? SharedBytes() : SharedBytes::copy_of(at->second)});
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,9 +59,9 @@ constexpr int64_t kLazySyncMs = 100;
 
 // Exact-key look-up, in the order given.
 struct Read : Completion {
-  // On the worker that read, before the completion is posted; not if nothing was read (`full`).
-  // What it touches belongs to it until then.
-  virtual void look() noexcept {}
+  // On the worker that read, for each item that was found, in order; before the completion is
+  // posted. False: the value is not kept. What it touches belongs to it until then.
+  virtual bool wants(size_t /*item*/, std::string_view /*value*/) noexcept { return true; }
 
   struct Item {
     Place place;
@@ -79,6 +80,8 @@ struct Read : Completion {
 // Ordered rows of [from, to), or backwards from the last one below `to`. Sees one committed
 // (synced) state: never a row of a set that could still be lost.
 struct Scan : Completion {
+  // As Read::wants, for each row. False leaves it out of `rows`, but not out of the limits.
+  virtual bool wants(std::string_view /*key*/, std::string_view /*value*/) noexcept { return true; }
   struct Row {
     Key key;
     SharedBytes value;
@@ -92,7 +95,7 @@ struct Scan : Completion {
   size_t max_bytes = 4u << 20;
   CompletionSink* sink = nullptr;
   std::vector<Row> rows;       // out
-  bool more = false;           // out: stopped by a limit; go on after (reverse: below) the last key
+  bool more = false;           // out: stopped by a limit; go on after (reverse: below) the last row
   Status status = Status::ok;  // out: as of a Read; not ok: no rows
 };
 

@@ -89,23 +89,24 @@ std::optional<Violations> Violations::open(std::string_view encoded, int32_t rec
   return violations;
 }
 
-std::optional<StoredValue> open_value(const SharedBytes& value) {
-  const auto envelope = Envelope::decode(value.span());
+std::optional<StoredValue> open_value(std::string_view value) {
+  const auto bytes = std::as_bytes(std::span(value));
+  const auto envelope = Envelope::decode(bytes);
   if (!envelope) return std::nullopt;
   StoredValue opened;
   opened.append_time_us = envelope->append_time_us;
   size_t at = kEnvelopeSize;
   if (envelope->has_violations()) {
     if (value.size() < at + kSizeBytes) return std::nullopt;
-    const size_t size = load_be<uint32_t>(value.span().data() + at);
+    const size_t size = load_be<uint32_t>(bytes.data() + at);
     at += kSizeBytes;
     if (value.size() - at < size) return std::nullopt;
-    auto violations = Violations::decode(value.view().substr(at, size));
+    auto violations = Violations::decode(value.substr(at, size));
     if (!violations) return std::nullopt;
     opened.violations = std::make_shared<const Violations>(std::move(*violations));
     at += size;
   }
-  opened.batch = value.slice(at, value.size() - at);
+  opened.batch = value.substr(at);
   return opened;
 }
 

@@ -48,13 +48,17 @@ class Violations {
 };
 using ViolationsPtr = std::shared_ptr<const Violations>;
 
-// The parts of a stored value.
+// The parts of a stored value, which it must not outlive.
 struct StoredValue {
   int64_t append_time_us = 0;
-  SharedBytes batch;
+  std::string_view batch;    // the end of the value
   ViolationsPtr violations;  // nullptr: none
+
+  SharedBytes batch_in(const SharedBytes& value) const {
+    return value.slice(value.size() - batch.size(), batch.size());
+  }
 };
 // nullopt: it is damaged, or of a newer program.
-std::optional<StoredValue> open_value(const SharedBytes& value);
+std::optional<StoredValue> open_value(std::string_view value);
 
 }  // namespace headrace::storage

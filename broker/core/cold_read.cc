@@ -39,13 +39,13 @@ struct ReadBatches final : storage::Read {
     for (const Item& item : items) {
       // A hole can only be retention that came meanwhile.
       if (!item.found) break;
-      auto stored = storage::open_value(item.value);
+      auto stored = storage::open_value(item.value.view());
       if (!stored || stored->batch.size() < storage::kBatchHeaderSize) {
         return job.fail(storage::Status::corrupt);
       }
       bytes += item.value.size();
       job.request->batches.push_back(
-          {std::move(stored->batch), stored->append_time_us, std::move(stored->violations)});
+          {stored->batch_in(item.value), stored->append_time_us, std::move(stored->violations)});
     }
     if (job.request->batches.empty()) return job.fail(storage::Status::gone);
     metrics::add(metrics::Counter::fetch_bytes, bytes);

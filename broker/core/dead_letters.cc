@@ -195,20 +195,23 @@ void DeadLetters::forget_changes() {
 
 // Owns itself until the rows are there; needs nothing of the group.
 struct DeadLetters::Page final : storage::Scan {
+  bool wants(std::string_view key, std::string_view value) noexcept override {
+    ++looked_at;
+    bytes += value.size();
+    const auto sequence = storage::parse_dlq_letter_key(key);
+    if (sequence) seen_to = *sequence;
+    return !sequence || filter.everything() || filter.matches_row(value);
+  }
   void run() override {
     std::unique_ptr<Page> self(this);
     if (status != storage::Status::ok) {
       request->error = Error(from_store(status), "reading dead letters");
       return ctx->reply(std::move(request));
     }
+    bool unread = false;
     for (const Row& row : rows) {
-      ++looked_at;
-      bytes += row.value.size();
-      const auto sequence = storage::parse_dlq_letter_key(row.key.view());
-      if (sequence && !filter.everything() && !filter.matches_row(row.value.view())) {
-        request->last = *sequence;
-        continue;
-      }
+      unread = request->letters.size() == request->page_size;
+      if (unread) break;
       DeadLetter letter;
       if (!decode_letter(row.key.view(), row.value, &letter)) {
         request->error = Error(ErrorCode::storage_error, "a dead letter does not parse");
@@ -216,11 +219,10 @@ struct DeadLetters::Page final : storage::Scan {
       }
       request->last = letter.sequence;
       if (filter.matches(letter)) request->letters.push_back(std::move(letter));
-      if (request->letters.size() == request->page_size) break;
     }
-    const bool unread = !rows.empty() && request->last != last_of(rows);
+    if (!unread) request->last = std::max(request->last, seen_to);
     if (more && !unread && wants_more()) {
-      from = after(rows.back().key);
+      from = key_of(request->last + 1);
       max_rows = std::min(2 * max_rows, limits::kLettersPerScan);
       self.release();
       return scan();
@@ -242,13 +244,17 @@ struct DeadLetters::Page final : storage::Scan {
     more = false;
     ctx->store().scan(this);
   }
-  static uint64_t last_of(const std::vector<Row>& rows) {
-    return storage::parse_dlq_letter_key(rows.back().key.view()).value_or(0);
+  storage::Key key_of(uint64_t sequence) const {
+    const auto& topic = *request->topic;
+    return storage::dlq_letter_key(topic.tenant, topic.id, SliceId(0), request->group->id,
+                                   sequence);
   }
   std::unique_ptr<ListDeadLetters> request;
   LetterFilter filter;
+  // Of what was read, whether it matches or not.
   size_t looked_at = 0;
   size_t bytes = 0;
+  uint64_t seen_to = 0;  // sequence
   Ctx* ctx = nullptr;
 };
 

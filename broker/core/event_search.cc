@@ -23,12 +23,13 @@ struct BatchReads;
 
 // Some of the batches that are read next. The worker that read them looks through them.
 struct BatchRead final : storage::Read {
-  void look() noexcept override;
+  bool wants(size_t item, std::string_view value) noexcept override;
   void run() override;
-  storage::Status take(const SharedBytes& value);
+  storage::Status take(std::string_view value);
 
   BatchReads* reads = nullptr;
   std::vector<FoundEvent> found;  // newest first
+  storage::Status taken = storage::Status::ok;
 };
 
 // The batches that are read next, a part by each worker. Owns itself.
@@ -46,6 +47,7 @@ struct BatchReads {
       if (part->status != storage::Status::ok && part->status != storage::Status::gone) {
         return search->fail(part->status);
       }
+      if (part->taken != storage::Status::ok) return search->fail(part->taken);
       for (auto one = part->found.begin(); one != part->found.end() && !search->page_full();
            ++one) {
         events.push_back(std::move(*one));
@@ -64,26 +66,20 @@ void BatchRead::run() {
   reads->on_read();
 }
 
-void BatchRead::look() noexcept {
-  for (const auto& item : items) {
-    if (reads->enough(*this)) return;
-    // A hole can only be retention that came meanwhile.
-    if (!item.found) continue;
-    const storage::Status taken = take(item.value);
-    if (taken == storage::Status::ok) continue;
-    status = taken;
-    return;
-  }
+// A hole can only be retention that came meanwhile.
+bool BatchRead::wants(size_t /*item*/, std::string_view value) noexcept {
+  if (taken == storage::Status::ok && !reads->enough(*this)) taken = take(value);
+  return false;
 }
 
-storage::Status BatchRead::take(const SharedBytes& value) {
+storage::Status BatchRead::take(std::string_view value) {
   const SearchWalk& search = *reads->search;
   const auto stored = storage::open_value(value);
   if (!stored) return storage::Status::corrupt;
   const EventQuery& query = search.query();
   const int64_t append_us = stored->append_time_us;
   if (append_us < query.from_us || append_us >= query.to_us) return storage::Status::ok;
-  const auto batch = stored->batch.span();
+  const auto batch = std::as_bytes(std::span(stored->batch));
   const auto header = storage::read_header(batch);
   if (!header) return storage::Status::corrupt;
   std::span<const std::byte> records;

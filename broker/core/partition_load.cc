@@ -156,9 +156,9 @@ struct PartitionLoad::Steps final : storage::Scan {
   }
 
   bool take_batch(Partition& partition, const Row& row) {
-    auto stored = storage::open_value(row.value);
+    auto stored = storage::open_value(row.value.view());
     if (!stored) return false;
-    SharedBytes batch = std::move(stored->batch);
+    SharedBytes batch = stored->batch_in(row.value);
     storage::BatchHeader header;
     if (storage::check_header(batch.span(), &header) != storage::BatchError::ok) return false;
     if (header.base_offset != partition.index_.next_offset().value()) return false;

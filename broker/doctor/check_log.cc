@@ -175,13 +175,13 @@ void FamilyCheck::take(std::string_view key, std::string_view value) {
 }
 
 bool FamilyCheck::read(std::string_view key, std::string_view value, Batch* batch) {
-  const auto opened = storage::open_value(SharedBytes::copy_of(value));
+  const auto opened = storage::open_value(value);
   if (!opened) {
     find(key, "has no envelope of this version");
     return false;
   }
   batch->append_time_us = opened->append_time_us;
-  const auto stored = opened->batch.span();
+  const auto stored = std::as_bytes(std::span(opened->batch));
   auto error = storage::check_header(stored, &batch->header);
   if (error == storage::BatchError::ok && batch->header.codec() == storage::Codec::none) {
     const auto records = stored.subspan(storage::kBatchHeaderSize);

@@ -13,8 +13,11 @@ namespace {
 // Auto-readahead and the block cache serve neighbours; scans of whole ranges must not evict them.
 constexpr size_t kCachedScanBytes = 256u << 10;
 
+std::string_view view(const rocksdb::Slice& bytes) {
+  return {bytes.data(), bytes.size()};
+}
 SharedBytes copy(const rocksdb::Slice& bytes) {
-  return SharedBytes::copy_of(std::string_view(bytes.data(), bytes.size()));
+  return SharedBytes::copy_of(view(bytes));
 }
 
 // A snapshot whose rows are all synced.
@@ -38,16 +41,19 @@ class SyncedSnapshot {
 };
 
 void fill_rows(rocksdb::Iterator* it, Scan* scan) {
+  size_t rows = 0;
   size_t bytes = 0;
   for (; it->Valid(); scan->reverse ? it->Prev() : it->Next()) {
     bytes += it->key().size() + it->value().size();
-    const bool fits = scan->rows.size() < scan->max_rows && bytes <= scan->max_bytes;
-    if (!fits && !scan->rows.empty()) {  // the first row always fits: every scan makes progress
+    // The first row always fits: every scan makes progress.
+    if (rows > 0 && (rows >= scan->max_rows || bytes > scan->max_bytes)) {
       scan->more = true;
       return;
     }
-    scan->rows.push_back({Key(std::string_view(it->key().data(), it->key().size())),
-                          scan->keys_only ? SharedBytes() : copy(it->value())});
+    ++rows;
+    if (!scan->wants(view(it->key()), view(it->value()))) continue;
+    scan->rows.push_back(
+        {Key(view(it->key())), scan->keys_only ? SharedBytes() : copy(it->value())});
   }
 }
 
@@ -96,7 +102,7 @@ bool Reader::execute(Read* read) const {
   for (size_t i = 0; i < wanted.size(); ++i) {
     Read::Item& item = read->items[wanted[i]];
     item.found = statuses[i].ok();
-    if (item.found) item.value = copy(values[i]);
+    if (item.found && read->wants(wanted[i], view(values[i]))) item.value = copy(values[i]);
     const Status status = note(statuses[i], item.key);
     if (status != Status::ok) read->status = status;
     values[i].Reset();

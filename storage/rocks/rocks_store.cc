@@ -177,9 +177,7 @@ void RocksStore::read(Read* read) {
   const bool queued = parts_->workers_->submit_read(
       read->items.empty() ? kNodeTenant : read->items.front().place.tenant,
       [parts = parts_.get(), read] {
-        if (!parts->reader_->execute(read)) return;
-        read->look();
-        read->sink->post(read);
+        if (parts->reader_->execute(read)) read->sink->post(read);
       });
   if (queued) return;
   read->status = Status::full;

@@ -203,6 +203,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     DroppingAMonthDropsNothingElse, ADroppedMonthIsEmptyAndGoneOnceNobodyIsLeft,
     ATenantWithPooledRowsStaysPooled, AMonthThatIsMadeAgainTakesRowsAgain,
     MaintenanceRunsInOrderWithCommits, WorkIsDoneOnceAndComesBack,
-    WhatWasReadIsLookedAtBeforeItComesBack, ScansOfKeysHaveNoValues, BehavesLikeItsModel);
+    WhatWasReadIsLookedAtBeforeItComesBack, ScansLeaveOutWhatIsNotWanted, ScansOfKeysHaveNoValues,
+    BehavesLikeItsModel);
 
 }  // namespace headrace::conformance

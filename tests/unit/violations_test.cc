@@ -85,16 +85,17 @@ TEST(Violations, AreBetweenEnvelopeAndBatch) {
   Violations violations;
   violations.add(1, "why");
   const std::string value = std::string(as_text(envelope.encode())) + violations.encode() + "batch";
-  const auto opened = open_value(SharedBytes::copy_of(value));
+  const auto opened = open_value(value);
   ASSERT_TRUE(opened);
   EXPECT_EQ(opened->append_time_us, 42);
-  EXPECT_EQ(opened->batch.view(), "batch");
+  EXPECT_EQ(opened->batch, "batch");
   ASSERT_NE(opened->violations, nullptr);
   EXPECT_EQ(opened->violations->find(1)->text, "why");
   for (size_t size = 0; size < value.size() - 5; ++size) {
-    EXPECT_FALSE(open_value(SharedBytes::copy_of(std::string_view(value).substr(0, size)))) << size;
+    EXPECT_FALSE(open_value(std::string_view(value).substr(0, size))) << size;
   }
-  const auto plain = open_value(SharedBytes::copy_of(as_text(Envelope{0, 0, 7}.encode())));
+  const auto envelope_only = Envelope{0, 0, 7}.encode();
+  const auto plain = open_value(as_text(envelope_only));
   ASSERT_TRUE(plain);
   EXPECT_EQ(plain->violations, nullptr);
 }
