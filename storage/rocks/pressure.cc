@@ -18,6 +18,14 @@ constexpr uint64_t kCompactionDebtBytes = uint64_t{32} << 30;
 // flush is slower than the writer, and the third would stop it.
 constexpr uint64_t kWaitingMemtablesLimit = 2;
 
+bool slows_writer(rocksdb::DB* db) {
+  uint64_t stopped = 0;
+  uint64_t delayed_rate = 0;
+  db->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped);
+  db->GetIntProperty(rocksdb::DB::Properties::kActualDelayedWriteRate, &delayed_rate);
+  return stopped != 0 || delayed_rate != 0;
+}
+
 class Listener final : public rocksdb::EventListener {
  public:
   Listener(PressureGauge* gauge, const Families* families, const Fatal* fatal)
@@ -35,6 +43,7 @@ class Listener final : public rocksdb::EventListener {
                          &waiting);
     }
     gauge_->memtables_waiting(info.cf_name, waiting);
+    if (!slows_writer(db)) gauge_->no_stalls();
   }
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
     if (info.condition.cur != rocksdb::WriteStallCondition::kNormal) {
@@ -98,6 +107,13 @@ void PressureGauge::stalled(const std::string& family, rocksdb::WriteStallCondit
   update();
 }
 
+void PressureGauge::no_stalls() {
+  const std::lock_guard lock(mutex_);
+  if (stalled_.empty()) return;
+  stalled_.clear();
+  update();
+}
+
 void PressureGauge::pending_compaction(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   pending_compaction_bytes_ = bytes;
@@ -145,6 +161,7 @@ void Monitor::run() {
     lock.unlock();
     poll_disk();
     poll_compactions();
+    if (!slows_writer(db_)) gauge_->no_stalls();
     lock.lock();
   }
 }

@@ -38,6 +38,9 @@ class PressureGauge {
   void memtable_sealed(const std::string& family);
   void memtables_waiting(const std::string& family, uint64_t count);
   void stalled(const std::string& family, rocksdb::WriteStallCondition condition);
+  // RocksDB tells of the beginning and the end of a stall from two threads, in either order: who
+  // asked it and heard that there is none says so.
+  void no_stalls();
   void pending_compaction(uint64_t bytes);
 
  private:
@@ -58,7 +61,7 @@ class PressureGauge {
 std::shared_ptr<rocksdb::EventListener> make_listener(PressureGauge* gauge,
                                                       const Families* families, const Fatal* fatal);
 
-// Polls the disk and RocksDB's compaction debt.
+// Polls the disk, RocksDB's compaction debt and whether it still slows its writer.
 class Monitor {
  public:
   Monitor(const RocksOptions& options, rocksdb::DB* db, PressureGauge* gauge);

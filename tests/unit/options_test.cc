@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "storage/rocks/data_directory.h"
 #include "storage/rocks/exit_codes.h"
@@ -216,6 +218,51 @@ TEST(PressureGaugeTest, TheBudgetShrinksBeforeRocksDbStalls) {
   EXPECT_FALSE(gauge.get().takes_publishes());
   gauge.subtract(64'000);
   EXPECT_TRUE(gauge.get().takes_publishes());
+}
+
+// RocksDB tells of the beginning and of the end of a stall from two threads; the end may come
+// first. Nobody may publish then, so that nothing else would ever happen that tells of it.
+class StallTest : public ::testing::Test {
+ protected:
+  StallTest() {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.listeners.push_back(listener_);
+    rocksdb::DB* db = nullptr;
+    EXPECT_TRUE(rocksdb::DB::Open(options, dir_.path() + "/db", &db).ok());
+    db_.reset(db);
+    rocksdb::WriteStallInfo late;
+    late.cf_name = "default";
+    late.condition = {rocksdb::WriteStallCondition::kStopped,
+                      rocksdb::WriteStallCondition::kNormal};
+    listener_->OnStallConditionsChanged(late);
+    EXPECT_FALSE(gauge_.get().takes_publishes());
+  }
+  void expect_an_end() {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!gauge_.get().takes_publishes() && std::chrono::steady_clock::now() < give_up)
+      std::this_thread::yield();
+    EXPECT_TRUE(gauge_.get().takes_publishes());
+  }
+
+  test::TemporaryDirectory dir_;
+  RocksOptions options_ = small_rocks_options(dir_.path());
+  PressureGauge gauge_{options_};
+  Families families_{8};
+  Fatal fatal_{options_};
+  std::shared_ptr<rocksdb::EventListener> listener_ = make_listener(&gauge_, &families_, &fatal_);
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+TEST_F(StallTest, TheNextFlushFindsThatItIsOver) {
+  ASSERT_TRUE(db_->Put({}, "key", "value").ok());
+  ASSERT_TRUE(db_->Flush({}).ok());
+  expect_an_end();
+}
+
+TEST_F(StallTest, ThePollFindsThatItIsOver) {
+  const Monitor monitor(options_, db_.get(), &gauge_);
+  expect_an_end();
 }
 
 TEST(FatalTest, EndsTheProcessWithTheCodeOfTheCause) {
