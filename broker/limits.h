@@ -75,9 +75,10 @@ constexpr size_t kFoldBytes = 64 * 1024;
 constexpr int32_t kFoldEvents = 512;
 
 // ---- a shard
-constexpr size_t kSetsInFlight = 4;     // then the next set keeps growing ...
-constexpr size_t kSetBytes = 1u << 20;  // ... up to this, then publishes wait for the one after
-constexpr size_t kSharedSetBytes = 128u << 10;     // likewise, while several tenants publish
+constexpr size_t kSetsInFlight = 4;        // then the next set keeps growing ...
+constexpr size_t kSetBytes = 1u << 20;     // ... up to this, then publishes wait for the one after
+constexpr size_t kSharedSetsInFlight = 2;  // likewise, while several tenants publish
+constexpr size_t kSharedSetBytes = 128u << 10;     // likewise
 constexpr size_t kPublishesWaiting = 131'072;      // for a set, of all tenants (*); then busy
 constexpr size_t kRequestsWhileLoading = 4'096;    // then busy
 constexpr size_t kProducersPerPartition = 10'000;  // then the longest idle one is forgotten

@@ -64,6 +64,7 @@ class ShardObjects {
   // The set was submitted: what waited for the next one goes into it. False: nothing did.
   bool begin_set();
   bool waits() const { return !queue_.empty(); }
+  size_t sets_in_flight() const;                       // at most, as of now
   uint32_t set_weight() const { return set_weight_; }  // of those whose events the set holds
   void write_late();              // before a clean stop: what could have waited
   void drop(const Error& error);  // answers everything that waits

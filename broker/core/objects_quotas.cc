@@ -64,6 +64,12 @@ bool ShardObjects::set_full() const {
          static_cast<int64_t>(shared ? options_.shared_set_bytes : options_.set_bytes);
 }
 
+// A set in flight is in front of everything its shard takes later, whichever tenant that is of.
+size_t ShardObjects::sets_in_flight() const {
+  const bool shared = options_.publishers->shared(ctx_->now().mono_us);
+  return shared ? limits::kSharedSetsInFlight : limits::kSetsInFlight;
+}
+
 bool ShardObjects::begin_set() {
   set_bytes_ = 0;
   set_weight_ = 1;

@@ -175,7 +175,7 @@ void Shard::reply_committed(core::RequestPtr request, uint64_t sequence) {
 void Shard::flush() {
   dirty_ = false;
   if (state_ == State::ready) objects_->seal();
-  while (in_flight_.size() < limits::kSetsInFlight) {
+  while (in_flight_.size() < objects_->sets_in_flight()) {
     if (pending_ != nullptr) submit_set();
     // What did not fit is the next set.
     if (state_ != State::ready || !objects_->begin_set()) return;
@@ -187,7 +187,7 @@ void Shard::submit_set() {
   InFlight& set = *pending_;
   in_flight_.push_back(std::move(pending_));
   // The next one has to wait for a sync: it must not be one that the store puts off.
-  if (in_flight_.size() == limits::kSetsInFlight) set.set.strengthen(Durability::durable);
+  if (in_flight_.size() >= objects_->sets_in_flight()) set.set.strengthen(Durability::durable);
   ++next_sequence_;
   if (!set.at_written.empty()) set.written = &set.written_notice;
   set.submitted_mono_us = services_->now().mono_us;

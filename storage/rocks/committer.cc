@@ -55,13 +55,17 @@ void Committer::submit(Maintenance* work) {
 
 void Committer::push(Item item) {
   bool wake = false;
+  bool interrupt = false;
   {
     const std::lock_guard lock(mutex_);
     incoming_.push_back(item);
     has_incoming_.store(true, std::memory_order_relaxed);
     wake = sleeping_;
+    interrupt = watched_ && item.work == nullptr;
+    if (interrupt) interrupted_.store(true);
   }
   if (wake) wake_.notify_one();
+  if (interrupt) syncer_->nudge();
 }
 
 void Committer::run() {
@@ -108,18 +112,31 @@ void Committer::distribute() {
 void Committer::write_groups(Newer newer) {
   while (!queue_.empty() && !dead_) {
     const bool shared = queue_.shared(mono_now_us());
-    if (shared) {
-      // What is written ahead is synced at once with what comes next: the less it is, the sooner
-      // that is done.
-      syncer_->wait_room();
-      if (newer == Newer::join) absorb();
-    }
-    if (!write(next_group(shared))) dead_ = true;
+    if (shared) wait_room(newer);
+    if (dead_ || queue_.empty()) return;
+    if (!write(next_group(group_bound(shared)))) dead_ = true;
   }
 }
 
-// What came while there was no room has its turn, too. Maintenance waits for what is before it.
-void Committer::absorb() {
+// What is written ahead is synced at once with what comes next: the less it is, the sooner that is
+// done. So each tenant has one turn ahead, and nobody waits for two syncs behind another's.
+void Committer::wait_room(Newer newer) {
+  while (!syncer_->has_room()) {
+    if (newer == Newer::join) absorb(Watch::on);
+    const size_t bound = group_bound(true);
+    if (queue_.next(bound, FairQueue::Of::not_ahead) == nullptr) {
+      syncer_->wait_room(interrupted_);
+    } else if (!write(joining_group(bound))) {
+      dead_ = true;
+      return;
+    }
+  }
+  if (newer == Newer::join) absorb(Watch::off);
+  queue_.nothing_ahead();
+}
+
+// What came meanwhile has its turn, too. Maintenance waits for what is before it.
+void Committer::absorb(Watch watch) {
   const int64_t now_us = mono_now_us();
   const std::lock_guard lock(mutex_);
   size_t sets = 0;
@@ -128,28 +145,45 @@ void Committer::absorb() {
   }
   incoming_.erase(incoming_.begin(), incoming_.begin() + static_cast<std::ptrdiff_t>(sets));
   has_incoming_.store(stop_ || !incoming_.empty(), std::memory_order_relaxed);
+  interrupted_.store(false);
+  watched_ = watch == Watch::on;
 }
 
-Group Committer::next_group(bool shared) {
-  Group group;
+size_t Committer::group_bound(bool shared) const {
   const uint64_t most_ms = shared ? kSharedGroupMs : kGroupMs;
   const size_t device = static_cast<size_t>(syncer_->bytes_per_ms() * most_ms);
-  const size_t bound = std::clamp(device, kMinGroupBytes, kGroupBytes);
+  return std::clamp(device, kMinGroupBytes, kGroupBytes);
+}
+
+Group Committer::next_group(size_t bound) {
+  Group group;
   // When not everything fits, acks and other small state must not wait behind events.
-  if (queue_.bytes() > bound) fill(&group, bound, true);
-  fill(&group, bound, false);
-  for (const Submitted& submitted : group.sets) {
-    group.durable |= submitted.commit->set.durability == Durability::durable;
-    writer_.add(submitted.commit);
-  }
+  if (queue_.bytes() > bound) fill(&group, bound, FairQueue::Of::without_events);
+  fill(&group, bound, FairQueue::Of::all);
+  add(&group);
   return group;
 }
 
+// One set of each tenant that has nothing in front of the next sync.
+Group Committer::joining_group(size_t bound) {
+  Group group;
+  fill(&group, bound, FairQueue::Of::not_ahead);
+  add(&group);
+  return group;
+}
+
+void Committer::add(Group* group) {
+  for (const Submitted& submitted : group->sets) {
+    group->durable |= submitted.commit->set.durability == Durability::durable;
+    writer_.add(submitted.commit);
+  }
+}
+
 // As long as there is room; the first set always fits.
-void Committer::fill(Group* group, size_t bound, bool without_events) {
+void Committer::fill(Group* group, size_t bound, FairQueue::Of of) {
   while (group->sets.size() < kGroupSets) {
     const size_t room = group->bytes == 0 ? SIZE_MAX : bound - std::min(bound, group->bytes);
-    const Submitted* next = queue_.next(room, without_events);
+    const Submitted* next = queue_.next(room, of);
     if (next == nullptr) return;
     group->bytes += next->bytes;
     group->sets.push_back(queue_.pop());

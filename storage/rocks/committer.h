@@ -4,7 +4,8 @@
 //
 // Order: sets of one shard keep theirs; a group that cannot hold everything takes sets without
 // events first, then by tenant (fair_queue.h). While several tenants publish, groups are short and
-// only one is written ahead of the sync. Maintenance is a barrier.
+// a tenant has one turn ahead of the sync: what comes of others joins what waits for it.
+// Maintenance is a barrier.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -55,9 +56,14 @@ class Committer {
   void distribute();
   enum class Newer : uint8_t { wait, join };  // sets that come meanwhile
   void write_groups(Newer newer);
-  void absorb();
-  Group next_group(bool shared);
-  void fill(Group* group, size_t bound, bool without_events);
+  enum class Watch : uint8_t { off, on };  // further ones interrupt the wait for room
+  void absorb(Watch watch);
+  void wait_room(Newer newer);
+  size_t group_bound(bool shared) const;
+  Group next_group(size_t bound);
+  Group joining_group(size_t bound);
+  void fill(Group* group, size_t bound, FairQueue::Of of);
+  void add(Group* group);
   bool write(Group group);
   bool should_sync_inline(const Group& group) const;
 
@@ -75,6 +81,8 @@ class Committer {
   std::vector<Item> incoming_;
   std::atomic<bool> has_incoming_{false};
   bool sleeping_ = false;
+  bool watched_ = false;
+  std::atomic<bool> interrupted_{false};
   bool stop_ = false;
 
   // Committer thread only.

@@ -23,12 +23,13 @@ void FairQueue::push(const Submitted& set, int64_t now_us) {
   bytes_ += set.bytes;
 }
 
-const Submitted* FairQueue::next(size_t room, bool without_events) {
+const Submitted* FairQueue::next(size_t room, Of of) {
   const Waiting* best = nullptr;
   double best_start = 0;
   for (size_t i = 0; i < turn_.size(); ++i) {
     const Waiting& head = shards_.at(turn_[i]).front();
-    if (without_events && head.events) continue;
+    if (of == Of::without_events && head.events) continue;
+    if (of == Of::not_ahead && ahead_.contains(head.tenant)) continue;
     const double start = clock_.start_of(head.tenant);
     if (best != nullptr && start >= best_start) continue;
     best = &head;
@@ -47,6 +48,7 @@ Submitted FairQueue::pop() {
   sets.pop_front();
   if (!sets.empty()) turn_.push_back(shard);
   bytes_ -= taken.set.bytes;
+  ahead_.insert(taken.tenant);
   clock_.serve(taken.tenant, static_cast<double>(taken.set.bytes), taken.weight);
   if (turn_.empty()) clock_.reset();
   return taken.set;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "storage/fair_clock.h"
 #include "storage/publishers_watch.h"
@@ -25,10 +26,12 @@ class FairQueue {
   // waits long behind another's.
   bool shared(int64_t now_us) const { return publishers_.shared(now_us); }
 
-  // The set whose turn it is, if it fits `room`; with `without_events` of those without. Nullptr:
-  // none, or it does not fit. It stays until it is popped.
-  const Submitted* next(size_t room, bool without_events);
-  Submitted pop();  // what next() gave
+  // The set whose turn it is, of all, of those without events, or of tenants that have nothing
+  // ahead, if it fits `room`. Nullptr: none, or it does not fit. It stays until it is popped.
+  enum class Of : uint8_t { all, without_events, not_ahead };
+  const Submitted* next(size_t room, Of of);
+  Submitted pop();  // what next() gave; its tenant has something ahead from now on
+  void nothing_ahead() { ahead_.clear(); }
 
  private:
   struct Waiting {
@@ -44,6 +47,7 @@ class FairQueue {
   PublishersWatch publishers_;
   size_t chosen_ = 0;  // index into turn_
   size_t bytes_ = 0;
+  std::unordered_set<TenantId> ahead_;
 };
 
 }  // namespace headrace::storage

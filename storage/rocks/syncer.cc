@@ -81,9 +81,20 @@ void Syncer::complete_synced(Group group) {
   complete(groups);
 }
 
-void Syncer::wait_room() {
+bool Syncer::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return dead_ || !durable_waiting_;
+}
+
+void Syncer::wait_room(const std::atomic<bool>& interrupted) {
   std::unique_lock lock(mutex_);
-  progress_.wait(lock, [&] { return dead_ || !durable_waiting_; });
+  progress_.wait(lock, [&] { return dead_ || !durable_waiting_ || interrupted.load(); });
+}
+
+void Syncer::nudge() {
+  // Not between what a waiter looks at and its sleep.
+  { const std::lock_guard lock(mutex_); }
+  progress_.notify_all();
 }
 
 bool Syncer::wait_synced(uint64_t number) {

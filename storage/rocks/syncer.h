@@ -47,7 +47,9 @@ class Syncer {
   // Committer only.
   bool idle() const;            // no group waits for a sync but lazy ones, and none is running
   void hand_over(Group group);  // written, not synced
-  void wait_room();             // until no written group waits for the next sync
+  bool has_room() const;        // no written group waits for the next sync
+  // Until there is room or `interrupted` is set; who sets it calls nudge() then.
+  void wait_room(const std::atomic<bool>& interrupted);
   void complete_synced(Group group);  // written with its own sync, after idle() said true
 
   // Any thread. Returns when groups up to `number` are synced, asking for the sync if need be;
@@ -56,6 +58,7 @@ class Syncer {
   uint64_t synced() const { return synced_.load(std::memory_order_acquire); }
   // Measured: what the device takes a millisecond, writes and syncs of large groups.
   uint64_t bytes_per_ms() const { return bytes_per_ms_.load(std::memory_order_relaxed); }
+  void nudge();
   void die();  // wakes all waiters; nothing completes any more
 
  private:

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -19,13 +21,14 @@ using test::TestSink;
 
 constexpr Month kMonth{202605};
 
-WriteSet make_set(uint16_t shard, uint64_t sequence, Durability durability, size_t bytes = 100) {
+WriteSet make_set(uint16_t shard, uint64_t sequence, Durability durability, size_t bytes = 100,
+                  TenantId tenant = TenantId(1)) {
   WriteSet set;
   set.shard = ShardId(shard);
   set.sequence = sequence;
   set.durability = durability;
-  const PartitionKey partition{TenantId(1), TopicId(shard), SliceId(0), PartitionId(0)};
-  set.put_batch({Table::log, kMonth, TenantId(1)},
+  const PartitionKey partition{tenant, TopicId(shard), SliceId(0), PartitionId(0)};
+  set.put_batch({Table::log, kMonth, tenant},
                 log_key(LogKind::batch, partition, Offset(static_cast<int64_t>(sequence))),
                 Envelope{}, SharedBytes::allocate(bytes));
   return set;
@@ -216,6 +219,97 @@ TEST_F(CommitterTest, AFailedWriteCompletesNothingAndNamesTheFile) {
   sink_.run_posted();
   EXPECT_FALSE(lost.done);
   EXPECT_NE(why.find(".log"), std::string::npos) << why;
+}
+
+// Syncs of the log wait at a gate.
+class GatedFs final : public rocksdb::FileSystemWrapper {
+ public:
+  GatedFs() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "GatedFs"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override {
+    const auto status = target()->NewWritableFile(path, options, file, debug);
+    if (status.ok() && path.ends_with(".log"))
+      *file = std::make_unique<Log>(std::move(*file), this);
+    return status;
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    closed_ = false;
+    moved_.notify_all();
+  }
+  void wait_for_a_sync() {
+    std::unique_lock lock(mutex_);
+    moved_.wait(lock, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  struct Log final : rocksdb::FSWritableFileOwnerWrapper {
+    Log(std::unique_ptr<rocksdb::FSWritableFile> file, GatedFs* of)
+        : FSWritableFileOwnerWrapper(std::move(file)), fs(of) {}
+    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* debug) override {
+      fs->pass();
+      return FSWritableFileOwnerWrapper::Sync(options, debug);
+    }
+    GatedFs* const fs;
+  };
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    moved_.notify_all();
+    moved_.wait(lock, [this] { return !closed_; });
+    --waiting_;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable moved_;
+  bool closed_ = false;
+  int waiting_ = 0;
+};
+
+// While several tenants publish each has one turn in front of the next sync, so that what one
+// tenant publishes does not wait for two syncs behind another's.
+TEST_F(CommitterTest, WhatAnotherTenantPublishesJoinsWhatWaitsForTheSync) {
+  struct Notice final : Completion {
+    void run() override { done = true; }
+    bool done = false;
+  };
+  const auto disk = std::make_shared<GatedFs>();
+  store_.reset();
+  options_.file_system = disk;
+  store_ = open_store(options_);
+  ASSERT_NE(store_, nullptr);
+  const TenantId other(2);
+  disk->close();
+  TestCommit first;  // too large for the committer to sync it itself; its sync waits at the gate
+  first.set = make_set(1, 1, Durability::durable, 64u << 10);
+  first.sink = &sink_;
+  store_->commit(&first);
+  disk->wait_for_a_sync();
+  TestCommit large[3];  // of one tenant: more than a group holds
+  for (uint64_t i = 0; i < 3; ++i) {
+    large[i].set = make_set(2, i + 1, Durability::durable, 2u << 20, other);
+    large[i].sink = &sink_;
+    store_->commit(&large[i]);
+  }
+  TestCommit joins;
+  Notice written;
+  joins.set = make_set(1, 2, Durability::durable);
+  joins.sink = &sink_;
+  joins.written = &written;
+  store_->commit(&joins);
+  sink_.run_until([&] { return written.done; });
+  EXPECT_FALSE(first.done || joins.done) << "nothing was synced yet";
+  disk->open();
+  sink_.run_until([&] { return first.done && large[2].done && joins.done; });
+  EXPECT_EQ(joins.status, Status::ok);
 }
 
 TEST_F(CommitterTest, TooManyReadsAnswerFull) {

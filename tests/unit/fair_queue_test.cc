@@ -38,7 +38,7 @@ class FairQueueTest : public ::testing::Test {
     queue_.push({set.get(), bytes}, now_us_);
   }
   uint32_t pop() {
-    const Submitted* next = queue_.next(SIZE_MAX, false);
+    const Submitted* next = queue_.next(SIZE_MAX, FairQueue::Of::all);
     EXPECT_NE(next, nullptr);
     return static_cast<uint32_t>(queue_.pop().commit->set.sequence);
   }
@@ -70,11 +70,24 @@ TEST_F(FairQueueTest, OneTenantsShardsGoInTurn) {
 TEST_F(FairQueueTest, WithoutEventsFirstAndOnlyWhatFits) {
   push(1, 1, 5'000);
   push(1, 2, 40, false);
-  EXPECT_EQ(queue_.next(4'000, false), nullptr) << "whose turn it is does not fit";
-  ASSERT_NE(queue_.next(4'000, true), nullptr);
+  EXPECT_EQ(queue_.next(4'000, FairQueue::Of::all), nullptr) << "whose turn it is does not fit";
+  ASSERT_NE(queue_.next(4'000, FairQueue::Of::without_events), nullptr);
   EXPECT_EQ(queue_.pop().commit->set.sequence, 2u);
-  EXPECT_EQ(queue_.next(SIZE_MAX, true), nullptr);
+  EXPECT_EQ(queue_.next(SIZE_MAX, FairQueue::Of::without_events), nullptr);
   EXPECT_EQ(queue_.bytes(), 5'000u);
+}
+
+TEST_F(FairQueueTest, OneTurnOfEachTenantIsAhead) {
+  for (int i = 0; i < 3; ++i) push(1, 1, 1'000);
+  EXPECT_EQ(pop(), 1u);
+  EXPECT_EQ(queue_.next(SIZE_MAX, FairQueue::Of::not_ahead), nullptr);
+  push(2, 2, 10);
+  push(2, 2, 10);
+  ASSERT_NE(queue_.next(SIZE_MAX, FairQueue::Of::not_ahead), nullptr);
+  EXPECT_EQ(queue_.pop().commit->set.sequence, 4u);
+  EXPECT_EQ(queue_.next(SIZE_MAX, FairQueue::Of::not_ahead), nullptr);
+  queue_.nothing_ahead();
+  EXPECT_NE(queue_.next(SIZE_MAX, FairQueue::Of::not_ahead), nullptr);
 }
 
 TEST_F(FairQueueTest, KnowsWhetherSeveralPublish) {
@@ -104,7 +117,7 @@ TEST_F(FairQueueTest, SharesByWeight) {
   };
   for (int i = 0; i < 30; ++i) push_for(static_cast<uint32_t>(i % 3));
   for (int step = 0; step < 3'000; ++step) {
-    ASSERT_NE(queue_.next(SIZE_MAX, false), nullptr);
+    ASSERT_NE(queue_.next(SIZE_MAX, FairQueue::Of::all), nullptr);
     const Submitted taken = queue_.pop();
     const WriteSet& set = taken.commit->set;
     EXPECT_GT(set.sequence, last[set.shard.value()]);
