@@ -11,7 +11,8 @@
 namespace headrace::storage {
 namespace {
 
-constexpr auto kPollInterval = std::chrono::seconds(1);
+constexpr std::chrono::milliseconds kPollInterval{1'000};
+constexpr std::chrono::milliseconds kStallPollInterval{10};
 // RocksDB slows its writer at 64 GiB of compaction debt: publishes shrink at half of it.
 constexpr uint64_t kCompactionDebtBytes = uint64_t{32} << 30;
 // Of three memtables one is being filled. One waiting for its flush is normal; two mean that the
@@ -105,6 +106,17 @@ void PressureGauge::stalled(const std::string& family, rocksdb::WriteStallCondit
   else
     stalled_[family] = condition;
   update();
+  if (!stalled_.empty() && on_stall_) on_stall_();
+}
+
+bool PressureGauge::stalled() const {
+  const std::lock_guard lock(mutex_);
+  return !stalled_.empty();
+}
+
+void PressureGauge::on_stall(std::function<void()> listener) {
+  const std::lock_guard lock(mutex_);
+  on_stall_ = std::move(listener);
 }
 
 void PressureGauge::no_stalls() {
@@ -143,10 +155,16 @@ std::shared_ptr<rocksdb::EventListener> make_listener(PressureGauge* gauge,
 Monitor::Monitor(const RocksOptions& options, rocksdb::DB* db, PressureGauge* gauge)
     : options_(options), db_(db), gauge_(gauge) {
   poll_disk();  // the first answer of pressure() is a measured one
+  gauge_->on_stall([this] {
+    const std::lock_guard lock(mutex_);
+    stall_began_ = true;
+    wake_.notify_one();
+  });
   thread_ = std::thread([this] { run(); });
 }
 
 Monitor::~Monitor() {
+  gauge_->on_stall(nullptr);
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -156,13 +174,17 @@ Monitor::~Monitor() {
 }
 
 void Monitor::run() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, kPollInterval, [this] { return stop_; })) {
-    lock.unlock();
+  while (true) {
+    const auto interval = gauge_->stalled() ? kStallPollInterval : kPollInterval;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, interval, [this] { return stop_ || stall_began_; });
+      stall_began_ = false;
+      if (stop_) return;
+    }
     poll_disk();
     poll_compactions();
     if (!slows_writer(db_)) gauge_->no_stalls();
-    lock.lock();
   }
 }
 

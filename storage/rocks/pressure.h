@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -41,6 +42,9 @@ class PressureGauge {
   // RocksDB tells of the beginning and the end of a stall from two threads, in either order: who
   // asked it and heard that there is none says so.
   void no_stalls();
+  bool stalled() const;
+  // Called when a stall begins, from RocksDB's threads; nullptr: nobody is.
+  void on_stall(std::function<void()> listener);
   void pending_compaction(uint64_t bytes);
 
  private:
@@ -51,7 +55,8 @@ class PressureGauge {
   std::atomic<uint64_t> budget_bytes_;
   std::atomic<Pressure::Disk> disk_{Pressure::Disk::ok};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::function<void()> on_stall_;
   std::map<std::string, uint64_t> waiting_;  // sealed memtables of families that have any
   std::map<std::string, rocksdb::WriteStallCondition> stalled_;
   uint64_t pending_compaction_bytes_ = 0;
@@ -61,7 +66,8 @@ class PressureGauge {
 std::shared_ptr<rocksdb::EventListener> make_listener(PressureGauge* gauge,
                                                       const Families* families, const Fatal* fatal);
 
-// Polls the disk, RocksDB's compaction debt and whether it still slows its writer.
+// Polls the disk, RocksDB's compaction debt and, more often during a stall, whether it still slows
+// its writer.
 class Monitor {
  public:
   Monitor(const RocksOptions& options, rocksdb::DB* db, PressureGauge* gauge);
@@ -81,6 +87,7 @@ class Monitor {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;
+  bool stall_began_ = false;
   std::thread thread_;
 };
 

@@ -134,5 +134,14 @@ class DataDirectory(unittest.TestCase):
             self.assertIn("not writable", refused.stderr)
 
 
+class Stalls(unittest.TestCase):
+    def test_publishing_goes_on_when_the_store_falls_behind(self):
+        # Buffers so small that RocksDB stops its writer now and then. It once stopped for good.
+        args = ["--set", "storage.max_wal=64MiB", "--set", "storage.write_buffers=64MiB"]
+        with Broker(args=args) as broker:
+            done = broker.json("bench", "publish", "--events", "4000000", timeout_s=200)
+            self.assertGreaterEqual(done[-1]["events"], 4_000_000)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
