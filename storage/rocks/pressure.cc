@@ -44,7 +44,6 @@ class Listener final : public rocksdb::EventListener {
                          &waiting);
     }
     gauge_->memtables_waiting(info.cf_name, waiting);
-    if (!slows_writer(db)) gauge_->no_stalls();
   }
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
     if (info.condition.cur != rocksdb::WriteStallCondition::kNormal) {
