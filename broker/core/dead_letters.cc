@@ -31,7 +31,7 @@ void DeadLetters::adopt(const GroupPtr& record) {
 }
 
 storage::Key DeadLetters::key_of(uint64_t sequence) const {
-  return storage::dlq_letter_key(topic_->tenant, topic_->id, SliceId(0), group_->id, sequence);
+  return letter_key(*topic_, *group_, sequence);
 }
 
 storage::Place DeadLetters::place() const {
@@ -222,7 +222,7 @@ struct DeadLetters::Page final : storage::Scan {
     }
     if (!unread) request->last = std::max(request->last, seen_to);
     if (more && !unread && wants_more()) {
-      from = key_of(request->last + 1);
+      from = letter_key(*request->topic, *request->group, request->last + 1);
       max_rows = std::min(2 * max_rows, limits::kLettersPerScan);
       self.release();
       return scan();
@@ -243,11 +243,6 @@ struct DeadLetters::Page final : storage::Scan {
     rows.clear();
     more = false;
     ctx->store().scan(this);
-  }
-  storage::Key key_of(uint64_t sequence) const {
-    const auto& topic = *request->topic;
-    return storage::dlq_letter_key(topic.tenant, topic.id, SliceId(0), request->group->id,
-                                   sequence);
   }
   std::unique_ptr<ListDeadLetters> request;
   LetterFilter filter;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "broker/core/catalog.h"
 #include "storage/keys.h"
 #include "storage/write_set.h"
 
@@ -10,6 +11,9 @@ namespace headrace::core {
 
 inline storage::Place dlq_place(TenantId tenant) {
   return {storage::Table::dlq, Month(0), tenant};
+}
+inline storage::Key letter_key(const Topic& topic, const GroupRecord& group, uint64_t sequence) {
+  return storage::dlq_letter_key(topic.tenant, topic.id, SliceId(0), group.id, sequence);
 }
 // Where a scan goes on.
 inline storage::Key after(const storage::Key& key) {
