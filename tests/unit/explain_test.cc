@@ -5,6 +5,7 @@
 #include "broker/core/api_explain.h"
 #include "broker/limits.h"
 #include "tests/support/core_stage.h"
+#include "tests/support/handed_out.h"
 
 namespace headrace::test {
 namespace {
@@ -18,13 +19,7 @@ class Explain : public testing::Test {
 
   Explain() {
     static_assert(2 * limits::kRetryHeads + limits::kExplainRows < kParked);
-    run("create orders 1");
-    run("declare mail orders from=earliest in_flight=6000 deadline_s=40000");
-    run("attach mail a 6000");
-    std::string values;
-    for (int64_t i = 0; i < kEvents; ++i) values += " v";
-    run("publish orders 0 durable" + values);
-    for (int64_t taken = 0; taken < kEvents; taken += limits::kFoldEvents) run("take mail a 6000");
+    hand_out([this](const std::string& command) { run(command); }, "deadline_s=40000", kEvents);
     run("ack mail a 0 " + std::to_string(kParked) + " " + std::to_string(kEvents - 1) + " 1");
     run("nack mail a 0 0 " + std::to_string(kParked - 1) + " 1 delay_s=1000");
     run("enable mail");  // so many failures stop a group

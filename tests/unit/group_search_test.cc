@@ -5,6 +5,7 @@
 #include "broker/core/api_explain.h"
 #include "broker/limits.h"
 #include "tests/support/core_stage.h"
+#include "tests/support/handed_out.h"
 
 namespace headrace::test {
 namespace {
@@ -154,13 +155,7 @@ TEST_F(GroupSearch, KnowsWhatWaitsBehindAKey) {
 // More parked events than are listed at once, spread over the log.
 TEST_F(GroupSearch, ManyDeadLettersComeInPages) {
   constexpr int64_t kEvents = 2 * static_cast<int64_t>(limits::kSearchOffsets) + 100;
-  run("create orders 1");
-  run("declare mail orders from=earliest in_flight=6000 deadline_s=40000");
-  run("attach mail a 6000");
-  std::string values;
-  for (int64_t i = 0; i < kEvents; ++i) values += " v";
-  run("publish orders 0 durable" + values);
-  for (int64_t taken = 0; taken < kEvents; taken += limits::kFoldEvents) run("take mail a 6000");
+  hand_out([this](const std::string& command) { run(command); }, "deadline_s=40000", kEvents);
   run("reject mail a 0 0 " + std::to_string(kEvents - 2) + " 1");
   const auto dead = search({EventStatus::dead}, 100);
   ASSERT_EQ(dead.size(), static_cast<size_t>(kEvents) - 1);
@@ -184,13 +179,7 @@ TEST(GroupSearchMeanwhile, WhatIsParkedNowIsNotSettled) {
       stage.run("settle");
       stage.take_transcript();
     };
-    run("create orders 1");
-    run("declare mail orders from=earliest base_s=900 in_flight=6000 deadline_s=900");
-    run("attach mail a 6000");
-    std::string values;
-    for (int64_t i = 0; i < kEvents; ++i) values += " v";
-    run("publish orders 0 durable" + values);
-    for (int64_t i = 0; i < kEvents; i += limits::kFoldEvents) run("take mail a 6000");
+    hand_out(run, "base_s=900 deadline_s=900", kEvents);
     const auto settle_with = [&](const std::string& verb, int64_t offset) {
       run(verb + " mail a 0 " + std::to_string(offset) + " " + std::to_string(offset) + " 1");
     };
